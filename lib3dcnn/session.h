@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib-object.h>
+#include <lib3dcnn/model.h>
+
+G_BEGIN_DECLS
+
+/**
+ * Cnn3dBackend:
+ * @CNN3D_BACKEND_AUTO: the fastest that is available
+ * @CNN3D_BACKEND_CPU: vector kernels for this CPU
+ * @CNN3D_BACKEND_REFERENCE: naive loops with double accumulation; slow, and
+ *   what every other backend is tested against
+ *
+ * What runs a network.
+ */
+typedef enum {
+  CNN3D_BACKEND_AUTO,
+  CNN3D_BACKEND_CPU,
+  CNN3D_BACKEND_REFERENCE,
+} Cnn3dBackend;
+
+/**
+ * Cnn3dSession:
+ *
+ * A model bound to a backend: packed weights, an execution plan and an arena
+ * for activations. To be used by one thread at a time; make a session for each
+ * thread, they share the model.
+ */
+typedef struct _Cnn3dSession Cnn3dSession;
+
+/**
+ * Cnn3dSessionOptions:
+ * @backend: what runs the network
+ * @threads: threads to compute on, the caller's included; 0 means one for each
+ *   CPU that the process may run on, at most 16
+ *
+ * Options for cnn3d_session_new(). All zeros is the default.
+ */
+typedef struct {
+  Cnn3dBackend backend;
+  int threads;
+} Cnn3dSessionOptions;
+
+#define CNN3D_TYPE_SESSION (cnn3d_session_get_type ())
+CNN3D_API GType cnn3d_session_get_type (void);
+
+/**
+ * cnn3d_session_new:
+ * @model: the model; the session keeps a reference
+ * @options: (nullable): see #Cnn3dSessionOptions
+ *
+ * Folds and packs the weights, plans and allocates; nothing of this happens
+ * again in cnn3d_session_run().
+ *
+ * Returns: (transfer full) (nullable): the session, or %NULL with
+ *   %CNN3D_ERROR_BACKEND
+ */
+CNN3D_API Cnn3dSession *cnn3d_session_new (Cnn3dModel *model, const Cnn3dSessionOptions *options,
+    GError **error);
+CNN3D_API Cnn3dSession *cnn3d_session_ref (Cnn3dSession *session);
+CNN3D_API void cnn3d_session_unref (Cnn3dSession *session);
+
+/**
+ * cnn3d_session_run:
+ * @clips: n x 3 x frames x size x size floats (N, C, T, H, W), normalised as by
+ *   cnn3d_model_normalize()
+ * @n: number of clips, at least 1
+ * @logits: (out caller-allocates): n x classes floats; valid only on success
+ *
+ * Runs the network. Allocates nothing and takes no lock that another session
+ * could hold.
+ *
+ * Returns: %TRUE on success
+ */
+CNN3D_API gboolean cnn3d_session_run (Cnn3dSession *session, const float *clips, int n,
+    float *logits, GError **error);
+
+/**
+ * cnn3d_session_run_rgb:
+ * @rgb: n x frames x size x size x 3 bytes, red first
+ * @n: number of clips, at least 1
+ * @logits: (out caller-allocates): n x classes floats; valid only on success
+ *
+ * Like cnn3d_session_run(), with the card's normalisation included.
+ *
+ * Returns: %TRUE on success
+ */
+CNN3D_API gboolean cnn3d_session_run_rgb (Cnn3dSession *session, const guint8 *rgb, int n,
+    float *logits, GError **error);
+
+/**
+ * cnn3d_session_get_model:
+ *
+ * Returns: (transfer none): the session's model
+ */
+CNN3D_API Cnn3dModel *cnn3d_session_get_model (Cnn3dSession *session);
+
+/**
+ * cnn3d_session_get_backend:
+ *
+ * Returns: the backend in use, never %CNN3D_BACKEND_AUTO
+ */
+CNN3D_API Cnn3dBackend cnn3d_session_get_backend (Cnn3dSession *session);
+
+/**
+ * cnn3d_session_describe:
+ *
+ * Returns: (transfer none): the backend for people, such as
+ *   "cpu (avx512), 2 threads"
+ */
+CNN3D_API const char *cnn3d_session_describe (Cnn3dSession *session);
+
+/**
+ * cnn3d_backend_from_name:
+ * @name: "auto", "cpu" or "reference"
+ * @backend: (out): set only on success
+ *
+ * Returns: %TRUE on success, else %FALSE with %CNN3D_ERROR_BACKEND
+ */
+CNN3D_API gboolean cnn3d_backend_from_name (const char *name, Cnn3dBackend *backend, GError **error);
+CNN3D_API const char *cnn3d_backend_get_name (Cnn3dBackend backend);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Cnn3dSession, cnn3d_session_unref)
+
+G_END_DECLS
