@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Register tiles: `halves` x 8 output channels by NP positions stay in registers over all taps; a
+ * tap costs one load for each vector of weights and one broadcast for each position.
+ */
+
+#include "lib3dcnn/cpu/kernels.h"
+#include "lib3dcnn/cpu/vector.h"
+
+#if CNN3D_VW == 16
+#define FULL(halves) ((halves) / 2) /* whole vectors */
+#define TAIL(halves) ((halves) % 2) /* and one of half the width */
+#else
+#define FULL(halves) ((halves) * CNN3D_HALF / CNN3D_VW)
+#define TAIL(halves) 0
+#endif
+#define MAX_FULL FULL (CNN3D_TILE_HALVES)
+
+/* The place of vector v among the offsets of the halves, and its offset inside of its half. */
+#define HALF_OF(v) ((v) * CNN3D_VW / CNN3D_HALF)
+#define IN_HALF(v) ((v) * CNN3D_VW % CNN3D_HALF)
+
+INLINE void
+conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, const int step)
+{
+  const int nv = FULL (halves);
+  const float *x = a->x + position * step, *w = a->weights;
+  const int32_t *taps = a->taps, *end = taps + a->n_taps;
+  V acc[MAX_FULL + 1][CNN3D_TILE_POSITIONS];
+#if CNN3D_VW == 16
+  H tail[CNN3D_TILE_POSITIONS];
+#endif
+
+  UNROLL for (int v = 0; v < nv; v++)
+    UNROLL for (int p = 0; p < np; p++)
+      acc[v][p] = load (a->bias + v * CNN3D_VW);
+#if CNN3D_VW == 16
+  if (TAIL (halves))
+    UNROLL for (int p = 0; p < np; p++)
+      tail[p] = *(const HU *) (a->bias + nv * 16);
+#endif
+
+  for (; taps < end; taps++, w += halves * CNN3D_HALF) {
+    const float *xk = x + *taps;
+    V wv[MAX_FULL + 1];
+
+    UNROLL for (int v = 0; v < nv; v++)
+      wv[v] = load (w + v * CNN3D_VW);
+#if CNN3D_VW == 16
+    if (TAIL (halves)) {
+      H wt = *(const HU *) (w + nv * 16);
+      UNROLL for (int p = 0; p < np; p++) {
+        V b = splat (xk[p * step]);
+        UNROLL for (int v = 0; v < nv; v++)
+          acc[v][p] += wv[v] * b;
+        tail[p] += wt * (H) _mm512_castps512_ps256 ((__m512) b);
+      }
+      continue;
+    }
+#endif
+    UNROLL for (int p = 0; p < np; p++) {
+      V b = splat (xk[p * step]);
+      UNROLL for (int v = 0; v < nv; v++)
+        acc[v][p] += wv[v] * b;
+    }
+  }
+
+  UNROLL for (int v = 0; v < nv; v++) {
+    V low = splat (a->low), high = splat (a->high);
+    float *out = a->out + a->out_offsets[HALF_OF (v)] + IN_HALF (v) + position * CNN3D_BLOCK;
+
+    if (a->residual) {
+      const float *r =
+          a->residual + a->residual_offsets[HALF_OF (v)] + IN_HALF (v) + position * CNN3D_BLOCK;
+      UNROLL for (int p = 0; p < np; p++)
+        acc[v][p] += load (r + p * CNN3D_BLOCK);
+    }
+    UNROLL for (int p = 0; p < np; p++)
+      store (out + p * CNN3D_BLOCK, vclamp (acc[v][p], low, high));
+  }
+#if CNN3D_VW == 16
+  if (TAIL (halves)) {
+    __m256 low = _mm256_set1_ps (a->low), high = _mm256_set1_ps (a->high);
+    float *out = a->out + a->out_offsets[halves - 1] + position * CNN3D_BLOCK;
+
+    if (a->residual) {
+      const float *r = a->residual + a->residual_offsets[halves - 1] + position * CNN3D_BLOCK;
+      UNROLL for (int p = 0; p < np; p++)
+        tail[p] += *(const HU *) (r + p * CNN3D_BLOCK);
+    }
+    UNROLL for (int p = 0; p < np; p++)
+      *(HU *) (out + p * CNN3D_BLOCK) = (H) _mm256_min_ps (_mm256_max_ps ((__m256) tail[p], low), high);
+  }
+#endif
+}
+
+/* Positions of a full tile: as many as leave registers for the weights and a broadcast. */
+INLINE int
+tile_positions (const int halves)
+{
+#if CNN3D_VW == 16
+  return halves <= 4 ? 12 : 8;
+#elif CNN3D_VW == 8
+  return halves == 1 ? 8 : halves == 2 ? 6 : 4;
+#elif defined __ARM_NEON
+  return halves == 1 ? 8 : halves == 2 ? 6 : 4;
+#else
+  return halves == 1 ? 5 : 2;
+#endif
+}
+
+#define TILE_CASE(np)                                                                              \
+  case np:                                                                                         \
+    if (np < tile_positions (halves))                                                              \
+      conv_tile (a, p, halves, np < CNN3D_TILE_POSITIONS ? np : 1, step);                          \
+    break;
+
+INLINE void
+conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int step)
+{
+  const int np = tile_positions (halves);
+  intptr_t p = 0;
+
+  for (; p + np <= positions; p += np)
+    conv_tile (a, p, halves, np, step);
+  switch (positions - p) {
+    TILE_CASE (1)
+    TILE_CASE (2)
+    TILE_CASE (3)
+    TILE_CASE (4)
+    TILE_CASE (5)
+    TILE_CASE (6)
+    TILE_CASE (7)
+    TILE_CASE (8)
+    TILE_CASE (9)
+    TILE_CASE (10)
+    TILE_CASE (11)
+  }
+}
+
+#define HALVES_CASE(n)                                                                             \
+  case n:                                                                                          \
+    if (n <= CNN3D_TILE_HALVES)                                                                    \
+      conv_run (a, n <= CNN3D_TILE_HALVES ? n : 1, positions, step);                               \
+    break;
+
+#define CONV_KERNEL(name, step_floats)                                                             \
+  static void name (const Cnn3dConvArgs *a, int halves, int positions)                             \
+  {                                                                                                \
+    const int step = step_floats;                                                                  \
+    switch (halves) {                                                                              \
+      HALVES_CASE (1)                                                                              \
+      HALVES_CASE (2)                                                                              \
+      HALVES_CASE (3)                                                                              \
+      HALVES_CASE (4)                                                                              \
+      HALVES_CASE (5)                                                                              \
+      HALVES_CASE (6)                                                                              \
+    }                                                                                              \
+  }
+
+CONV_KERNEL (conv_blocked, CNN3D_BLOCK)
+CONV_KERNEL (conv_planar, 2)

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lib3dcnn/cpu/engine.h"
+
+#include <math.h>
+
+static void
+destroy (gpointer data)
+{
+  Cnn3dEngine *engine = data;
+
+  cnn3d_workers_free (engine->workers);
+  for (guint i = 0; engine->steps != NULL && i < engine->plan->steps->len; i++) {
+    g_free (engine->steps[i].tiles);
+    g_free (engine->steps[i].tile_split);
+  }
+  g_free (engine->steps);
+  cnn3d_plan_free (engine->plan);
+  g_aligned_free (engine->arena);
+  g_aligned_free (engine->weights);
+  g_aligned_free (engine->padded);
+  g_aligned_free (engine->scratch);
+  g_aligned_free (engine->lines);
+  g_free (engine->taps);
+  g_free (engine->rows);
+  g_free (engine);
+}
+
+/* Zeroed, as lanes that hold no channel are never written by some steps. */
+static float *
+alloc_floats (gsize n)
+{
+  return g_aligned_alloc0 (MAX (n, 1), sizeof (float), 64);
+}
+
+static void
+init_step (Cnn3dEngine *engine, guint i)
+{
+  Cnn3dCpuStep *s = &engine->steps[i];
+  const Cnn3dStep *step = s->step = cnn3d_plan_step (engine->plan, (int) i);
+
+  s->low = step->activation == CNN3D_ACTIVATION_NONE ? -INFINITY : 0;
+  s->high = step->activation == CNN3D_ACTIVATION_RELU6 ? 6 : INFINITY;
+
+  switch (step->kind) {
+    case CNN3D_STEP_STEM:
+      g_assert (i == 0 && step->stride.w == 2);
+      s->run = cnn3d_cpu_run_stem;
+      engine->padded = alloc_floats (3 * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step)));
+      break;
+    case CNN3D_STEP_CONV: {
+      gsize blocks = (gsize) (step->channels_in + CNN3D_BLOCK - 1) / CNN3D_BLOCK;
+      /* Its input is one buffer in natural order: it comes from a squeeze layer. */
+      g_assert (step->stride.w == 1);
+      for (int c = 0; c < step->channels_in; c++)
+        g_assert (step->inputs[c].lane % CNN3D_BLOCK == c % CNN3D_BLOCK);
+      s->run = cnn3d_cpu_run_conv;
+      engine->scratch_floats = MAX (engine->scratch_floats,
+          blocks * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step)) * CNN3D_BLOCK);
+      break;
+    }
+    case CNN3D_STEP_POINTWISE:
+    case CNN3D_STEP_LINEAR:
+      s->run = cnn3d_cpu_run_pointwise;
+      break;
+    case CNN3D_STEP_DEPTHWISE:
+      s->run = cnn3d_cpu_run_depthwise;
+      break;
+    case CNN3D_STEP_MAXPOOL:
+    case CNN3D_STEP_AVGPOOL:
+      s->run = cnn3d_cpu_run_pool;
+      engine->line_floats = MAX (engine->line_floats, (gsize) step->in.w * CNN3D_BLOCK);
+      engine->n_rows = MAX (engine->n_rows, (gsize) step->kernel.t * step->kernel.h);
+      break;
+  }
+}
+
+static gpointer
+create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
+{
+  const Cnn3dKernels *kernels = cnn3d_isa_choose (error);
+  Cnn3dEngine *engine;
+  guint n;
+
+  if (kernels == NULL)
+    return NULL;
+  engine = g_new0 (Cnn3dEngine, 1);
+  engine->model = model;
+  engine->kernels = kernels;
+  engine->n_threads = options->threads;
+  engine->plan = cnn3d_plan_new (model->graph);
+  n = engine->plan->steps->len;
+  if (engine->plan->arena > G_MAXINT32) {
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
+        "clips of %d frames of %d pixels need %.1f GB for activations, more than the CPU backend"
+        " addresses (8 GB)",
+        model->config.frames, model->config.size, (double) engine->plan->arena * 4e-9);
+    destroy (engine);
+    return NULL;
+  }
+  engine->steps = g_new0 (Cnn3dCpuStep, n);
+  for (guint i = 0; i < n; i++)
+    init_step (engine, i);
+  cnn3d_cpu_pack (engine);
+  engine->arena = alloc_floats (engine->plan->arena);
+  engine->scratch = alloc_floats (engine->scratch_floats);
+  engine->lines = alloc_floats (engine->line_floats * (gsize) engine->n_threads);
+  engine->rows = g_new (const float *, engine->n_rows * (gsize) engine->n_threads);
+  engine->workers = cnn3d_workers_new (engine->n_threads, error);
+  if (engine->workers == NULL) {
+    destroy (engine);
+    return NULL;
+  }
+  return engine;
+}
+
+static void
+run_clip (gpointer data, int thread)
+{
+  Cnn3dEngine *engine = data;
+
+  cnn3d_cpu_load_clip (engine, thread);
+  for (guint i = 0; i < engine->plan->steps->len; i++) {
+    cnn3d_workers_barrier (engine->workers);
+    engine->steps[i].run (engine, i, thread);
+  }
+}
+
+static gboolean
+run (gpointer data, const Cnn3dClip *clips, int n, float *logits, GError **error)
+{
+  Cnn3dEngine *engine = data;
+  int classes = engine->model->config.classes;
+
+  for (int i = 0; i < n; i++) {
+    engine->clip = clips[i];
+    cnn3d_workers_run (engine->workers, run_clip, engine);
+    for (int c = 0; c < classes; c++) {
+      const Cnn3dLane *lane = &engine->plan->outputs[c];
+      const Cnn3dBuffer *b = cnn3d_plan_buffer (engine->plan, lane->buffer);
+
+      *logits++ = engine->arena[b->offset + (gsize) (lane->lane / CNN3D_BLOCK) * b->positions * CNN3D_BLOCK
+          + lane->lane % CNN3D_BLOCK];
+    }
+  }
+  return TRUE;
+}
+
+static char *
+describe (gpointer data)
+{
+  const Cnn3dEngine *engine = data;
+
+  return g_strdup_printf ("cpu (%s), %d thread%s", engine->kernels->isa, engine->n_threads,
+      engine->n_threads == 1 ? "" : "s");
+}
+
+const Cnn3dBackendClass cnn3d_cpu_backend = {
+  .create = create,
+  .run = run,
+  .destroy = destroy,
+  .describe = describe,
+};

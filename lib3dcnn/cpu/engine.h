@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A plan made ready for this CPU: weights packed into tiles, offsets resolved, threads waiting. */
+
+#include "lib3dcnn/backend.h"
+#include "lib3dcnn/cpu/isa.h"
+#include "lib3dcnn/cpu/workers.h"
+#include "lib3dcnn/fold.h"
+#include "lib3dcnn/plan.h"
+
+G_BEGIN_DECLS
+
+/* Output channels that are computed together, and the taps that they need. */
+typedef struct {
+  int first_half, halves;
+  int n_taps;
+  const int32_t *taps;
+  const float *weights, *bias;
+  int32_t out_offsets[CNN3D_MAX_HALVES]; /* from the arena */
+  int32_t residual_offsets[CNN3D_MAX_HALVES];
+} Cnn3dTile;
+
+typedef struct _Cnn3dEngine Cnn3dEngine;
+
+typedef struct {
+  const Cnn3dStep *step;
+  /* Runs one thread's share. */
+  void (*run) (Cnn3dEngine *engine, gsize index, int thread);
+  float low, high;
+  Cnn3dTile *tiles; /* of convolutions other than depthwise */
+  int n_tiles;
+  int *tile_split;  /* n_threads + 1: the tiles of each thread, if they are split by tiles */
+  const float *weights, *bias; /* of DEPTHWISE: [block][27][16] and [block][16] */
+} Cnn3dCpuStep;
+
+struct _Cnn3dEngine {
+  Cnn3dModel *model;
+  Cnn3dPlan *plan;
+  const Cnn3dKernels *kernels;
+  int n_threads;
+  Cnn3dWorkers *workers;
+  Cnn3dCpuStep *steps;
+  float *arena;
+  float *weights; /* of all steps */
+  int32_t *taps;
+  float *padded;          /* the stem's input: [3][T + 2p][S + 2p][S + 2p], its border zero */
+  float *scratch;         /* padded input of dense convolutions */
+  gsize scratch_floats;
+  float *lines;           /* for each thread, a row of the largest pool */
+  gsize line_floats;
+  const float **rows;     /* for each thread, pointers to the input rows of a pool's output */
+  gsize n_rows;
+  /* The clip that is being run. */
+  Cnn3dClip clip;
+};
+
+/* Fills in steps, tiles, packed weights. */
+void cnn3d_cpu_pack (Cnn3dEngine *engine);
+
+/* Below this many positions a step streams weights, and threads split output channels instead. */
+#define CNN3D_SPLIT_POSITIONS 392
+
+/* steps.c: what Cnn3dCpuStep.run may be. */
+void cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread);
+void cnn3d_cpu_run_stem (Cnn3dEngine *engine, gsize index, int thread);
+void cnn3d_cpu_run_conv (Cnn3dEngine *engine, gsize index, int thread);
+void cnn3d_cpu_run_depthwise (Cnn3dEngine *engine, gsize index, int thread);
+void cnn3d_cpu_run_pool (Cnn3dEngine *engine, gsize index, int thread);
+/* Brings the clip into engine->padded. */
+void cnn3d_cpu_load_clip (Cnn3dEngine *engine, int thread);
+
+/* Thread t of n gets [cnn3d_share (total, t, n), cnn3d_share (total, t + 1, n)). */
+static inline gint64
+cnn3d_share (gint64 total, int t, int n)
+{
+  return total * t / n;
+}
+
+/* Rows and columns of the padded input of a convolution. */
+static inline Cnn3dExtent
+cnn3d_padded_extent (const Cnn3dStep *step)
+{
+  return (Cnn3dExtent){ step->in.t + 2 * step->pad.t, step->in.h + 2 * step->pad.h,
+    step->in.w + 2 * step->pad.w };
+}
+
+G_END_DECLS

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The kernels of the CPU backend. They are written once, on vectors of the compiler, and compiled
+ * for each ISA; a table holds those of one ISA. No GLib in here.
+ *
+ * Activations lie in blocks of 16 channels, [block][position][16] (plan.h). Outputs are made in
+ * halves of such a block: 8 channels, the finest unit, so that 24 channels cost 24 and not 32.
+ */
+
+#include <stdint.h>
+
+#define CNN3D_BLOCK 16
+#define CNN3D_HALF 8
+#define CNN3D_MAX_HALVES 6
+
+/*
+ * A convolution as a product: out[position][channel] = bias[channel]
+ *   + sum over taps (x[taps[k] + position * step] * weights[k][channel]) + residual, then clamped.
+ * A tap is an input channel of a 1x1x1 convolution, or an input channel at one place of the kernel.
+ * The step from one position to the next is 16 (blocked input) or 2 (planar input of the stem).
+ */
+typedef struct {
+  const float *x;
+  const int32_t *taps;
+  int n_taps;
+  const float *weights; /* [n_taps][halves * 8] */
+  const float *bias;    /* [halves * 8] */
+  float *out;
+  const float *residual;                       /* or NULL */
+  int32_t out_offsets[CNN3D_MAX_HALVES];       /* from out, for each half */
+  int32_t residual_offsets[CNN3D_MAX_HALVES];  /* from residual */
+  float low, high;                             /* the activation as bounds */
+} Cnn3dConvArgs;
+
+/* One output row of one block of a depthwise convolution with a 3x3x3 kernel. */
+typedef struct {
+  int n_rows; /* input rows inside of the border, with the weights that meet them */
+  const float *rows[9];
+  const float *weights[9]; /* [3][16] each */
+  const float *bias;       /* [16] */
+  float *out;
+  int width_in, width_out;
+  float low, high;
+} Cnn3dDepthwiseArgs;
+
+/* One output row of one block of a pool. */
+typedef struct {
+  const float *const *rows; /* input rows inside of the border */
+  int n_rows;
+  int width_in, width_out, kernel, stride, pad;
+  float scale; /* of an average */
+  float *line; /* room for width_in * 16 */
+  float *out;
+  float low, high;
+} Cnn3dPoolArgs;
+
+/* One row of pixels to one row of each plane: (rgb[3 * i + channel[p]] - mean[p]) * scale[p]. */
+typedef struct {
+  const uint8_t *rgb;
+  int width;
+  int channel[3];
+  float mean[3], scale[3];
+  float *planes[3];
+} Cnn3dPixelArgs;
+
+typedef void Cnn3dPixelFunc (const Cnn3dPixelArgs *args);
+typedef void Cnn3dConvFunc (const Cnn3dConvArgs *args, int halves, int positions);
+typedef void Cnn3dDepthwiseFunc (const Cnn3dDepthwiseArgs *args);
+typedef void Cnn3dPoolFunc (const Cnn3dPoolArgs *args);
+
+typedef struct {
+  const char *isa;
+  int max_halves;   /* that a call of conv may be given */
+  int align_halves; /* a call's first half is a multiple of it */
+#define CNN3D_KERNEL(family, name) Cnn3d##family##Func *name;
+#include "lib3dcnn/cpu/kernels.inc"
+#undef CNN3D_KERNEL
+} Cnn3dKernels;
+
+/* Each fills the table with the kernels of its ISA; only those that were built are defined. */
+void cnn3d_kernels_init_baseline (Cnn3dKernels *kernels);
+void cnn3d_kernels_init_avx2 (Cnn3dKernels *kernels);
+void cnn3d_kernels_init_avx512 (Cnn3dKernels *kernels);

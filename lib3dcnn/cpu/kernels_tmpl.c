@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Compiled once for each ISA, with CNN3D_ISA, and the compiler's flags for it, set by meson. */
+
+#if defined __AVX512F__
+#define CNN3D_VW 16
+#define CNN3D_TILE_HALVES 6
+#define CNN3D_TILE_POSITIONS 12
+#define CNN3D_DEPTHWISE_RUN 14
+#elif defined __AVX2__
+#define CNN3D_VW 8
+#define CNN3D_TILE_HALVES 3
+#define CNN3D_TILE_POSITIONS 8
+#define CNN3D_DEPTHWISE_RUN 7
+#elif defined __ARM_NEON
+#define CNN3D_VW 4
+#define CNN3D_TILE_HALVES 3
+#define CNN3D_TILE_POSITIONS 8
+#define CNN3D_DEPTHWISE_RUN 14
+#else
+#define CNN3D_VW 4
+#define CNN3D_TILE_HALVES 2
+#define CNN3D_TILE_POSITIONS 5
+#define CNN3D_DEPTHWISE_RUN 7
+#endif
+
+#include "lib3dcnn/cpu/conv_tmpl.h"
+#include "lib3dcnn/cpu/depthwise_tmpl.h"
+#include "lib3dcnn/cpu/pool_tmpl.h"
+
+/* Left to the compiler, which has the permutes for it. */
+static void
+pixels (const Cnn3dPixelArgs *a)
+{
+  for (int p = 0; p < 3; p++) {
+    const uint8_t *restrict x = a->rgb + a->channel[p];
+    float *restrict y = a->planes[p];
+    float mean = a->mean[p], scale = a->scale[p];
+
+    for (int i = 0; i < a->width; i++)
+      y[i] = ((float) x[3 * i] - mean) * scale;
+  }
+}
+
+#define STRING(x) STRING_ (x)
+#define STRING_(x) #x
+#define JOIN(a, b) JOIN_ (a, b)
+#define JOIN_(a, b) a##b
+
+void
+JOIN (cnn3d_kernels_init_, CNN3D_ISA) (Cnn3dKernels *kernels)
+{
+  *kernels = (Cnn3dKernels){
+    .isa = STRING (CNN3D_ISA),
+    .max_halves = CNN3D_TILE_HALVES,
+    .align_halves = CNN3D_VW == 16 ? 2 : 1,
+#define CNN3D_KERNEL(family, name) .name = name,
+#include "lib3dcnn/cpu/kernels.inc"
+#undef CNN3D_KERNEL
+  };
+}

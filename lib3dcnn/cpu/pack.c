@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Cuts the output channels of each convolution into tiles and packs their weights in the order in
+ * which the kernels read them.
+ *
+ * A tile reads the union of its channels' inputs: of a grouped convolution, those of the groups it
+ * touches. So a cut is cheap if it falls on a group's border, and larger tiles are cheaper per
+ * channel; tile_cost() weighs the two, and dynamic programming finds the best cut.
+ */
+
+#include "lib3dcnn/cpu/engine.h"
+
+typedef struct {
+  const Cnn3dStep *step;
+  const Cnn3dKernels *kernels;
+  int n_halves;
+  int group_in, group_out; /* channels of a group */
+  int kernel;              /* taps of one input channel */
+} Cut;
+
+/* The groups that the channels of some halves belong to, as a bit mask; 0 if all lanes are dead. */
+static guint64
+groups_of (const Cut *cut, int first_half, int halves)
+{
+  const int *channel = cut->step->lane_channel + first_half * CNN3D_HALF;
+  guint64 mask = 0;
+
+  for (int i = 0; i < halves * CNN3D_HALF; i++)
+    if (channel[i] >= 0)
+      mask |= (guint64) 1 << (channel[i] / cut->group_out);
+  return mask;
+}
+
+static int
+taps_of (const Cut *cut, guint64 groups)
+{
+  return __builtin_popcountll (groups) * cut->group_in * cut->kernel;
+}
+
+/* Relative time of a tile: products, broadcasts, and a constant for its prologue and epilogue. */
+static double
+tile_cost (const Cut *cut, int first_half, int halves)
+{
+  double per_tap = MAX (0.5 * halves, 0.6) + 0.05;
+
+  return (taps_of (cut, groups_of (cut, first_half, halves)) + 3) * per_tap;
+}
+
+/*
+ * The best cut into tiles of at most max halves: next[h] is where the tile that starts at h ends.
+ * Halves with no live channel belong to no tile.
+ */
+static void
+cut_tiles (const Cut *cut, int max, int *next)
+{
+  int n = cut->n_halves, align = cut->kernels->align_halves;
+  g_autofree double *best = g_new (double, n + 1);
+
+  best[n] = 0;
+  for (int h = n - 1; h >= 0; h--) {
+    best[h] = G_MAXDOUBLE;
+    next[h] = h + 1;
+    if (groups_of (cut, h, 1) == 0) {
+      best[h] = best[h + 1];
+      continue;
+    }
+    if (h % align != 0)
+      continue;
+    for (int k = 1; k <= max && h + k <= n && groups_of (cut, h + k - 1, 1) != 0; k++) {
+      double cost;
+
+      if (best[h + k] == G_MAXDOUBLE)
+        continue;
+      cost = tile_cost (cut, h, k) + best[h + k];
+      if (cost < best[h]) {
+        best[h] = cost;
+        next[h] = h + k;
+      }
+    }
+  }
+}
+
+/* Shares tiles out to threads in order; returns the largest share's cost. */
+static double
+split_tiles (const Cut *cut, const int *next, int n_threads, int *split)
+{
+  double total = 0, sum = 0, worst = 0, share = 0;
+  int n = 0, t = 0;
+
+  for (int h = 0; h < cut->n_halves; h = next[h])
+    if (groups_of (cut, h, 1) != 0)
+      total += tile_cost (cut, h, next[h] - h);
+  split[0] = 0;
+  for (int h = 0; h < cut->n_halves; h = next[h]) {
+    double cost;
+
+    if (groups_of (cut, h, 1) == 0)
+      continue;
+    cost = tile_cost (cut, h, next[h] - h);
+    /* A tile goes to the thread in whose part of the total its middle lies. */
+    while (t < n_threads - 1 && sum + cost / 2 > total * (t + 1) / n_threads) {
+      split[++t] = n;
+      share = 0;
+    }
+    sum += cost;
+    share += cost;
+    worst = MAX (worst, share);
+    n++;
+  }
+  while (t < n_threads)
+    split[++t] = n;
+  return worst;
+}
+
+static void
+init_cut (Cut *cut, const Cnn3dEngine *engine, const Cnn3dStep *step)
+{
+  *cut = (Cut){ .step = step, .kernels = engine->kernels, .n_halves = step->n_blocks * 2,
+    .group_in = step->channels_in / step->groups, .group_out = step->channels_out / step->groups,
+    .kernel = step->kernel.t * step->kernel.h * step->kernel.w };
+}
+
+/* Decides on the tiles of one step. */
+static void
+make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
+{
+  const Cnn3dStep *step = s->step;
+  gboolean by_tiles = cnn3d_extent_count (step->out) < CNN3D_SPLIT_POSITIONS;
+  int n_threads = by_tiles ? engine->n_threads : 1;
+  Cut cut;
+  g_autofree int *next = NULL, *best_next = NULL, *split = g_new (int, n_threads + 1);
+  double best = G_MAXDOUBLE;
+
+  init_cut (&cut, engine, step);
+  next = g_new (int, cut.n_halves);
+  best_next = g_new (int, cut.n_halves);
+
+  /* Smaller tiles may share out more evenly. */
+  for (int max = engine->kernels->max_halves; max >= 1; max--) {
+    double worst;
+
+    cut_tiles (&cut, max, next);
+    worst = split_tiles (&cut, next, n_threads, split);
+    if (worst < best * 0.999) {
+      best = worst;
+      memcpy (best_next, next, (gsize) cut.n_halves * sizeof (int));
+    }
+    if (n_threads == 1)
+      break;
+  }
+  split_tiles (&cut, best_next, n_threads, split);
+
+  s->n_tiles = split[n_threads];
+  s->tiles = g_new0 (Cnn3dTile, s->n_tiles);
+  if (by_tiles)
+    s->tile_split = g_steal_pointer (&split);
+  for (int h = 0, i = 0; h < cut.n_halves; h = best_next[h]) {
+    if (groups_of (&cut, h, 1) == 0)
+      continue;
+    s->tiles[i].first_half = h;
+    s->tiles[i].halves = best_next[h] - h;
+    s->tiles[i].n_taps = taps_of (&cut, groups_of (&cut, h, s->tiles[i].halves));
+    i++;
+  }
+}
+
+static gint64
+block_offset (const Cnn3dEngine *engine, int buffer, int block)
+{
+  const Cnn3dBuffer *b = cnn3d_plan_buffer (engine->plan, buffer);
+
+  return (gint64) b->offset + (gint64) block * b->positions * CNN3D_BLOCK;
+}
+
+/* Where tap k of input channel c lies, from the input of the tile's first position. */
+static gint64
+tap_offset (const Cnn3dEngine *engine, const Cnn3dStep *step, int c, int k)
+{
+  Cnn3dExtent p = cnn3d_padded_extent (step);
+  int kw = k % step->kernel.w, kh = k / step->kernel.w % step->kernel.h;
+  int kt = k / (step->kernel.w * step->kernel.h);
+  gint64 place = ((gint64) kt * p.h + kh) * p.w + kw;
+
+  if (step->kind == CNN3D_STEP_STEM)
+    return (gint64) c * cnn3d_extent_count (p) + place;
+  if (step->kind == CNN3D_STEP_CONV)
+    return (gint64) (c / CNN3D_BLOCK) * cnn3d_extent_count (p) * CNN3D_BLOCK
+        + place * CNN3D_BLOCK + c % CNN3D_BLOCK;
+  return block_offset (engine, step->inputs[c].buffer, step->inputs[c].lane / CNN3D_BLOCK)
+      + step->inputs[c].lane % CNN3D_BLOCK;
+}
+
+static void
+pack_tile (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dFolded *folded, Cnn3dTile *tile,
+    int32_t *taps, float *weights)
+{
+  Cut cut;
+  guint64 groups;
+  const int *channel = step->lane_channel + tile->first_half * CNN3D_HALF;
+  int lanes = tile->halves * CNN3D_HALF, n = 0;
+  float *bias = weights;
+
+  init_cut (&cut, engine, step);
+  groups = groups_of (&cut, tile->first_half, tile->halves);
+  for (int i = 0; i < lanes; i++)
+    bias[i] = channel[i] >= 0 ? folded->bias[channel[i]] : 0;
+  weights += lanes;
+  tile->taps = taps;
+  tile->weights = weights;
+  tile->bias = bias;
+
+  for (int g = 0; g < step->groups; g++) {
+    if (!(groups >> g & 1))
+      continue;
+    for (int c = 0; c < cut.group_in; c++)
+      for (int k = 0; k < cut.kernel; k++, n++) {
+        taps[n] = (int32_t) tap_offset (engine, step, g * cut.group_in + c, k);
+        for (int i = 0; i < lanes; i++, weights++) {
+          int o = channel[i];
+          gboolean connected = o >= 0 && o / cut.group_out == g;
+          *weights = connected ? folded->weights[(gsize) o * folded->inputs + c * cut.kernel + k] : 0;
+        }
+      }
+  }
+
+  for (int h = 0; h < tile->halves; h++) {
+    int half = tile->first_half + h, in_block = half % 2 * CNN3D_HALF;
+
+    tile->out_offsets[h] = (int32_t) (block_offset (engine, step->buffer, half / 2) + in_block);
+    if (step->residual != NULL) {
+      const Cnn3dBlockRef *r = &step->residual[half / 2];
+      tile->residual_offsets[h] = (int32_t) (block_offset (engine, r->buffer, r->block) + in_block);
+    }
+  }
+}
+
+static void
+pack_depthwise (const Cnn3dStep *step, const Cnn3dFolded *folded, float *weights, float *bias)
+{
+  for (int lane = 0; lane < step->n_blocks * CNN3D_BLOCK; lane++) {
+    int c = step->lane_channel[lane], block = lane / CNN3D_BLOCK, l = lane % CNN3D_BLOCK;
+
+    bias[lane] = c >= 0 ? folded->bias[c] : 0;
+    for (int k = 0; k < 27; k++)
+      weights[(block * 27 + k) * CNN3D_BLOCK + l] = c >= 0 ? folded->weights[c * 27 + k] : 0;
+  }
+}
+
+static gsize
+round_up (gsize floats)
+{
+  return (floats + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
+}
+
+void
+cnn3d_cpu_pack (Cnn3dEngine *engine)
+{
+  guint n = engine->plan->steps->len;
+  gsize n_weights = 0, n_taps = 0;
+  float *weights;
+  int32_t *taps;
+
+  for (guint i = 0; i < n; i++) {
+    Cnn3dCpuStep *s = &engine->steps[i];
+
+    if (s->step->macs == 0)
+      continue;
+    if (s->step->kind == CNN3D_STEP_DEPTHWISE) {
+      n_weights += (gsize) s->step->n_blocks * 28 * CNN3D_BLOCK;
+      continue;
+    }
+    make_tiles (engine, s);
+    for (int t = 0; t < s->n_tiles; t++) {
+      n_taps += (gsize) s->tiles[t].n_taps;
+      n_weights += round_up (((gsize) s->tiles[t].n_taps + 1) * s->tiles[t].halves * CNN3D_HALF);
+    }
+  }
+  weights = engine->weights = g_aligned_alloc (n_weights, sizeof (float), 64);
+  taps = engine->taps = g_new (int32_t, n_taps);
+
+  for (guint i = 0; i < n; i++) {
+    Cnn3dCpuStep *s = &engine->steps[i];
+    g_autoptr (Cnn3dFolded) folded = NULL;
+
+    if (s->step->macs == 0)
+      continue;
+    folded = cnn3d_fold (engine->model, s->step);
+    if (s->step->kind == CNN3D_STEP_DEPTHWISE) {
+      s->weights = weights;
+      s->bias = weights + (gsize) s->step->n_blocks * 27 * CNN3D_BLOCK;
+      pack_depthwise (s->step, folded, weights, (float *) s->bias);
+      weights += (gsize) s->step->n_blocks * 28 * CNN3D_BLOCK;
+      continue;
+    }
+    for (int t = 0; t < s->n_tiles; t++) {
+      Cnn3dTile *tile = &s->tiles[t];
+
+      pack_tile (engine, s->step, folded, tile, taps, weights);
+      taps += tile->n_taps;
+      weights += round_up (((gsize) tile->n_taps + 1) * tile->halves * CNN3D_HALF);
+    }
+  }
+}

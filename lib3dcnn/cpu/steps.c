@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* How one step of a plan is cut into calls of kernels, and what each thread does of it. */
+
+#include "lib3dcnn/cpu/engine.h"
+
+/*
+ * Positions that are run through all tiles before the next ones: the input of a chunk stays in the
+ * first or second cache while the weights stream past it. A multiple of every tile's positions.
+ */
+#define CHUNK 96
+
+static void
+call_conv (Cnn3dEngine *engine, Cnn3dConvFunc *func, const Cnn3dCpuStep *s, const Cnn3dTile *tile,
+    const float *x, gint64 first, int positions)
+{
+  Cnn3dConvArgs args = { .x = x, .taps = tile->taps, .n_taps = tile->n_taps,
+    .weights = tile->weights, .bias = tile->bias, .out = engine->arena + first * CNN3D_BLOCK,
+    .low = s->low, .high = s->high };
+
+  memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
+  if (s->step->residual != NULL) {
+    args.residual = engine->arena + first * CNN3D_BLOCK;
+    memcpy (args.residual_offsets, tile->residual_offsets, sizeof args.residual_offsets);
+  }
+  func (&args, tile->halves, positions);
+}
+
+void
+cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread)
+{
+  const Cnn3dCpuStep *s = &engine->steps[index];
+  gint64 positions = cnn3d_extent_count (s->step->out), first = 0, end = positions;
+  int first_tile = 0, end_tile = s->n_tiles;
+
+  if (s->tile_split != NULL) {
+    first_tile = s->tile_split[thread];
+    end_tile = s->tile_split[thread + 1];
+  } else {
+    first = cnn3d_share (positions, thread, engine->n_threads);
+    end = cnn3d_share (positions, thread + 1, engine->n_threads);
+  }
+  for (; first < end; first += CHUNK)
+    for (int t = first_tile; t < end_tile; t++)
+      call_conv (engine, engine->kernels->conv_blocked, s, &s->tiles[t],
+          engine->arena + first * CNN3D_BLOCK, first, (int) MIN (end - first, CHUNK));
+}
+
+/* Convolutions that read padded rows: a row of the output is one call. */
+static void
+run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3dConvFunc *func,
+    const float *input, int step_floats)
+{
+  const Cnn3dStep *step = s->step;
+  Cnn3dExtent padded = cnn3d_padded_extent (step);
+  int n_rows = step->out.t * step->out.h, first = 0, end = n_rows;
+  int first_tile = 0, end_tile = s->n_tiles;
+  int group = MAX (1, CHUNK / step->out.w);
+
+  if (s->tile_split != NULL) {
+    first_tile = s->tile_split[thread];
+    end_tile = s->tile_split[thread + 1];
+    group = n_rows;
+  } else {
+    first = (int) cnn3d_share (n_rows, thread, engine->n_threads);
+    end = (int) cnn3d_share (n_rows, thread + 1, engine->n_threads);
+  }
+  for (; first < end; first += group)
+    for (int t = first_tile; t < end_tile; t++)
+      for (int row = first; row < MIN (end, first + group); row++) {
+        gint64 it = (gint64) (row / step->out.h) * step->stride.t;
+        gint64 ih = (gint64) (row % step->out.h) * step->stride.h;
+
+        call_conv (engine, func, s, &s->tiles[t], input + (it * padded.h + ih) * padded.w * step_floats,
+            (gint64) row * step->out.w, step->out.w);
+      }
+}
+
+void
+cnn3d_cpu_run_stem (Cnn3dEngine *engine, gsize index, int thread)
+{
+  run_rows (engine, &engine->steps[index], thread, engine->kernels->conv_planar, engine->padded, 1);
+}
+
+/* Copies the input's channels into padded blocks, then convolves. */
+void
+cnn3d_cpu_run_conv (Cnn3dEngine *engine, gsize index, int thread)
+{
+  const Cnn3dCpuStep *s = &engine->steps[index];
+  const Cnn3dStep *step = s->step;
+  Cnn3dExtent in = step->in, padded = cnn3d_padded_extent (step);
+  int n_blocks = (step->channels_in + CNN3D_BLOCK - 1) / CNN3D_BLOCK;
+  gsize row_bytes = (gsize) in.w * CNN3D_BLOCK * sizeof (float);
+  gsize edge_bytes = (gsize) step->pad.w * CNN3D_BLOCK * sizeof (float);
+  int total = n_blocks * padded.t * padded.h;
+
+  for (int i = (int) cnn3d_share (total, thread, engine->n_threads);
+      i < cnn3d_share (total, thread + 1, engine->n_threads); i++) {
+    int block = i / (padded.t * padded.h);
+    int t = i / padded.h % padded.t - step->pad.t, h = i % padded.h - step->pad.h;
+    float *out = engine->scratch + (gsize) i * padded.w * CNN3D_BLOCK;
+    const Cnn3dLane *lane = &step->inputs[block * CNN3D_BLOCK];
+    const Cnn3dBuffer *b = cnn3d_plan_buffer (engine->plan, lane->buffer);
+
+    if (t < 0 || h < 0 || t >= in.t || h >= in.h) {
+      memset (out, 0, row_bytes + 2 * edge_bytes);
+      continue;
+    }
+    memset (out, 0, edge_bytes);
+    memcpy (out + step->pad.w * CNN3D_BLOCK,
+        engine->arena + b->offset
+            + ((lane->lane / CNN3D_BLOCK * in.t + t) * (gsize) in.h + h) * in.w * CNN3D_BLOCK,
+        row_bytes);
+    memset (out + (step->pad.w + in.w) * CNN3D_BLOCK, 0, edge_bytes);
+  }
+  cnn3d_workers_barrier (engine->workers);
+  run_rows (engine, s, thread, engine->kernels->conv_blocked, engine->scratch, CNN3D_BLOCK);
+}
+
+/*
+ * Calls func for each row (block, t, h) of a thread's share. With many positions a share is a range
+ * of rows of all blocks, like that of the pointwise convolutions around it; with few, of blocks.
+ */
+typedef void RowFunc (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h);
+
+static void
+for_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, RowFunc *func)
+{
+  const Cnn3dStep *step = s->step;
+  int rows = step->out.t * step->out.h, total = rows * step->n_blocks;
+  gboolean rows_first = cnn3d_extent_count (step->out) >= CNN3D_SPLIT_POSITIONS;
+  int first = (int) cnn3d_share (total, thread, engine->n_threads);
+  int end = (int) cnn3d_share (total, thread + 1, engine->n_threads);
+
+  for (int i = first; i < end; i++) {
+    int block = rows_first ? i % step->n_blocks : i / rows;
+    int row = rows_first ? i / step->n_blocks : i % rows;
+
+    func (engine, s, thread, block, row / step->out.h, row % step->out.h);
+  }
+}
+
+static const float *
+input_block (const Cnn3dEngine *engine, const Cnn3dStep *step, int block)
+{
+  const Cnn3dBlockRef *ref = &step->blocks[block];
+  const Cnn3dBuffer *b = cnn3d_plan_buffer (engine->plan, ref->buffer);
+
+  return engine->arena + b->offset + (gsize) ref->block * b->positions * CNN3D_BLOCK;
+}
+
+static float *
+output_row (const Cnn3dEngine *engine, const Cnn3dStep *step, int block, int t, int h)
+{
+  const Cnn3dBuffer *b = cnn3d_plan_buffer (engine->plan, step->buffer);
+
+  return engine->arena + b->offset
+      + ((gsize) block * b->positions + ((gsize) t * step->out.h + h) * step->out.w) * CNN3D_BLOCK;
+}
+
+static void
+depthwise_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h)
+{
+  const Cnn3dStep *step = s->step;
+  const float *x = input_block (engine, step, block);
+  const float *weights = s->weights + (gsize) block * 27 * CNN3D_BLOCK;
+  Cnn3dDepthwiseArgs args = { .bias = s->bias + block * CNN3D_BLOCK,
+    .out = output_row (engine, step, block, t, h), .width_in = step->in.w,
+    .width_out = step->out.w, .low = s->low, .high = s->high };
+
+  for (int k = 0; k < 9; k++) {
+    int it = t * step->stride.t + k / 3 - 1, ih = h * step->stride.h + k % 3 - 1;
+
+    if (it < 0 || ih < 0 || it >= step->in.t || ih >= step->in.h)
+      continue;
+    args.rows[args.n_rows] = x + ((gsize) it * step->in.h + ih) * step->in.w * CNN3D_BLOCK;
+    args.weights[args.n_rows++] = weights + k * 3 * CNN3D_BLOCK;
+  }
+  if (step->stride.w == 1)
+    engine->kernels->depthwise_s1 (&args);
+  else
+    engine->kernels->depthwise_s2 (&args);
+}
+
+void
+cnn3d_cpu_run_depthwise (Cnn3dEngine *engine, gsize index, int thread)
+{
+  for_rows (engine, &engine->steps[index], thread, depthwise_row);
+}
+
+static void
+pool_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h)
+{
+  const Cnn3dStep *step = s->step;
+  const float *x = input_block (engine, step, block);
+  const float **rows = engine->rows + (gsize) thread * engine->n_rows;
+  Cnn3dPoolArgs args = { .rows = rows, .width_in = step->in.w, .width_out = step->out.w,
+    .kernel = step->kernel.w, .stride = step->stride.w, .pad = step->pad.w,
+    .scale = 1.0f / (float) cnn3d_extent_count (step->kernel),
+    .line = engine->lines + (gsize) thread * engine->line_floats,
+    .out = output_row (engine, step, block, t, h), .low = s->low, .high = s->high };
+
+  for (int kt = 0; kt < step->kernel.t; kt++)
+    for (int kh = 0; kh < step->kernel.h; kh++) {
+      int it = t * step->stride.t + kt - step->pad.t, ih = h * step->stride.h + kh - step->pad.h;
+
+      if (it >= 0 && ih >= 0 && it < step->in.t && ih < step->in.h)
+        rows[args.n_rows++] = x + ((gsize) it * step->in.h + ih) * step->in.w * CNN3D_BLOCK;
+    }
+  if (step->kind == CNN3D_STEP_MAXPOOL)
+    engine->kernels->pool_max (&args);
+  else
+    engine->kernels->pool_average (&args);
+}
+
+void
+cnn3d_cpu_run_pool (Cnn3dEngine *engine, gsize index, int thread)
+{
+  for_rows (engine, &engine->steps[index], thread, pool_row);
+}
+
+void
+cnn3d_cpu_load_clip (Cnn3dEngine *engine, int thread)
+{
+  const Cnn3dStep *step = engine->steps[0].step;
+  const Cnn3dCard *card = engine->model->card;
+  Cnn3dExtent in = step->in, padded = cnn3d_padded_extent (step);
+  gsize plane = (gsize) cnn3d_extent_count (in), padded_plane = (gsize) cnn3d_extent_count (padded);
+  int rows = in.t * in.h;
+
+  for (int i = (int) cnn3d_share (rows, thread, engine->n_threads);
+      i < cnn3d_share (rows, thread + 1, engine->n_threads); i++) {
+    gsize t = (gsize) (i / in.h + step->pad.t), h = (gsize) (i % in.h + step->pad.h);
+    float *out = engine->padded + (t * padded.h + h) * padded.w + step->pad.w;
+
+    if (engine->clip.planes != NULL) {
+      for (int p = 0; p < 3; p++)
+        memcpy (out + p * padded_plane, engine->clip.planes + p * plane + (gsize) i * in.w,
+            (gsize) in.w * sizeof (float));
+    } else {
+      Cnn3dPixelArgs args = { .rgb = engine->clip.rgb + (gsize) i * in.w * 3, .width = in.w };
+
+      for (int p = 0; p < 3; p++) {
+        args.channel[p] = card->channel_order == CNN3D_CHANNEL_ORDER_RGB ? p : 2 - p;
+        args.mean[p] = card->mean[p];
+        args.scale[p] = 1 / card->std[p];
+        args.planes[p] = out + p * padded_plane;
+      }
+      engine->kernels->pixels (&args);
+    }
+  }
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Vectors of the ISA that this translation unit is compiled for. CNN3D_ISA names it and
+ * CNN3D_VW is the width in floats.
+ */
+
+#include <stdint.h>
+#include <string.h>
+#if defined __SSE2__
+#include <immintrin.h>
+#elif defined __ARM_NEON
+#include <arm_neon.h>
+#endif
+
+#define INLINE static inline __attribute__ ((always_inline))
+#define UNROLL _Pragma ("GCC unroll 16")
+
+typedef float V __attribute__ ((vector_size (CNN3D_VW * 4)));
+typedef float VU __attribute__ ((vector_size (CNN3D_VW * 4), aligned (4), may_alias));
+
+INLINE V
+load (const float *p)
+{
+  return *(const VU *) p;
+}
+
+INLINE void
+store (float *p, V v)
+{
+  *(VU *) p = v;
+}
+
+INLINE V
+splat (float f)
+{
+#if CNN3D_VW == 16
+  return (V) _mm512_set1_ps (f);
+#elif CNN3D_VW == 8
+  return (V) _mm256_set1_ps (f);
+#else
+  return (V){ f, f, f, f };
+#endif
+}
+
+INLINE V
+vmax (V a, V b)
+{
+#if CNN3D_VW == 16
+  return (V) _mm512_max_ps ((__m512) a, (__m512) b);
+#elif CNN3D_VW == 8
+  return (V) _mm256_max_ps ((__m256) a, (__m256) b);
+#elif defined __SSE2__
+  return (V) _mm_max_ps ((__m128) a, (__m128) b);
+#elif defined __ARM_NEON
+  return (V) vmaxq_f32 ((float32x4_t) a, (float32x4_t) b);
+#else
+  typedef int32_t M __attribute__ ((vector_size (CNN3D_VW * 4)));
+  M m = a > b;
+  return (V) (((M) a & m) | ((M) b & ~m));
+#endif
+}
+
+INLINE V
+vmin (V a, V b)
+{
+#if CNN3D_VW == 16
+  return (V) _mm512_min_ps ((__m512) a, (__m512) b);
+#elif CNN3D_VW == 8
+  return (V) _mm256_min_ps ((__m256) a, (__m256) b);
+#elif defined __SSE2__
+  return (V) _mm_min_ps ((__m128) a, (__m128) b);
+#elif defined __ARM_NEON
+  return (V) vminq_f32 ((float32x4_t) a, (float32x4_t) b);
+#else
+  typedef int32_t M __attribute__ ((vector_size (CNN3D_VW * 4)));
+  M m = a < b;
+  return (V) (((M) a & m) | ((M) b & ~m));
+#endif
+}
+
+INLINE V
+vclamp (V v, V low, V high)
+{
+  return vmin (vmax (v, low), high);
+}
+
+#if CNN3D_VW == 16
+/* Half a block: the tail of an odd number of halves. */
+typedef float H __attribute__ ((vector_size (32)));
+typedef float HU __attribute__ ((vector_size (32), aligned (4), may_alias));
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lib3dcnn/cpu/workers.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* About 20 us: longer than threads that have their own cores drift apart within a step. */
+#define SPINS 600
+
+/* A number that only grows; waiting for it to change spins, then sleeps. */
+typedef struct {
+  _Alignas (64) atomic_uint value;
+  atomic_uint sleepers;
+} Event;
+
+struct _Cnn3dWorkers {
+  int n_threads;
+  GThread **threads; /* n_threads - 1 */
+  Event start, barrier;
+  _Alignas (64) atomic_uint arrived;
+  atomic_bool quit;
+  Cnn3dWorkersFunc *func;
+  gpointer data;
+};
+
+typedef struct {
+  Cnn3dWorkers *workers;
+  int thread;
+} Start;
+
+static inline void
+relax (void)
+{
+#if defined __x86_64__ || defined __i386__
+  __builtin_ia32_pause ();
+#elif defined __aarch64__
+  __asm__ volatile("yield");
+#endif
+}
+
+static void
+event_wait (Event *event, unsigned old)
+{
+  for (int i = 0; i < SPINS; i++) {
+    if (atomic_load_explicit (&event->value, memory_order_acquire) != old)
+      return;
+    relax ();
+  }
+  atomic_fetch_add (&event->sleepers, 1);
+  while (atomic_load (&event->value) == old)
+    syscall (SYS_futex, &event->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
+  atomic_fetch_sub (&event->sleepers, 1);
+}
+
+static void
+event_signal (Event *event)
+{
+  atomic_fetch_add (&event->value, 1);
+  /* Both are sequentially consistent: a sleeper is seen here, or sees the new value. */
+  if (atomic_load (&event->sleepers) > 0)
+    syscall (SYS_futex, &event->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+void
+cnn3d_workers_barrier (Cnn3dWorkers *workers)
+{
+  unsigned old;
+
+  if (workers->n_threads == 1)
+    return;
+  old = atomic_load (&workers->barrier.value);
+  if (atomic_fetch_add (&workers->arrived, 1) + 1 == (unsigned) workers->n_threads) {
+    atomic_store (&workers->arrived, 0);
+    event_signal (&workers->barrier);
+  } else {
+    event_wait (&workers->barrier, old);
+  }
+}
+
+static gpointer
+work (gpointer data)
+{
+  Start start = *(Start *) data;
+  Cnn3dWorkers *workers = start.workers;
+  unsigned seen = 0;
+
+  g_free (data);
+  for (;;) {
+    event_wait (&workers->start, seen);
+    seen++;
+    if (atomic_load (&workers->quit))
+      return NULL;
+    workers->func (workers->data, start.thread);
+    cnn3d_workers_barrier (workers);
+  }
+}
+
+Cnn3dWorkers *
+cnn3d_workers_new (int n_threads, GError **error)
+{
+  gsize size = (sizeof (Cnn3dWorkers) + 63) / 64 * 64;
+  Cnn3dWorkers *workers = g_aligned_alloc0 (1, size, 64);
+
+  workers->threads = g_new0 (GThread *, n_threads);
+  workers->n_threads = 1;
+  for (int i = 1; i < n_threads; i++) {
+    Start *start = g_new (Start, 1);
+
+    *start = (Start){ workers, i };
+    workers->threads[i - 1] = g_thread_try_new ("3dcnn", work, start, error);
+    if (workers->threads[i - 1] == NULL) {
+      g_free (start);
+      cnn3d_workers_free (workers);
+      return NULL;
+    }
+    workers->n_threads++;
+  }
+  return workers;
+}
+
+void
+cnn3d_workers_free (Cnn3dWorkers *workers)
+{
+  if (workers == NULL)
+    return;
+  atomic_store (&workers->quit, TRUE);
+  event_signal (&workers->start);
+  for (int i = 0; i < workers->n_threads - 1; i++)
+    g_thread_join (workers->threads[i]);
+  g_free (workers->threads);
+  g_aligned_free (workers);
+}
+
+void
+cnn3d_workers_run (Cnn3dWorkers *workers, Cnn3dWorkersFunc *func, gpointer data)
+{
+  if (workers->n_threads > 1) {
+    workers->func = func;
+    workers->data = data;
+    event_signal (&workers->start);
+  }
+  func (data, 0);
+  cnn3d_workers_barrier (workers);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The threads of one session. All of them, the caller included, run the same function; within it
+ * they meet at barriers. A thread that waits spins for some microseconds, which is as long as a
+ * step of a network takes, and then sleeps.
+ */
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct _Cnn3dWorkers Cnn3dWorkers;
+typedef void Cnn3dWorkersFunc (gpointer data, int thread);
+
+/* NULL with error set if the system has no more threads. */
+Cnn3dWorkers *cnn3d_workers_new (int n_threads, GError **error);
+void cnn3d_workers_free (Cnn3dWorkers *workers);
+
+/* Calls func on every thread, the caller being thread 0, and returns when all have returned. */
+void cnn3d_workers_run (Cnn3dWorkers *workers, Cnn3dWorkersFunc *func, gpointer data);
+/* To be called by every thread inside of func. */
+void cnn3d_workers_barrier (Cnn3dWorkers *workers);
+
+G_END_DECLS
