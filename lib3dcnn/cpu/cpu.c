@@ -20,6 +20,7 @@ destroy (gpointer data)
   g_aligned_free (engine->padded);
   g_aligned_free (engine->scratch);
   g_aligned_free (engine->lines);
+  g_aligned_free (engine->gemm);
   g_free (engine->taps);
   g_free (engine->rows);
   g_free (engine);
@@ -61,6 +62,10 @@ init_step (Cnn3dEngine *engine, guint i)
     case CNN3D_STEP_POINTWISE:
     case CNN3D_STEP_LINEAR:
       s->run = cnn3d_cpu_run_pointwise;
+      if (cnn3d_gemm_wanted (engine, step)) {
+        s->run = cnn3d_cpu_run_gemm;
+        engine->gemm_floats = MAX (engine->gemm_floats, cnn3d_gemm_scratch (step));
+      }
       break;
     case CNN3D_STEP_DEPTHWISE:
       s->run = cnn3d_cpu_run_depthwise;
@@ -97,6 +102,7 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
     destroy (engine);
     return NULL;
   }
+  engine->use_gemm = cnn3d_gemm_init (kernels);
   engine->steps = g_new0 (Cnn3dCpuStep, n);
   for (guint i = 0; i < n; i++)
     init_step (engine, i);
@@ -104,6 +110,7 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   engine->arena = alloc_floats (engine->plan->arena);
   engine->scratch = alloc_floats (engine->scratch_floats);
   engine->lines = alloc_floats (engine->line_floats * (gsize) engine->n_threads);
+  engine->gemm = alloc_floats (engine->gemm_floats * (gsize) engine->n_threads);
   engine->rows = g_new (const float *, engine->n_rows * (gsize) engine->n_threads);
   engine->workers = cnn3d_workers_new (engine->n_threads, error);
   if (engine->workers == NULL) {
@@ -134,13 +141,8 @@ run (gpointer data, const Cnn3dClip *clips, int n, float *logits, GError **error
   for (int i = 0; i < n; i++) {
     engine->clip = clips[i];
     cnn3d_workers_run (engine->workers, run_clip, engine);
-    for (int c = 0; c < classes; c++) {
-      const Cnn3dLane *lane = &engine->plan->outputs[c];
-      const Cnn3dBuffer *b = cnn3d_plan_buffer (engine->plan, lane->buffer);
-
-      *logits++ = engine->arena[b->offset + (gsize) (lane->lane / CNN3D_BLOCK) * b->positions * CNN3D_BLOCK
-          + lane->lane % CNN3D_BLOCK];
-    }
+    for (int c = 0; c < classes; c++)
+      *logits++ = engine->arena[cnn3d_lane_offset (engine, &engine->plan->outputs[c])];
   }
   return TRUE;
 }
@@ -150,8 +152,8 @@ describe (gpointer data)
 {
   const Cnn3dEngine *engine = data;
 
-  return g_strdup_printf ("cpu (%s), %d thread%s", engine->kernels->isa, engine->n_threads,
-      engine->n_threads == 1 ? "" : "s");
+  return g_strdup_printf ("cpu (%s%s), %d thread%s", engine->kernels->isa,
+      engine->use_gemm ? " and OpenBLAS" : "", engine->n_threads, engine->n_threads == 1 ? "" : "s");
 }
 
 const Cnn3dBackendClass cnn3d_cpu_backend = {

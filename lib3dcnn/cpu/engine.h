@@ -31,7 +31,7 @@ typedef struct {
   Cnn3dTile *tiles; /* of convolutions other than depthwise */
   int n_tiles;
   int *tile_split;  /* n_threads + 1: the tiles of each thread, if they are split by tiles */
-  const float *weights, *bias; /* of DEPTHWISE: [block][27][16] and [block][16] */
+  const float *weights, *bias; /* of DEPTHWISE: [block][27][16] and [block][16]; or see gemm.c */
 } Cnn3dCpuStep;
 
 struct _Cnn3dEngine {
@@ -51,6 +51,9 @@ struct _Cnn3dEngine {
   gsize line_floats;
   const float **rows;     /* for each thread, pointers to the input rows of a pool's output */
   gsize n_rows;
+  gboolean use_gemm; /* 1x1x1 convolutions by OpenBLAS */
+  float *gemm;       /* for each thread, its matrices */
+  gsize gemm_floats;
   /* The clip that is being run. */
   Cnn3dClip clip;
 };
@@ -69,6 +72,31 @@ void cnn3d_cpu_run_depthwise (Cnn3dEngine *engine, gsize index, int thread);
 void cnn3d_cpu_run_pool (Cnn3dEngine *engine, gsize index, int thread);
 /* Brings the clip into engine->padded. */
 void cnn3d_cpu_load_clip (Cnn3dEngine *engine, int thread);
+
+/*
+ * gemm.c: 1x1x1 convolutions by OpenBLAS. The baseline of x86-64 has vectors of 4 and no FMA, while
+ * OpenBLAS picks its kernels by itself; that of aarch64 is NEON, which the own kernels use as well.
+ */
+#ifndef __aarch64__
+#define CNN3D_BASELINE_IS_SLOW TRUE
+#else
+#define CNN3D_BASELINE_IS_SLOW FALSE
+#endif
+gboolean cnn3d_gemm_init (const Cnn3dKernels *kernels); /* whether it is to be used at all */
+gboolean cnn3d_gemm_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step);
+gsize cnn3d_gemm_scratch (const Cnn3dStep *step);
+void cnn3d_gemm_pack (const Cnn3dStep *step, const Cnn3dFolded *folded, float *weights);
+void cnn3d_cpu_run_gemm (Cnn3dEngine *engine, gsize index, int thread);
+
+/* Where a lane's first position lies, from the arena's start. */
+static inline gsize
+cnn3d_lane_offset (const Cnn3dEngine *engine, const Cnn3dLane *lane)
+{
+  const Cnn3dBuffer *b = cnn3d_plan_buffer (engine->plan, lane->buffer);
+
+  return b->offset + (gsize) (lane->lane / CNN3D_BLOCK) * (gsize) b->positions * CNN3D_BLOCK
+      + (gsize) (lane->lane % CNN3D_BLOCK);
+}
 
 /* Thread t of n gets [cnn3d_share (total, t, n), cnn3d_share (total, t + 1, n)). */
 static inline gint64

@@ -165,14 +165,6 @@ make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
   }
 }
 
-static gint64
-block_offset (const Cnn3dEngine *engine, int buffer, int block)
-{
-  const Cnn3dBuffer *b = cnn3d_plan_buffer (engine->plan, buffer);
-
-  return (gint64) b->offset + (gint64) block * b->positions * CNN3D_BLOCK;
-}
-
 /* Where tap k of input channel c lies, from the input of the tile's first position. */
 static gint64
 tap_offset (const Cnn3dEngine *engine, const Cnn3dStep *step, int c, int k)
@@ -187,8 +179,7 @@ tap_offset (const Cnn3dEngine *engine, const Cnn3dStep *step, int c, int k)
   if (step->kind == CNN3D_STEP_CONV)
     return (gint64) (c / CNN3D_BLOCK) * cnn3d_extent_count (p) * CNN3D_BLOCK
         + place * CNN3D_BLOCK + c % CNN3D_BLOCK;
-  return block_offset (engine, step->inputs[c].buffer, step->inputs[c].lane / CNN3D_BLOCK)
-      + step->inputs[c].lane % CNN3D_BLOCK;
+  return (gint64) cnn3d_lane_offset (engine, &step->inputs[c]);
 }
 
 static void
@@ -225,12 +216,14 @@ pack_tile (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dFolded *
   }
 
   for (int h = 0; h < tile->halves; h++) {
-    int half = tile->first_half + h, in_block = half % 2 * CNN3D_HALF;
+    int lane = (tile->first_half + h) * CNN3D_HALF;
+    Cnn3dLane out = { step->buffer, lane };
 
-    tile->out_offsets[h] = (int32_t) (block_offset (engine, step->buffer, half / 2) + in_block);
+    tile->out_offsets[h] = (int32_t) cnn3d_lane_offset (engine, &out);
     if (step->residual != NULL) {
-      const Cnn3dBlockRef *r = &step->residual[half / 2];
-      tile->residual_offsets[h] = (int32_t) (block_offset (engine, r->buffer, r->block) + in_block);
+      const Cnn3dBlockRef *r = &step->residual[lane / CNN3D_BLOCK];
+      Cnn3dLane residual = { r->buffer, r->block * CNN3D_BLOCK + lane % CNN3D_BLOCK };
+      tile->residual_offsets[h] = (int32_t) cnn3d_lane_offset (engine, &residual);
     }
   }
 }
@@ -253,6 +246,17 @@ round_up (gsize floats)
   return (floats + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
 }
 
+/* Floats that a step's packed weights take, its tiles excluded. */
+static gsize
+plain_floats (const Cnn3dEngine *engine, const Cnn3dStep *step)
+{
+  if (step->kind == CNN3D_STEP_DEPTHWISE)
+    return (gsize) step->n_blocks * 28 * CNN3D_BLOCK;
+  if (cnn3d_gemm_wanted (engine, step))
+    return round_up (((gsize) step->channels_in / step->groups + 1) * step->channels_out);
+  return 0;
+}
+
 void
 cnn3d_cpu_pack (Cnn3dEngine *engine)
 {
@@ -266,11 +270,9 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
 
     if (s->step->macs == 0)
       continue;
-    if (s->step->kind == CNN3D_STEP_DEPTHWISE) {
-      n_weights += (gsize) s->step->n_blocks * 28 * CNN3D_BLOCK;
-      continue;
-    }
-    make_tiles (engine, s);
+    n_weights += plain_floats (engine, s->step);
+    if (plain_floats (engine, s->step) == 0)
+      make_tiles (engine, s);
     for (int t = 0; t < s->n_tiles; t++) {
       n_taps += (gsize) s->tiles[t].n_taps;
       n_weights += round_up (((gsize) s->tiles[t].n_taps + 1) * s->tiles[t].halves * CNN3D_HALF);
@@ -286,13 +288,15 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
     if (s->step->macs == 0)
       continue;
     folded = cnn3d_fold (engine->model, s->step);
+    s->weights = weights;
     if (s->step->kind == CNN3D_STEP_DEPTHWISE) {
-      s->weights = weights;
       s->bias = weights + (gsize) s->step->n_blocks * 27 * CNN3D_BLOCK;
       pack_depthwise (s->step, folded, weights, (float *) s->bias);
-      weights += (gsize) s->step->n_blocks * 28 * CNN3D_BLOCK;
-      continue;
+    } else if (cnn3d_gemm_wanted (engine, s->step)) {
+      s->bias = weights + (gsize) s->step->channels_in / s->step->groups * s->step->channels_out;
+      cnn3d_gemm_pack (s->step, folded, weights);
     }
+    weights += plain_floats (engine, s->step);
     for (int t = 0; t < s->n_tiles; t++) {
       Cnn3dTile *tile = &s->tiles[t];
 
