@@ -142,32 +142,50 @@ layout_like (Cnn3dStep *step, const Cnn3dLane *lanes)
   return (Cnn3dBlockRef *) (gpointer) g_array_free (blocks, FALSE);
 }
 
-static int
-by_last_use (gconstpointer a, gconstpointer b, gpointer data)
+typedef struct {
+  const int *use;
+  int group; /* output channels of a group */
+} Order;
+
+/* Whether channel c is one of the last of its group, which do not fill a unit of 8 lanes. */
+static gboolean
+is_leftover (const Order *order, int c)
 {
-  const int *use = data;
+  return c % order->group >= order->group / 8 * 8;
+}
+
+static int
+compare_channels (gconstpointer a, gconstpointer b, gpointer data)
+{
+  const Order *order = data;
   int c = *(const int *) a, d = *(const int *) b;
 
-  return use[c] != use[d] ? use[d] - use[c] : c - d;
+  if (order->use[c] != order->use[d])
+    return order->use[d] - order->use[c];
+  if (is_leftover (order, c) != is_leftover (order, d))
+    return is_leftover (order, c) ? 1 : -1;
+  return c - d;
 }
 
 /*
  * The channels that live longest come first: of a ShuffleNetV2 unit's output, half of the channels
  * go on untouched through the next units, and later steps that work on whole blocks (the
- * depthwise convolution of a shortcut) then meet them packed.
+ * depthwise convolution of a shortcut) then meet them packed. Within these, the channels of a group
+ * stay together by eights, as lanes that are computed together read the inputs of all their groups.
  */
 static void
 layout_free (Cnn3dStep *step, const int *last_use)
 {
-  g_autofree int *order = g_new (int, step->channels_out);
+  g_autofree int *channels = g_new (int, step->channels_out);
+  Order order = { last_use, step->channels_out / step->groups };
 
   for (int c = 0; c < step->channels_out; c++)
-    order[c] = c;
-  g_qsort_with_data (order, step->channels_out, sizeof (int), by_last_use, (gpointer) last_use);
+    channels[c] = c;
+  g_qsort_with_data (channels, step->channels_out, sizeof (int), compare_channels, &order);
 
   set_layout (step, (step->channels_out + CNN3D_BLOCK - 1) / CNN3D_BLOCK);
   for (int i = 0; i < step->channels_out; i++)
-    step->lane_channel[i] = order[i];
+    step->lane_channel[i] = channels[i];
 }
 
 /*

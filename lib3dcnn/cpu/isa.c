@@ -4,42 +4,22 @@
 
 #include <string.h>
 
-static gboolean
-always (void)
-{
-  return TRUE;
-}
+#define CNN3D_ISA_ENTRY(name, supported)                                                           \
+  static gboolean has_##name (void)                                                                \
+  {                                                                                                \
+    return supported;                                                                              \
+  }
+#include "lib3dcnn/cpu/isas.inc"
+#undef CNN3D_ISA_ENTRY
 
-#ifdef CNN3D_HAVE_AVX2
-static gboolean
-has_avx2 (void)
-{
-  return __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma");
-}
-#endif
-
-#ifdef CNN3D_HAVE_AVX512
-static gboolean
-has_avx512 (void)
-{
-  return has_avx2 () && __builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512vl")
-      && __builtin_cpu_supports ("avx512bw") && __builtin_cpu_supports ("avx512dq");
-}
-#endif
-
-/* In ascending order. */
 static const struct {
   const char *name;
   gboolean (*supported) (void);
   void (*init) (Cnn3dKernels *kernels);
 } isas[] = {
-  { "baseline", always, cnn3d_kernels_init_baseline },
-#ifdef CNN3D_HAVE_AVX2
-  { "avx2", has_avx2, cnn3d_kernels_init_avx2 },
-#endif
-#ifdef CNN3D_HAVE_AVX512
-  { "avx512", has_avx512, cnn3d_kernels_init_avx512 },
-#endif
+#define CNN3D_ISA_ENTRY(name, supported) { #name, has_##name, cnn3d_kernels_init_##name },
+#include "lib3dcnn/cpu/isas.inc"
+#undef CNN3D_ISA_ENTRY
 };
 
 static Cnn3dKernels tables[G_N_ELEMENTS (isas)];

@@ -73,7 +73,7 @@ typedef void Cnn3dPoolFunc (const Cnn3dPoolArgs *args);
 typedef struct {
   const char *isa;
   int max_halves;   /* that a call of conv may be given */
-  int align_halves; /* a call's first half is a multiple of it */
+  int align_halves; /* a call's first half is a multiple of it, unless it is the only one */
 #define CNN3D_KERNEL(family, name) Cnn3d##family##Func *name;
 #include "lib3dcnn/cpu/kernels.inc"
 #undef CNN3D_KERNEL
@@ -81,5 +81,6 @@ typedef struct {
 
 /* Each fills the table with the kernels of its ISA; only those that were built are defined. */
 void cnn3d_kernels_init_baseline (Cnn3dKernels *kernels);
+void cnn3d_kernels_init_neon (Cnn3dKernels *kernels); /* the baseline of aarch64 */
 void cnn3d_kernels_init_avx2 (Cnn3dKernels *kernels);
 void cnn3d_kernels_init_avx512 (Cnn3dKernels *kernels);

@@ -38,11 +38,14 @@ taps_of (const Cut *cut, guint64 groups)
   return __builtin_popcountll (groups) * cut->group_in * cut->kernel;
 }
 
-/* Relative time of a tile: products, broadcasts, and a constant for its prologue and epilogue. */
+/*
+ * Relative time of a tile: products, or broadcasts where a vector is not filled, and a constant for
+ * its prologue and epilogue.
+ */
 static double
 tile_cost (const Cut *cut, int first_half, int halves)
 {
-  double per_tap = MAX (0.5 * halves, 0.6) + 0.05;
+  double per_tap = 0.5 * MAX (halves, cut->kernels->align_halves) + 0.05;
 
   return (taps_of (cut, groups_of (cut, first_half, halves)) + 3) * per_tap;
 }
@@ -65,9 +68,8 @@ cut_tiles (const Cut *cut, int max, int *next)
       best[h] = best[h + 1];
       continue;
     }
-    if (h % align != 0)
-      continue;
-    for (int k = 1; k <= max && h + k <= n && groups_of (cut, h + k - 1, 1) != 0; k++) {
+    /* A single half fits anywhere. */
+    for (int k = 1; k <= (h % align == 0 ? max : 1) && h + k <= n && groups_of (cut, h + k - 1, 1) != 0; k++) {
       double cost;
 
       if (best[h + k] == G_MAXDOUBLE)
