@@ -4,6 +4,8 @@
 static gsize
 buffer_floats (const Cnn3dBuffer *buffer)
 {
+  if (buffer->in_chain)
+    return 0;
   return (gsize) buffer->n_blocks * (gsize) buffer->positions * CNN3D_BLOCK;
 }
 

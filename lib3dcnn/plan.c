@@ -98,24 +98,36 @@ use_buffer (Lowering *l, int buffer)
   cnn3d_plan_buffer (l->plan, buffer)->last = (int) l->plan->steps->len;
 }
 
-/* The distinct blocks in which lanes lie, in order of appearance. index: lane -> its block's place. */
+static int
+compare_blocks (gconstpointer a, gconstpointer b)
+{
+  const Cnn3dBlockRef *r = a, *q = b;
+
+  return r->buffer != q->buffer ? r->buffer - q->buffer : r->block - q->block;
+}
+
+/* The distinct blocks in which lanes lie, in order. index: lane -> its block's place. */
 static GArray *
 distinct_blocks (const Cnn3dLane *lanes, int n, int *index)
 {
   GArray *blocks = g_array_new (FALSE, FALSE, sizeof (Cnn3dBlockRef));
+  guint n_distinct = 0, place;
 
   for (int c = 0; c < n; c++) {
     Cnn3dBlockRef ref = { lanes[c].buffer, lanes[c].lane / CNN3D_BLOCK };
-    guint i;
-
-    for (i = 0; i < blocks->len; i++) {
-      const Cnn3dBlockRef *known = &g_array_index (blocks, Cnn3dBlockRef, i);
-      if (known->buffer == ref.buffer && known->block == ref.block)
-        break;
-    }
-    if (i == blocks->len)
-      g_array_append_val (blocks, ref);
-    index[c] = (int) i;
+    g_array_append_val (blocks, ref);
+  }
+  g_array_sort (blocks, compare_blocks);
+  for (guint i = 0; i < blocks->len; i++) {
+    Cnn3dBlockRef *ref = &g_array_index (blocks, Cnn3dBlockRef, i);
+    if (n_distinct == 0 || compare_blocks (ref, ref - 1) != 0)
+      g_array_index (blocks, Cnn3dBlockRef, n_distinct++) = *ref;
+  }
+  g_array_set_size (blocks, n_distinct);
+  for (int c = 0; c < n; c++) {
+    Cnn3dBlockRef ref = { lanes[c].buffer, lanes[c].lane / CNN3D_BLOCK };
+    g_array_binary_search (blocks, &ref, compare_blocks, &place);
+    index[c] = (int) place;
   }
   return blocks;
 }
@@ -346,6 +358,67 @@ forward_lanes (Lowering *l, int i)
   }
 }
 
+/* From this size on, a step's output has left the second cache before the next step reads it. */
+#define CHAIN_BYTES (768 * 1024)
+
+/* Whether step i is all that reads the output of the step before it, and reads nothing else. */
+static gboolean
+follows (const Cnn3dPlan *plan, int i)
+{
+  const Cnn3dStep *step, *before;
+
+  if (i >= (int) plan->steps->len)
+    return FALSE;
+  step = cnn3d_plan_step (plan, i);
+  before = cnn3d_plan_step (plan, i - 1);
+  if (cnn3d_plan_buffer (plan, before->buffer)->last != i)
+    return FALSE;
+  for (int c = 0; c < step->channels_in; c++)
+    if (step->inputs[c].buffer != before->buffer)
+      return FALSE;
+  return TRUE;
+}
+
+static int
+chain_length (const Cnn3dPlan *plan, int i)
+{
+  const Cnn3dStep *step = cnn3d_plan_step (plan, i), *next;
+  const Cnn3dBuffer *buffer = cnn3d_plan_buffer (plan, step->buffer);
+
+  if ((step->kind != CNN3D_STEP_STEM && step->kind != CNN3D_STEP_POINTWISE)
+      || step->residual != NULL || buffer->n_blocks * buffer->positions * CNN3D_BLOCK * 4 < CHAIN_BYTES
+      || !follows (plan, i + 1))
+    return 1;
+  next = cnn3d_plan_step (plan, i + 1);
+  if (next->kind != CNN3D_STEP_DEPTHWISE && next->kind != CNN3D_STEP_MAXPOOL)
+    return 1;
+  return follows (plan, i + 2) && cnn3d_plan_step (plan, i + 2)->kind == CNN3D_STEP_POINTWISE ? 3 : 2;
+}
+
+static void
+find_chains (Cnn3dPlan *plan)
+{
+  int n;
+
+  for (int i = 0; i < (int) plan->steps->len; i += n) {
+    n = cnn3d_plan_step (plan, i)->chain = chain_length (plan, i);
+    if (n == 1)
+      continue;
+    cnn3d_plan_buffer (plan, cnn3d_plan_step (plan, i)->buffer)->in_chain = TRUE;
+    for (int k = 1; k < n; k++)
+      cnn3d_plan_step (plan, i + k)->chain = 0;
+    /* What its steps read and write is alive all at the same time. */
+    for (guint k = 0; k < plan->buffers->len; k++) {
+      Cnn3dBuffer *buffer = cnn3d_plan_buffer (plan, (int) k);
+
+      if (buffer->first > i && buffer->first < i + n)
+        buffer->first = i;
+      if (buffer->last >= i && buffer->last < i + n)
+        buffer->last = i + n - 1;
+    }
+  }
+}
+
 static void
 step_clear (gpointer data)
 {
@@ -381,6 +454,7 @@ cnn3d_plan_new (const Cnn3dGraph *graph)
   /* The logits are read after the last step. */
   for (int c = 0; c < last->shape.c; c++)
     use_buffer (&l, plan->outputs[c].buffer);
+  find_chains (plan);
   plan->arena = cnn3d_arena_plan (plan->buffers);
 
   for (guint i = 0; i < graph->nodes->len; i++) {

@@ -58,13 +58,22 @@ typedef struct {
   int buffer, n_blocks;    /* of the output */
   int *lane_channel;       /* n_blocks * 16: the output channel in each lane, or -1 */
   gint64 macs;
+  int chain;  /* number of steps that run as one from this step on; 0 inside of a chain */
 } Cnn3dStep;
+
+/*
+ * A chain is a step whose output no cache holds (the producer), the depthwise convolution or pool
+ * that alone reads it, and the pointwise convolution after that if there is one. It runs strip by
+ * strip, so that the producer's output never exists as a whole: its buffer has no place in the
+ * arena.
+ */
 
 typedef struct {
   int n_blocks;
   gint64 positions;
   int first, last; /* the steps that write it and that read it last */
-  gsize offset;    /* in floats, in the arena */
+  gboolean in_chain; /* written and read inside of a chain: takes no room */
+  gsize offset;      /* in floats, in the arena */
 } Cnn3dBuffer;
 
 typedef struct {

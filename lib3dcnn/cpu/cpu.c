@@ -21,6 +21,7 @@ destroy (gpointer data)
   g_aligned_free (engine->scratch);
   g_aligned_free (engine->lines);
   g_aligned_free (engine->gemm);
+  g_aligned_free (engine->rings);
   g_free (engine->taps);
   g_free (engine->rows);
   g_free (engine);
@@ -68,11 +69,11 @@ init_step (Cnn3dEngine *engine, guint i)
       }
       break;
     case CNN3D_STEP_DEPTHWISE:
-      s->run = cnn3d_cpu_run_depthwise;
+      s->run = cnn3d_cpu_run_blocks;
       break;
     case CNN3D_STEP_MAXPOOL:
     case CNN3D_STEP_AVGPOOL:
-      s->run = cnn3d_cpu_run_pool;
+      s->run = cnn3d_cpu_run_blocks;
       engine->line_floats = MAX (engine->line_floats, (gsize) step->in.w * CNN3D_BLOCK);
       engine->n_rows = MAX (engine->n_rows, (gsize) step->kernel.t * step->kernel.h);
       break;
@@ -107,10 +108,16 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   for (guint i = 0; i < n; i++)
     init_step (engine, i);
   cnn3d_cpu_pack (engine);
+  for (guint i = 0; i < n; i++)
+    if (engine->steps[i].step->chain > 1) {
+      engine->steps[i].run = cnn3d_cpu_run_chain;
+      engine->ring_floats = MAX (engine->ring_floats, cnn3d_cpu_chain_floats (engine, i));
+    }
   engine->arena = alloc_floats (engine->plan->arena);
   engine->scratch = alloc_floats (engine->scratch_floats);
   engine->lines = alloc_floats (engine->line_floats * (gsize) engine->n_threads);
   engine->gemm = alloc_floats (engine->gemm_floats * (gsize) engine->n_threads);
+  engine->rings = alloc_floats (engine->ring_floats * (gsize) engine->n_threads);
   engine->rows = g_new (const float *, engine->n_rows * (gsize) engine->n_threads);
   engine->workers = cnn3d_workers_new (engine->n_threads, error);
   if (engine->workers == NULL) {
@@ -126,7 +133,7 @@ run_clip (gpointer data, int thread)
   Cnn3dEngine *engine = data;
 
   cnn3d_cpu_load_clip (engine, thread);
-  for (guint i = 0; i < engine->plan->steps->len; i++) {
+  for (guint i = 0; i < engine->plan->steps->len; i += (guint) engine->steps[i].step->chain) {
     cnn3d_workers_barrier (engine->workers);
     engine->steps[i].run (engine, i, thread);
   }

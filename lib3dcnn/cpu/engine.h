@@ -54,6 +54,8 @@ struct _Cnn3dEngine {
   gboolean use_gemm; /* 1x1x1 convolutions by OpenBLAS */
   float *gemm;       /* for each thread, its matrices */
   gsize gemm_floats;
+  float *rings;      /* for each thread, the part of a producer's output that a chain works on */
+  gsize ring_floats;
   /* The clip that is being run. */
   Cnn3dClip clip;
 };
@@ -68,8 +70,25 @@ void cnn3d_cpu_pack (Cnn3dEngine *engine);
 void cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread);
 void cnn3d_cpu_run_stem (Cnn3dEngine *engine, gsize index, int thread);
 void cnn3d_cpu_run_conv (Cnn3dEngine *engine, gsize index, int thread);
-void cnn3d_cpu_run_depthwise (Cnn3dEngine *engine, gsize index, int thread);
-void cnn3d_cpu_run_pool (Cnn3dEngine *engine, gsize index, int thread);
+void cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread);
+/* chain.c: a whole chain of steps (plan.h), from its first. */
+void cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread);
+/* Floats that a thread needs for the chain that begins at step i. */
+gsize cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i);
+
+/* steps.c, for chains: where a row of a depthwise convolution or pool reads and writes. */
+typedef struct {
+  const float *in;  /* of the block: frame 0, row 0 */
+  gsize in_frame;   /* floats between frames; frames are taken modulo in_frames */
+  int in_frames, in_first_row;
+  float *out;
+} Cnn3dRow;
+void cnn3d_cpu_run_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h,
+    const Cnn3dRow *row);
+/* Positions [first, end) of all tiles of a pointwise convolution. */
+void cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, gint64 first, gint64 end,
+    int first_tile, int end_tile);
+float *cnn3d_cpu_output_row (const Cnn3dEngine *engine, const Cnn3dStep *step, int block, int t, int h);
 /* Brings the clip into engine->padded. */
 void cnn3d_cpu_load_clip (Cnn3dEngine *engine, int thread);
 

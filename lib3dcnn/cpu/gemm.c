@@ -31,7 +31,7 @@ cnn3d_gemm_init (const Cnn3dKernels *kernels)
 gboolean
 cnn3d_gemm_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step)
 {
-  return engine->use_gemm && step->kind == CNN3D_STEP_POINTWISE
+  return engine->use_gemm && step->kind == CNN3D_STEP_POINTWISE && step->chain == 1
       && step->channels_in / step->groups >= MIN_SIDE && step->channels_out / step->groups >= MIN_SIDE;
 }
 

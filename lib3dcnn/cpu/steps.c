@@ -27,6 +27,16 @@ call_conv (Cnn3dEngine *engine, Cnn3dConvFunc *func, const Cnn3dCpuStep *s, cons
 }
 
 void
+cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, gint64 first, gint64 end,
+    int first_tile, int end_tile)
+{
+  for (; first < end; first += CHUNK)
+    for (int t = first_tile; t < end_tile; t++)
+      call_conv (engine, engine->kernels->conv_blocked, s, &s->tiles[t],
+          engine->arena + first * CNN3D_BLOCK, first, (int) MIN (end - first, CHUNK));
+}
+
+void
 cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread)
 {
   const Cnn3dCpuStep *s = &engine->steps[index];
@@ -40,19 +50,28 @@ cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread)
     first = cnn3d_share (positions, thread, engine->n_threads);
     end = cnn3d_share (positions, thread + 1, engine->n_threads);
   }
-  for (; first < end; first += CHUNK)
-    for (int t = first_tile; t < end_tile; t++)
-      call_conv (engine, engine->kernels->conv_blocked, s, &s->tiles[t],
-          engine->arena + first * CNN3D_BLOCK, first, (int) MIN (end - first, CHUNK));
+  cnn3d_cpu_run_positions (engine, s, first, end, first_tile, end_tile);
 }
 
-/* Convolutions that read padded rows: a row of the output is one call. */
+/* Convolutions that read padded rows: a row of the output, counted over all frames, is one call. */
 static void
-run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3dConvFunc *func,
-    const float *input, int step_floats)
+run_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile *tile, Cnn3dConvFunc *func,
+    const float *input, int step_floats, int row)
 {
   const Cnn3dStep *step = s->step;
   Cnn3dExtent padded = cnn3d_padded_extent (step);
+  gint64 it = (gint64) (row / step->out.h) * step->stride.t;
+  gint64 ih = (gint64) (row % step->out.h) * step->stride.h;
+
+  call_conv (engine, func, s, tile, input + (it * padded.h + ih) * padded.w * step_floats,
+      (gint64) row * step->out.w, step->out.w);
+}
+
+static void
+run_padded (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3dConvFunc *func,
+    const float *input, int step_floats)
+{
+  const Cnn3dStep *step = s->step;
   int n_rows = step->out.t * step->out.h, first = 0, end = n_rows;
   int first_tile = 0, end_tile = s->n_tiles;
   int group = MAX (1, CHUNK / step->out.w);
@@ -67,19 +86,14 @@ run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3dConvFunc 
   }
   for (; first < end; first += group)
     for (int t = first_tile; t < end_tile; t++)
-      for (int row = first; row < MIN (end, first + group); row++) {
-        gint64 it = (gint64) (row / step->out.h) * step->stride.t;
-        gint64 ih = (gint64) (row % step->out.h) * step->stride.h;
-
-        call_conv (engine, func, s, &s->tiles[t], input + (it * padded.h + ih) * padded.w * step_floats,
-            (gint64) row * step->out.w, step->out.w);
-      }
+      for (int row = first; row < MIN (end, first + group); row++)
+        run_row (engine, s, &s->tiles[t], func, input, step_floats, row);
 }
 
 void
 cnn3d_cpu_run_stem (Cnn3dEngine *engine, gsize index, int thread)
 {
-  run_rows (engine, &engine->steps[index], thread, engine->kernels->conv_planar, engine->padded, 1);
+  run_padded (engine, &engine->steps[index], thread, engine->kernels->conv_planar, engine->padded, 1);
 }
 
 /* Copies the input's channels into padded blocks, then convolves. */
@@ -114,30 +128,7 @@ cnn3d_cpu_run_conv (Cnn3dEngine *engine, gsize index, int thread)
     memset (out + (step->pad.w + in.w) * CNN3D_BLOCK, 0, edge_bytes);
   }
   cnn3d_workers_barrier (engine->workers);
-  run_rows (engine, s, thread, engine->kernels->conv_blocked, engine->scratch, CNN3D_BLOCK);
-}
-
-/*
- * Calls func for each row (block, t, h) of a thread's share. With many positions a share is a range
- * of rows of all blocks, like that of the pointwise convolutions around it; with few, of blocks.
- */
-typedef void RowFunc (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h);
-
-static void
-for_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, RowFunc *func)
-{
-  const Cnn3dStep *step = s->step;
-  int rows = step->out.t * step->out.h, total = rows * step->n_blocks;
-  gboolean rows_first = cnn3d_extent_count (step->out) >= CNN3D_SPLIT_POSITIONS;
-  int first = (int) cnn3d_share (total, thread, engine->n_threads);
-  int end = (int) cnn3d_share (total, thread + 1, engine->n_threads);
-
-  for (int i = first; i < end; i++) {
-    int block = rows_first ? i % step->n_blocks : i / rows;
-    int row = rows_first ? i / step->n_blocks : i % rows;
-
-    func (engine, s, thread, block, row / step->out.h, row % step->out.h);
-  }
+  run_padded (engine, s, thread, engine->kernels->conv_blocked, engine->scratch, CNN3D_BLOCK);
 }
 
 static const float *
@@ -149,8 +140,8 @@ input_block (const Cnn3dEngine *engine, const Cnn3dStep *step, int block)
   return engine->arena + b->offset + (gsize) ref->block * b->positions * CNN3D_BLOCK;
 }
 
-static float *
-output_row (const Cnn3dEngine *engine, const Cnn3dStep *step, int block, int t, int h)
+float *
+cnn3d_cpu_output_row (const Cnn3dEngine *engine, const Cnn3dStep *step, int block, int t, int h)
 {
   const Cnn3dBuffer *b = cnn3d_plan_buffer (engine->plan, step->buffer);
 
@@ -158,22 +149,30 @@ output_row (const Cnn3dEngine *engine, const Cnn3dStep *step, int block, int t, 
       + ((gsize) block * b->positions + ((gsize) t * step->out.h + h) * step->out.w) * CNN3D_BLOCK;
 }
 
+/* The input row (t, h), if it lies inside of the border. */
+static const float *
+input_row (const Cnn3dStep *step, const Cnn3dRow *row, int t, int h)
+{
+  if (t < 0 || h < 0 || t >= step->in.t || h >= step->in.h)
+    return NULL;
+  return row->in + (gsize) (t % row->in_frames) * row->in_frame
+      + (gsize) (h - row->in_first_row) * step->in.w * CNN3D_BLOCK;
+}
+
 static void
-depthwise_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h)
+depthwise_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, int h, const Cnn3dRow *row)
 {
   const Cnn3dStep *step = s->step;
-  const float *x = input_block (engine, step, block);
   const float *weights = s->weights + (gsize) block * 27 * CNN3D_BLOCK;
-  Cnn3dDepthwiseArgs args = { .bias = s->bias + block * CNN3D_BLOCK,
-    .out = output_row (engine, step, block, t, h), .width_in = step->in.w,
-    .width_out = step->out.w, .low = s->low, .high = s->high };
+  Cnn3dDepthwiseArgs args = { .bias = s->bias + block * CNN3D_BLOCK, .out = row->out,
+    .width_in = step->in.w, .width_out = step->out.w, .low = s->low, .high = s->high };
 
   for (int k = 0; k < 9; k++) {
-    int it = t * step->stride.t + k / 3 - 1, ih = h * step->stride.h + k % 3 - 1;
+    const float *x = input_row (step, row, t * step->stride.t + k / 3 - 1, h * step->stride.h + k % 3 - 1);
 
-    if (it < 0 || ih < 0 || it >= step->in.t || ih >= step->in.h)
+    if (x == NULL)
       continue;
-    args.rows[args.n_rows] = x + ((gsize) it * step->in.h + ih) * step->in.w * CNN3D_BLOCK;
+    args.rows[args.n_rows] = x;
     args.weights[args.n_rows++] = weights + k * 3 * CNN3D_BLOCK;
   }
   if (step->stride.w == 1)
@@ -182,30 +181,24 @@ depthwise_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block
     engine->kernels->depthwise_s2 (&args);
 }
 
-void
-cnn3d_cpu_run_depthwise (Cnn3dEngine *engine, gsize index, int thread)
-{
-  for_rows (engine, &engine->steps[index], thread, depthwise_row);
-}
-
 static void
-pool_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h)
+pool_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int t, int h, const Cnn3dRow *row)
 {
   const Cnn3dStep *step = s->step;
-  const float *x = input_block (engine, step, block);
   const float **rows = engine->rows + (gsize) thread * engine->n_rows;
   Cnn3dPoolArgs args = { .rows = rows, .width_in = step->in.w, .width_out = step->out.w,
     .kernel = step->kernel.w, .stride = step->stride.w, .pad = step->pad.w,
     .scale = 1.0f / (float) cnn3d_extent_count (step->kernel),
-    .line = engine->lines + (gsize) thread * engine->line_floats,
-    .out = output_row (engine, step, block, t, h), .low = s->low, .high = s->high };
+    .line = engine->lines + (gsize) thread * engine->line_floats, .out = row->out, .low = s->low,
+    .high = s->high };
 
   for (int kt = 0; kt < step->kernel.t; kt++)
     for (int kh = 0; kh < step->kernel.h; kh++) {
-      int it = t * step->stride.t + kt - step->pad.t, ih = h * step->stride.h + kh - step->pad.h;
+      const float *x = input_row (step, row, t * step->stride.t + kt - step->pad.t,
+          h * step->stride.h + kh - step->pad.h);
 
-      if (it >= 0 && ih >= 0 && it < step->in.t && ih < step->in.h)
-        rows[args.n_rows++] = x + ((gsize) it * step->in.h + ih) * step->in.w * CNN3D_BLOCK;
+      if (x != NULL)
+        rows[args.n_rows++] = x;
     }
   if (step->kind == CNN3D_STEP_MAXPOOL)
     engine->kernels->pool_max (&args);
@@ -214,9 +207,39 @@ pool_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int
 }
 
 void
-cnn3d_cpu_run_pool (Cnn3dEngine *engine, gsize index, int thread)
+cnn3d_cpu_run_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h,
+    const Cnn3dRow *row)
 {
-  for_rows (engine, &engine->steps[index], thread, pool_row);
+  if (s->step->kind == CNN3D_STEP_DEPTHWISE)
+    depthwise_row (engine, s, block, t, h, row);
+  else
+    pool_row (engine, s, thread, t, h, row);
+}
+
+/*
+ * Depthwise convolutions and pools: a thread's share is, with many positions, a range of rows of all
+ * blocks, like that of the pointwise convolutions around them; with few, of blocks.
+ */
+void
+cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread)
+{
+  const Cnn3dCpuStep *s = &engine->steps[index];
+  const Cnn3dStep *step = s->step;
+  int rows = step->out.t * step->out.h, total = rows * step->n_blocks;
+  gboolean rows_first = cnn3d_extent_count (step->out) >= CNN3D_SPLIT_POSITIONS;
+  int first = (int) cnn3d_share (total, thread, engine->n_threads);
+  int end = (int) cnn3d_share (total, thread + 1, engine->n_threads);
+
+  for (int i = first; i < end; i++) {
+    int block = rows_first ? i % step->n_blocks : i / rows;
+    int k = rows_first ? i / step->n_blocks : i % rows;
+    int t = k / step->out.h, h = k % step->out.h;
+    Cnn3dRow row = { .in = input_block (engine, step, block), .in_frames = step->in.t,
+      .in_frame = (gsize) step->in.h * step->in.w * CNN3D_BLOCK,
+      .out = cnn3d_cpu_output_row (engine, step, block, t, h) };
+
+    cnn3d_cpu_run_row (engine, s, thread, block, t, h, &row);
+  }
 }
 
 void
