@@ -52,10 +52,12 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
     if (TAIL (halves)) {
       H wt = *(const HU *) (w + nv * 16);
       UNROLL for (int p = 0; p < np; p++) {
-        V b = splat (xk[p * step]);
+        /* Alone, it can take the broadcast from memory; else the vectors share one. */
+        V b = nv > 0 ? splat (xk[p * step]) : (V){ 0 };
         UNROLL for (int v = 0; v < nv; v++)
           acc[v][p] += wv[v] * b;
-        tail[p] += wt * (H) _mm512_castps512_ps256 ((__m512) b);
+        tail[p] += wt * (nv > 0 ? (H) _mm512_castps512_ps256 ((__m512) b)
+                                : (H) _mm256_set1_ps (xk[p * step]));
       }
       continue;
     }
@@ -91,7 +93,8 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
         tail[p] += *(const HU *) (r + p * CNN3D_BLOCK);
     }
     UNROLL for (int p = 0; p < np; p++)
-      *(HU *) (out + p * CNN3D_BLOCK) = (H) _mm256_min_ps (_mm256_max_ps ((__m256) tail[p], low), high);
+      *(HU *) (out + p * CNN3D_BLOCK) =
+          (H) _mm256_min_ps (high, _mm256_max_ps (low, (__m256) tail[p]));
   }
 #endif
 }
@@ -105,7 +108,7 @@ tile_positions (const int halves)
 #elif CNN3D_VW == 8
   return halves == 1 ? 8 : halves == 2 ? 6 : 4;
 #elif defined __ARM_NEON
-  return halves == 1 ? 8 : halves == 2 ? 6 : 4;
+  return 12 / halves;
 #else
   return halves == 1 ? 5 : 2;
 #endif

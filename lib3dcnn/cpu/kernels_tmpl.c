@@ -15,7 +15,7 @@
 #elif defined __ARM_NEON
 #define CNN3D_VW 4
 #define CNN3D_TILE_HALVES 3
-#define CNN3D_TILE_POSITIONS 8
+#define CNN3D_TILE_POSITIONS 12
 #define CNN3D_DEPTHWISE_RUN 14
 #else
 #define CNN3D_VW 4

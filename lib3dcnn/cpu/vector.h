@@ -15,7 +15,7 @@
 #endif
 
 #define INLINE static inline __attribute__ ((always_inline))
-#define UNROLL _Pragma ("GCC unroll 16")
+#define UNROLL _Pragma ("GCC unroll 32")
 
 typedef float V __attribute__ ((vector_size (CNN3D_VW * 4)));
 typedef float VU __attribute__ ((vector_size (CNN3D_VW * 4), aligned (4), may_alias));
@@ -80,10 +80,11 @@ vmin (V a, V b)
 #endif
 }
 
+/* vmax and vmin return their second operand if one is a NaN: here that is v, and it stays one. */
 INLINE V
 vclamp (V v, V low, V high)
 {
-  return vmin (vmax (v, low), high);
+  return vmin (high, vmax (low, v));
 }
 
 #if CNN3D_VW == 16

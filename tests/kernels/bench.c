@@ -106,7 +106,8 @@ static void
 bench_layer (const Kernel *kernel, const ConvLayer *l)
 {
   ConvBench b = { .kernel = kernel, .layer = l, .stride = l->step == PARAM_conv_planar ? 2 : 1 };
-  int pad = l->kernel - 1, positions = l->t * l->h * l->w, volume = l->kernel * l->kernel * l->kernel;
+  int pad = l->kernel - 1, volume = l->kernel * l->kernel * l->kernel;
+  int positions = l->t * l->h * l->w;
   int n_halves = (l->out + CNN3D_HALF - 1) / CNN3D_HALF, lanes = n_halves * CNN3D_HALF, plane;
   size_t floats;
   char shape[64];
@@ -125,7 +126,8 @@ bench_layer (const Kernel *kernel, const ConvLayer *l)
     for (int k = 0; k < volume; k++) {
       int kt = k / (l->kernel * l->kernel), kh = k / l->kernel % l->kernel, kw = k % l->kernel;
       int place = (kt * b.padded_h + kh) * b.padded_w + kw;
-      b.taps[b.n_taps++] = b.stride == 2 ? c * plane + place : (c / 16 * plane + place) * 16 + c % 16;
+      b.taps[b.n_taps++] =
+          b.stride == 2 ? c * plane + place : (c / 16 * plane + place) * 16 + c % 16;
     }
   for (int half = 0; half < n_halves;) {
     Tile *tile = &b.tiles[b.n_tiles++];
@@ -139,8 +141,8 @@ bench_layer (const Kernel *kernel, const ConvLayer *l)
     half += tile->halves;
   }
 
-  snprintf (shape, sizeof shape, "%s %d>%d k%d %dx%dx%d", l->network, l->in, l->out, l->kernel, l->t,
-      l->h, l->w);
+  snprintf (shape, sizeof shape, "%s %d>%d k%d %dx%dx%d", l->network, l->in, l->out, l->kernel,
+      l->t, l->h, l->w);
   bench_run (kernel, shape, 2.0 * l->in * volume * l->out * positions,
       4.0 * ((double) floats + (double) l->out * positions + (double) l->in * volume * l->out),
       run_conv, &b);
@@ -237,20 +239,35 @@ run_pool (void *data)
     int taps[9];
     Cnn3dPoolArgs a = { .rows = rows, .n_rows = input_rows (b, block, t, h, rows, taps),
       .width_in = b->layer->w, .width_out = b->out_w, .kernel = 3, .stride = 2, .pad = 1,
-      .scale = 1.0f / 27, .line = b->line, .out = output_row (b, block, t, h), .low = 0, .high = 6 };
+      .scale = 1.0f / 27, .line = b->line, .out = output_row (b, block, t, h), .low = 0,
+      .high = 6 };
 
     ((Cnn3dPoolFunc *) b->kernel->func) (&a);
   }
 }
 
+/* Taps of a window of three that lie inside, over all outputs along one axis. */
+static int
+taps_inside (int size, int stride)
+{
+  int n = 0;
+
+  for (int o = 0; o < (size - 1) / stride + 1; o++)
+    n += 3 - (o == 0) - (o * stride + 1 >= size);
+  return n;
+}
+
+/* flops: for each tap. */
 static void
 bench_planes (const Kernel *kernel, int stride, double flops, void (*run) (void *data))
 {
   for (size_t i = 0; i < sizeof plane_layers / sizeof *plane_layers; i++) {
     const PlaneLayer *l = &plane_layers[i];
-    PlaneBench b = { .kernel = kernel, .layer = l, .stride = stride, .out_t = (l->t - 1) / stride + 1,
-      .out_h = (l->h - 1) / stride + 1, .out_w = (l->w - 1) / stride + 1 };
+    PlaneBench b = { .kernel = kernel, .layer = l, .stride = stride,
+      .out_t = (l->t - 1) / stride + 1, .out_h = (l->h - 1) / stride + 1,
+      .out_w = (l->w - 1) / stride + 1 };
     size_t in = (size_t) (l->blocks * l->t * l->h * l->w * CNN3D_BLOCK);
+    double flops_all;
     size_t out = (size_t) (l->blocks * b.out_t * b.out_h * b.out_w * CNN3D_BLOCK);
     char shape[64];
 
@@ -258,9 +275,11 @@ bench_planes (const Kernel *kernel, int stride, double flops, void (*run) (void 
     b.out = alloc (out);
     b.weights = alloc ((size_t) (l->blocks * 27 * CNN3D_BLOCK));
     b.line = alloc ((size_t) (l->w * CNN3D_BLOCK));
-    snprintf (shape, sizeof shape, "%s %d %dx%dx%d", l->network, l->blocks * CNN3D_BLOCK, l->t, l->h,
-        l->w);
-    bench_run (kernel, shape, flops * (double) out, 4.0 * (double) (in + out), run, &b);
+    snprintf (shape, sizeof shape, "%s %d %dx%dx%d", l->network, l->blocks * CNN3D_BLOCK, l->t,
+        l->h, l->w);
+    flops_all = flops * l->blocks * CNN3D_BLOCK * taps_inside (l->t, stride)
+        * taps_inside (l->h, stride) * taps_inside (l->w, stride);
+    bench_run (kernel, shape, flops_all, 4.0 * (double) (in + out), run, &b);
     free (b.x);
     free (b.out);
     free (b.weights);
@@ -271,14 +290,13 @@ bench_planes (const Kernel *kernel, int stride, double flops, void (*run) (void 
 void
 bench_Depthwise (const Kernel *kernel)
 {
-  bench_planes (kernel, kernel->param, 2 * 27, run_depthwise);
+  bench_planes (kernel, kernel->param, 2, run_depthwise);
 }
 
-/* An operation for each of the 27 values of a window. */
 void
 bench_Pool (const Kernel *kernel)
 {
-  bench_planes (kernel, 2, 27, run_pool);
+  bench_planes (kernel, 2, 1, run_pool);
 }
 
 typedef struct {
@@ -304,7 +322,8 @@ bench_Pixel (const Kernel *kernel)
                                .mean = { 114, 107, 99 }, .scale = { 1, 1, 1 },
                                .planes = { planes, planes + 112, planes + 224 } } };
 
-  bench_run (kernel, "a frame of 112x112", 2 * 3 * 112 * 112, 112 * 112 * 3 * 5.0, run_pixels, &b);
+  bench_run (kernel, "a frame of 112x112", 2 * 3 * 112 * 112, 112 * 112 * 3 * 5.0, run_pixels,
+      &b);
   free (rgb);
   free (planes);
 }

@@ -173,7 +173,8 @@ static void
 depthwise_case (const Kernel *kernel, bool exact, int n_rows, int width)
 {
   int stride = kernel->param;
-  Cnn3dDepthwiseArgs a = { .n_rows = n_rows, .width_in = width, .width_out = (width - 1) / stride + 1 };
+  Cnn3dDepthwiseArgs a = { .n_rows = n_rows, .width_in = width,
+    .width_out = (width - 1) / stride + 1 };
   const char *activation = random_bounds (&a.low, &a.high);
   float *bias;
 
@@ -197,7 +198,8 @@ depthwise_case (const Kernel *kernel, bool exact, int n_rows, int width)
 
           if (i < 0 || i >= width)
             continue;
-          product = (double) a.rows[r][i * CNN3D_BLOCK + lane] * a.weights[r][k * CNN3D_BLOCK + lane];
+          product = a.rows[r][i * CNN3D_BLOCK + lane];
+          product *= a.weights[r][k * CNN3D_BLOCK + lane];
           sum += product;
           sum_abs += fabs (product);
         }
@@ -231,8 +233,8 @@ pool_case (const Kernel *kernel, bool exact, int width)
 
   a.width_out = (width + 2 * a.pad - size) / a.stride + 1;
   a.scale = exact ? 1.0f / (float) (1 << random_int (0, 4)) : 1.0f / (float) (size * a.n_rows);
-  case_begin ("%d rows, width %d, kernel %d, stride %d, pad %d, %s", a.n_rows, width, size, a.stride,
-      a.pad, activation);
+  case_begin ("%d rows, width %d, kernel %d, stride %d, pad %d, %s", a.n_rows, width, size,
+      a.stride, a.pad, activation);
   /* A maximum may lose a NaN, but not the infinity. */
   scatter_rows (rows, a.n_rows, width * CNN3D_BLOCK, exact, max ? infinity : POISON);
   a.line = guarded ((size_t) (width * CNN3D_BLOCK));

@@ -60,7 +60,7 @@ float *guarded (size_t floats);
 uint8_t *guarded_bytes (size_t bytes);
 /* Starts a case, whose description is printed if anything about it fails. */
 void case_begin (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
-/* Everything allocated so far must come out of the kernel as it is now, but for expected outputs. */
+/* All memory so far must come out of the kernel as it is now, but for the expected outputs. */
 void case_freeze (void);
 /* Declares that *out has to become value, to within error; 0 asks for the same bytes. */
 void case_expect (const float *out, double value, double error);

@@ -8,7 +8,6 @@
 
 #include "tests/kernels/kernels-test.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +35,8 @@ static const struct {
   void (*init) (Cnn3dKernels *kernels);
   PeakFunc *peak;
 } isas[] = {
-#define CNN3D_ISA_ENTRY(name, supported) { #name, has_##name, cnn3d_kernels_init_##name, peak_##name },
+#define CNN3D_ISA_ENTRY(name, supported)                                                           \
+  { #name, has_##name, cnn3d_kernels_init_##name, peak_##name },
 #include "lib3dcnn/cpu/isas.inc"
 #undef CNN3D_ISA_ENTRY
 };
@@ -71,7 +71,7 @@ random_value (bool exact)
 {
   if (exact)
     return (float) random_int (-8, 8);
-  return (float) ((double) (next_random () >> 40) / 8388608.0 - 1) * (float) (1 << random_int (0, 4));
+  return (float) ((double) (next_random () >> 40) * 0x1p-23 - 1) * (float) (1 << random_int (0, 4));
 }
 
 /* The same numbers for a kernel, whatever is tested before it. */
@@ -100,7 +100,8 @@ test_kernel (const Kernel *kernel, bool exact)
 {
   char name[128];
 
-  snprintf (name, sizeof name, "%s/%s/%s", kernel->table->isa, kernel->name, exact ? "exact" : "real");
+  snprintf (name, sizeof name, "%s/%s/%s", kernel->table->isa, kernel->name,
+      exact ? "exact" : "real");
   seed_random (kernel->table->isa, kernel->name, exact);
   guard_start (name, n_tests + 1);
   kernel->check (kernel, exact);
@@ -192,7 +193,8 @@ run_isa (size_t i, bool bench)
 static int
 usage (void)
 {
-  fprintf (stderr, "usage: test-kernels [ISA] [--seed N] [--rounds N] [--kernel NAME] [--bench]\nISAs:");
+  fprintf (stderr, "usage: test-kernels [ISA] [--seed N] [--rounds N] [--kernel NAME] [--bench]\n"
+                   "ISAs:");
   for (size_t i = 0; i < N_ISAS; i++)
     fprintf (stderr, " %s", isas[i].name);
   fprintf (stderr, "\n");
