@@ -23,9 +23,9 @@
 #endif
 #endif
 
+#ifdef COUNT_ALLOCATIONS
 static atomic_int n_allocations;
 
-#ifdef COUNT_ALLOCATIONS
 void *__libc_malloc (size_t size);
 void *__libc_calloc (size_t n, size_t size);
 void *__libc_realloc (void *p, size_t size);
@@ -199,6 +199,7 @@ test_shared (Fixture *f, gconstpointer data)
     g_thread_join (threads[i]);
 }
 
+#ifdef COUNT_ALLOCATIONS
 static int
 allocations_of_runs (Fixture *f, Cnn3dSession *session)
 {
@@ -209,6 +210,7 @@ allocations_of_runs (Fixture *f, Cnn3dSession *session)
   cnn3d_session_run_rgb (session, f->rgb, 1, logits, NULL);
   return atomic_load (&n_allocations) - before;
 }
+#endif
 
 static void
 test_allocations (Fixture *f, gconstpointer data)
