@@ -76,6 +76,18 @@ CNN3D_API Cnn3dModel *cnn3d_model_load_bytes (GBytes *bytes, const char *name,
     const Cnn3dLoadOptions *options, GError **error);
 
 /**
+ * cnn3d_model_find:
+ * @name: the name of a bundled model, which is that of its architecture, such as "shufflenet"
+ *
+ * Looks for NAME.safetensors in the folders of the environment variable `CNN3D_MODEL_PATH`, then in
+ * the installed folder.
+ *
+ * Returns: (transfer full) (nullable): the path of the file, or %NULL with
+ *   %CNN3D_ERROR_NOT_FOUND and a message that says what to do
+ */
+CNN3D_API char *cnn3d_model_find (const char *name, GError **error);
+
+/**
  * cnn3d_model_new_synthetic:
  * @seed: prefix of each tensor's name in the hash; "" for the golden files
  *

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lib3dcnn/io/card-json.h"
+#include "lib3dcnn/io/safetensors.h"
+#include "lib3dcnn/session.h"
+
+#include <gio/gio.h>
+
+/* Of self-checks written by this version. */
+#define CHECK_SEED "check:"
+
+static gboolean
+compute_check (Cnn3dModel *model, float *logits, GError **error)
+{
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_REFERENCE };
+  g_autoptr (Cnn3dSession) session = cnn3d_session_new (model, &options, error);
+  g_autofree float *clip = NULL;
+
+  if (session == NULL)
+    return FALSE;
+  clip = g_new (float, (gsize) 3 * model->config.frames * model->config.size * model->config.size);
+  cnn3d_hash_clip (&model->config, CHECK_SEED, clip);
+  return cnn3d_session_run (session, clip, 1, logits, error);
+}
+
+/* Everything that the model's file had, then what this model has. */
+static GHashTable *
+collect_metadata (Cnn3dModel *model, const float *check)
+{
+  GHashTable *metadata = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  GHashTableIter iter;
+  gpointer key, value;
+
+  if (model->state != NULL) {
+    g_hash_table_iter_init (&iter, model->state->metadata);
+    while (g_hash_table_iter_next (&iter, &key, &value))
+      g_hash_table_insert (metadata, g_strdup (key), g_strdup (value));
+  }
+  cnn3d_card_write (metadata, &model->config, model->card);
+  cnn3d_card_write_check (metadata, CHECK_SEED, check, model->config.classes);
+  return metadata;
+}
+
+static gboolean
+write_params (Cnn3dModel *model, GOutputStream *stream, GError **error)
+{
+  for (guint i = 0; i < model->graph->params->len; i++) {
+    gsize n = (gsize) cnn3d_param_count (cnn3d_graph_param (model->graph, (int) i));
+    const float *data = model->params[i];
+    g_autofree guint32 *swapped = NULL;
+
+    if (G_BYTE_ORDER != G_LITTLE_ENDIAN) {
+      swapped = g_memdup2 (data, n * sizeof *swapped);
+      for (gsize k = 0; k < n; k++)
+        swapped[k] = GUINT32_TO_LE (swapped[k]);
+      data = (const float *) (gconstpointer) swapped;
+    }
+    if (!g_output_stream_write_all (stream, data, n * sizeof (float), NULL, NULL, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean
+cnn3d_model_save (Cnn3dModel *model, const char *path, GError **error)
+{
+  g_autoptr (GFile) file = NULL;
+  g_autoptr (GFileOutputStream) stream = NULL;
+  g_autoptr (GCancellable) abandon = g_cancellable_new ();
+  g_autoptr (GHashTable) metadata = NULL;
+  g_autofree float *check = NULL;
+  GString *header;
+  gboolean ok;
+
+  g_return_val_if_fail (model != NULL && path != NULL, FALSE);
+
+  check = g_new (float, model->config.classes);
+  if (!compute_check (model, check, error))
+    return FALSE;
+  metadata = collect_metadata (model, check);
+  header = cnn3d_safetensors_header (metadata, model->graph);
+
+  /* Written next to the file and renamed when it is closed; if cancelled, the old file stays. */
+  file = g_file_new_for_path (path);
+  stream = g_file_replace (file, NULL, FALSE, G_FILE_CREATE_REPLACE_DESTINATION, NULL, error);
+  ok = stream != NULL
+      && g_output_stream_write_all (G_OUTPUT_STREAM (stream), header->str, header->len, NULL, NULL, error)
+      && write_params (model, G_OUTPUT_STREAM (stream), error);
+  g_string_free (header, TRUE);
+  if (stream != NULL && !ok) {
+    g_cancellable_cancel (abandon);
+    g_output_stream_close (G_OUTPUT_STREAM (stream), abandon, NULL);
+  }
+  ok = ok && g_output_stream_close (G_OUTPUT_STREAM (stream), NULL, error);
+  if (!ok)
+    g_prefix_error (error, "%s: ", path);
+  return ok;
+}
