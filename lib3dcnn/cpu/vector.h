@@ -15,7 +15,11 @@
 #endif
 
 #define INLINE static inline __attribute__ ((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma ("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma ("GCC unroll 32")
+#endif
 
 typedef float V __attribute__ ((vector_size (CNN3D_VW * 4)));
 typedef float VU __attribute__ ((vector_size (CNN3D_VW * 4), aligned (4), may_alias));

@@ -13,12 +13,11 @@
 #include <string.h>
 #include <time.h>
 
-#define N_KERNELS (sizeof kernel_names / sizeof *kernel_names)
-
-static const char *const kernel_names[] = {
-#define CNN3D_KERNEL(family, name) #name,
+enum {
+#define CNN3D_KERNEL(family, name) KERNEL_##name,
 #include "lib3dcnn/cpu/kernels.inc"
 #undef CNN3D_KERNEL
+  N_KERNELS
 };
 
 #define CNN3D_ISA_ENTRY(name, supported)                                                           \
