@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gst/clipwindow.h"
+
+#include <string.h>
+
+struct _GstClipWindow
+{
+  guint frames, stride;
+  gdouble period;               /* nanoseconds */
+  gsize frame_size;
+  GstClockTime frame_duration;
+
+  gboolean started;
+  gint64 origin;                /* of the grid */
+  gint64 last_time;             /* of the last frame, taken or not */
+  guint64 n_points;             /* of the grid that have their frame */
+  guint64 next_due;             /* number of points that completes a clip */
+  gboolean had_clip;
+
+  guint64 pending;              /* point that the frame being written is for */
+  gint64 pending_time;
+  /* Rings of frames; a point's place is its number modulo frames. */
+  guint8 *pixels;
+  gint64 *times;
+};
+
+GstClipWindow *
+gst_clip_window_new (guint frames, guint stride, gdouble rate, gsize frame_size)
+{
+  GstClipWindow *window = g_new0 (GstClipWindow, 1);
+
+  window->frames = frames;
+  window->stride = stride > 0 ? stride : frames;
+  window->period = GST_SECOND / rate;
+  window->frame_size = frame_size;
+  window->frame_duration = GST_CLOCK_TIME_NONE;
+  window->pixels = g_malloc0 (frames * frame_size);
+  window->times = g_new0 (gint64, frames);
+  gst_clip_window_reset (window);
+  return window;
+}
+
+void
+gst_clip_window_free (GstClipWindow * window)
+{
+  g_free (window->pixels);
+  g_free (window->times);
+  g_free (window);
+}
+
+void
+gst_clip_window_reset (GstClipWindow * window)
+{
+  window->started = FALSE;
+  window->n_points = 0;
+  window->next_due = window->frames;
+  window->had_clip = FALSE;
+}
+
+void
+gst_clip_window_set_frame_duration (GstClipWindow * window,
+    GstClockTime duration)
+{
+  window->frame_duration = duration;
+}
+
+static guint8 *
+slot (GstClipWindow * window, guint64 point)
+{
+  return window->pixels + (point % window->frames) * window->frame_size;
+}
+
+/* A frame that is not the nearest to any point is not taken: so a frame
+ * counts from half of its duration before its timestamp on. */
+static gdouble
+half_frame (GstClipWindow * window, gint64 time)
+{
+  gdouble duration;
+
+  if (GST_CLOCK_TIME_IS_VALID (window->frame_duration))
+    duration = window->frame_duration;
+  else
+    duration = window->started ? time - window->last_time : 0;
+  return MIN (duration, window->period) / 2;
+}
+
+guint8 *
+gst_clip_window_wants (GstClipWindow * window, gint64 time)
+{
+  gdouble clip = window->period * window->frames;
+  gint64 last;
+
+  if (window->started && (time < window->last_time
+          || time - window->last_time > clip))
+    gst_clip_window_reset (window);
+  if (!window->started) {
+    window->started = TRUE;
+    window->origin = window->last_time = time;
+  }
+
+  /* The last point that this frame may be for. */
+  last = (gint64) ((time - window->origin + half_frame (window, time))
+      / window->period);
+  window->last_time = time;
+  if (last < (gint64) window->n_points)
+    return NULL;
+  window->pending = last;
+  window->pending_time = time;
+  /* Points that no frame came near repeat the one before. */
+  while (window->n_points < window->pending) {
+    guint64 point = window->n_points++;
+
+    memcpy (slot (window, point), slot (window, point - 1),
+        window->frame_size);
+    window->times[point % window->frames] =
+        window->times[(point - 1) % window->frames];
+  }
+  return slot (window, window->pending);
+}
+
+gboolean
+gst_clip_window_commit (GstClipWindow * window)
+{
+  window->times[window->pending % window->frames] = window->pending_time;
+  window->n_points = window->pending + 1;
+  if (window->n_points < window->next_due)
+    return FALSE;
+  while (window->next_due <= window->n_points)
+    window->next_due += window->stride;
+  window->had_clip = TRUE;
+  return TRUE;
+}
+
+gboolean
+gst_clip_window_pad (GstClipWindow * window)
+{
+  guint64 n = window->n_points;
+
+  if (n == 0 || n >= window->frames)
+    return n > 0;
+  for (; window->n_points < window->frames; window->n_points++) {
+    guint64 from = window->n_points % n;
+
+    memcpy (slot (window, window->n_points), slot (window, from),
+        window->frame_size);
+    window->times[window->n_points] = window->times[from];
+  }
+  window->had_clip = TRUE;
+  return TRUE;
+}
+
+void
+gst_clip_window_copy (GstClipWindow * window, guint8 * clip, gint64 * start,
+    gint64 * end)
+{
+  guint64 first = window->n_points - window->frames;
+
+  g_return_if_fail (window->n_points >= window->frames);
+
+  *start = *end = window->times[first % window->frames];
+  for (guint i = 0; i < window->frames; i++) {
+    gint64 time = window->times[(first + i) % window->frames];
+
+    memcpy (clip + i * window->frame_size, slot (window, first + i),
+        window->frame_size);
+    *start = MIN (*start, time);
+    *end = MAX (*end, time);
+  }
+}
+
+gboolean
+gst_clip_window_had_clip (GstClipWindow * window)
+{
+  return window->had_clip;
+}

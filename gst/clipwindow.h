@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Chooses by timestamp which frames of a video make up its clips, and keeps
+ * them. It knows nothing of elements, threads or formats.
+ *
+ * Frames are wanted at the points of a grid, one sampling period apart,
+ * from the first frame on. A point gets the frame nearest to it; where the
+ * source is slower than the grid, the frame before is repeated.
+ */
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+typedef struct _GstClipWindow GstClipWindow;
+
+/**
+ * gst_clip_window_new:
+ * @frames: frames in a clip
+ * @stride: sampled frames from the start of one clip to that of the next
+ * @rate: sampled frames per second
+ * @frame_size: bytes of a frame
+ */
+GstClipWindow *gst_clip_window_new (guint frames, guint stride, gdouble rate,
+    gsize frame_size);
+void gst_clip_window_free (GstClipWindow * window);
+
+/* Drops all frames; the next one begins a new grid. */
+void gst_clip_window_reset (GstClipWindow * window);
+
+/* How long a frame of the source is; %GST_CLOCK_TIME_NONE if unknown. */
+void gst_clip_window_set_frame_duration (GstClipWindow * window,
+    GstClockTime duration);
+
+/**
+ * gst_clip_window_wants:
+ * @time: timestamp of a frame, not before that of the frame before; a jump
+ *   back, or forth by more than a clip, begins anew
+ *
+ * Returns: (nullable): where the pixels of this frame are to be written, after
+ *   which gst_clip_window_commit() is to be called; %NULL if the frame falls
+ *   between the points of the grid
+ */
+guint8 *gst_clip_window_wants (GstClipWindow * window, gint64 time);
+
+/* The pixels of the frame are there. Returns whether a clip is complete. */
+gboolean gst_clip_window_commit (GstClipWindow * window);
+
+/*
+ * Fills up a clip that has at least one frame by repeating its frames from the
+ * first on, as the paper does with short videos. Returns whether there is one.
+ */
+gboolean gst_clip_window_pad (GstClipWindow * window);
+
+/**
+ * gst_clip_window_copy:
+ * @clip: (out caller-allocates): frames of the newest clip, in order of time
+ * @start: (out): timestamp of its first frame
+ * @end: (out): timestamp of its last frame
+ */
+void gst_clip_window_copy (GstClipWindow * window, guint8 * clip,
+    gint64 * start, gint64 * end);
+
+/* Whether a clip was completed since the last reset. */
+gboolean gst_clip_window_had_clip (GstClipWindow * window);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstClipWindow, gst_clip_window_free)
+
+G_END_DECLS

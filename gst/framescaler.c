@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gst/framescaler.h"
+
+struct _GstFrameScaler
+{
+  GstVideoInfo in, out;
+  GstVideoConverter *converter;
+  GstBuffer *buffer;            /* rows of out, padded as GstVideo likes them */
+};
+
+/* The part of the picture that is used, in its pixels. */
+static void
+find_crop (const GstVideoInfo * info, Cnn3dResize resize, GstVideoRectangle * r)
+{
+  gint w = GST_VIDEO_INFO_WIDTH (info), h = GST_VIDEO_INFO_HEIGHT (info);
+  gdouble par = (gdouble) GST_VIDEO_INFO_PAR_N (info)
+      / GST_VIDEO_INFO_PAR_D (info);
+
+  *r = (GstVideoRectangle) {
+  0, 0, w, h};
+  if (resize != CNN3D_RESIZE_CROP)
+    return;
+  if (w * par > h)
+    r->w = CLAMP ((gint) (h / par + 0.5), 1, w);
+  else
+    r->h = CLAMP ((gint) (w * par + 0.5), 1, h);
+  r->x = (w - r->w) / 2;
+  r->y = (h - r->h) / 2;
+}
+
+GstFrameScaler *
+gst_frame_scaler_new (const GstVideoInfo * info, guint size, Cnn3dResize resize)
+{
+  GstFrameScaler *scaler = g_new0 (GstFrameScaler, 1);
+  GstVideoInfo in = *info;
+  GstVideoRectangle r;
+  GstStructure *options;
+
+  scaler->in = *info;
+  gst_video_info_set_format (&scaler->out, GST_VIDEO_FORMAT_RGB, size, size);
+  /* Both fields of an interlaced picture are scaled as one; the converter
+   * would want the output to be interlaced as well. */
+  in.interlace_mode = GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
+  /* Nor does it convert frame rates. */
+  scaler->out.fps_n = in.fps_n;
+  scaler->out.fps_d = in.fps_d;
+
+  find_crop (info, resize, &r);
+  /* Linear, with as many taps as the reduction needs: what PIL calls bilinear
+   * with antialiasing, which the published models were trained with. */
+  options = gst_structure_new ("GstVideoConverter",
+      GST_VIDEO_CONVERTER_OPT_RESAMPLER_METHOD, GST_TYPE_VIDEO_RESAMPLER_METHOD,
+      GST_VIDEO_RESAMPLER_METHOD_LINEAR,
+      GST_VIDEO_CONVERTER_OPT_ALPHA_MODE, GST_TYPE_VIDEO_ALPHA_MODE,
+      GST_VIDEO_ALPHA_MODE_COPY,
+      GST_VIDEO_CONVERTER_OPT_SRC_X, G_TYPE_INT, r.x,
+      GST_VIDEO_CONVERTER_OPT_SRC_Y, G_TYPE_INT, r.y,
+      GST_VIDEO_CONVERTER_OPT_SRC_WIDTH, G_TYPE_INT, r.w,
+      GST_VIDEO_CONVERTER_OPT_SRC_HEIGHT, G_TYPE_INT, r.h, NULL);
+  scaler->converter = gst_video_converter_new (&in, &scaler->out, options);
+  if (scaler->converter == NULL) {
+    g_free (scaler);
+    return NULL;
+  }
+  scaler->buffer = gst_buffer_new_allocate (NULL,
+      GST_VIDEO_INFO_SIZE (&scaler->out), NULL);
+  return scaler;
+}
+
+void
+gst_frame_scaler_free (GstFrameScaler * scaler)
+{
+  gst_video_converter_free (scaler->converter);
+  gst_buffer_unref (scaler->buffer);
+  g_free (scaler);
+}
+
+gboolean
+gst_frame_scaler_run (GstFrameScaler * scaler, GstBuffer * buffer, guint8 * rgb)
+{
+  GstVideoFrame in, out;
+  gsize row = GST_VIDEO_INFO_WIDTH (&scaler->out) * 3;
+
+  if (!gst_video_frame_map (&in, &scaler->in, buffer, GST_MAP_READ))
+    return FALSE;
+  if (!gst_video_frame_map (&out, &scaler->out, scaler->buffer, GST_MAP_WRITE)) {
+    gst_video_frame_unmap (&in);
+    return FALSE;
+  }
+  gst_video_converter_frame (scaler->converter, &in, &out);
+  for (gint y = 0; y < GST_VIDEO_INFO_HEIGHT (&scaler->out); y++)
+    memcpy (rgb + y * row, (guint8 *) GST_VIDEO_FRAME_PLANE_DATA (&out, 0)
+        + y * GST_VIDEO_FRAME_PLANE_STRIDE (&out, 0), row);
+  gst_video_frame_unmap (&out);
+  gst_video_frame_unmap (&in);
+  return TRUE;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gst/gstvideoclassify3d.h"
+
+static gboolean
+plugin_init (GstPlugin * plugin)
+{
+  return GST_ELEMENT_REGISTER (videoclassify3d, plugin);
+}
+
+GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, videoclassify3d,
+    "Classification of video clips with 3D convolutional networks",
+    plugin_init, VERSION, "LGPL", "lib3dcnn", GST_PACKAGE_ORIGIN)
