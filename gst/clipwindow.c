@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/clipwindow.h"
 
+#include <math.h>
 #include <string.h>
+
+/* Timestamps are rounded, to milliseconds by some containers. */
+#define TOLERANCE GST_MSECOND
 
 struct _GstClipWindow
 {
@@ -12,6 +16,7 @@ struct _GstClipWindow
 
   gboolean started;
   gint64 origin;                /* of the grid */
+  gint64 offset;                /* of the origin from the first frame */
   gint64 last_time;             /* of the last frame, taken or not */
   guint64 n_points;             /* of the grid that have their frame */
   guint64 next_due;             /* number of points that completes a clip */
@@ -52,9 +57,20 @@ void
 gst_clip_window_reset (GstClipWindow * window)
 {
   window->started = FALSE;
+  window->offset = 0;
   window->n_points = 0;
   window->next_due = window->frames;
   window->had_clip = FALSE;
+}
+
+void
+gst_clip_window_centre (GstClipWindow * window, GstClockTime duration)
+{
+  gdouble rest = duration / window->period - window->frames;
+
+  if (!window->started && rest > 0)
+    window->offset = (gint64) (fmod (rest, window->stride) / 2
+        * window->period);
 }
 
 void
@@ -81,7 +97,7 @@ half_frame (GstClipWindow * window, gint64 time)
     duration = window->frame_duration;
   else
     duration = window->started ? time - window->last_time : 0;
-  return MIN (duration, window->period) / 2;
+  return MIN (duration, window->period) / 2 + TOLERANCE;
 }
 
 guint8 *
@@ -95,11 +111,12 @@ gst_clip_window_wants (GstClipWindow * window, gint64 time)
     gst_clip_window_reset (window);
   if (!window->started) {
     window->started = TRUE;
-    window->origin = window->last_time = time;
+    window->origin = time + window->offset;
+    window->last_time = time;
   }
 
   /* The last point that this frame may be for. */
-  last = (gint64) ((time - window->origin + half_frame (window, time))
+  last = (gint64) floor ((time - window->origin + half_frame (window, time))
       / window->period);
   window->last_time = time;
   if (last < (gint64) window->n_points)

@@ -35,6 +35,15 @@ void gst_clip_window_set_frame_duration (GstClipWindow * window,
     GstClockTime duration);
 
 /**
+ * gst_clip_window_centre:
+ * @duration: of the video from the next frame on, in nanoseconds
+ *
+ * Puts the grid that begins with the next frame so far behind it that what
+ * fills no clip is left out at both ends alike, not only at the end.
+ */
+void gst_clip_window_centre (GstClipWindow * window, GstClockTime duration);
+
+/**
  * gst_clip_window_wants:
  * @time: timestamp of a frame, not before that of the frame before; a jump
  *   back, or forth by more than a clip, begins anew

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/framescaler.h"
 
+#include <math.h>
+
 struct _GstFrameScaler
 {
   GstVideoInfo in, out;
@@ -8,24 +10,34 @@ struct _GstFrameScaler
   GstBuffer *buffer;            /* rows of out, padded as GstVideo likes them */
 };
 
+/* Where a square lies on the longer side, as the training code's crop puts it:
+ * in a picture that is scaled to a whole number of pixels. */
+static void
+crop_side (gdouble longer, gdouble shorter, gint size, gint n, gint * first,
+    gint * length)
+{
+  gint scaled = (gint) (size * longer / shorter);
+  gdouble left = rint ((scaled - size) / 2.0);
+
+  *first = (gint) rint (left * n / scaled);
+  *length = CLAMP ((gint) rint ((gdouble) size * n / scaled), 1, n - *first);
+}
+
 /* The part of the picture that is used, in its pixels. */
 static void
-find_crop (const GstVideoInfo * info, Cnn3dResize resize, GstVideoRectangle * r)
+find_crop (const GstVideoInfo * info, guint size, Cnn3dResize resize,
+    GstVideoRectangle * r)
 {
   gint w = GST_VIDEO_INFO_WIDTH (info), h = GST_VIDEO_INFO_HEIGHT (info);
-  gdouble par = (gdouble) GST_VIDEO_INFO_PAR_N (info)
+  gdouble shown = (gdouble) w * GST_VIDEO_INFO_PAR_N (info)
       / GST_VIDEO_INFO_PAR_D (info);
 
   *r = (GstVideoRectangle) {
   0, 0, w, h};
-  if (resize != CNN3D_RESIZE_CROP)
-    return;
-  if (w * par > h)
-    r->w = CLAMP ((gint) (h / par + 0.5), 1, w);
-  else
-    r->h = CLAMP ((gint) (w * par + 0.5), 1, h);
-  r->x = (w - r->w) / 2;
-  r->y = (h - r->h) / 2;
+  if (resize == CNN3D_RESIZE_CROP && shown > h)
+    crop_side (shown, h, size, w, &r->x, &r->w);
+  else if (resize == CNN3D_RESIZE_CROP && h > shown)
+    crop_side (h, shown, size, h, &r->y, &r->h);
 }
 
 GstFrameScaler *
@@ -45,7 +57,7 @@ gst_frame_scaler_new (const GstVideoInfo * info, guint size, Cnn3dResize resize)
   scaler->out.fps_n = in.fps_n;
   scaler->out.fps_d = in.fps_d;
 
-  find_crop (info, resize, &r);
+  find_crop (info, size, resize, &r);
   /* Linear, with as many taps as the reduction needs: what PIL calls bilinear
    * with antialiasing, which the published models were trained with. */
   options = gst_structure_new ("GstVideoConverter",

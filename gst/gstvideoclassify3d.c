@@ -11,7 +11,9 @@
  *
  * Frames are chosen by their timestamps, at the rate that the model was
  * trained for (#GstVideoClassify3D:sample-rate). A clip is classified when its
- * last frame has arrived. The result is attached to that frame's buffer and to
+ * last frame has arrived. Where the length of the stream is known, as that of
+ * a file is, the clips are taken from its middle, so that what fills no clip is
+ * left out at both ends alike. The result is attached to that frame's buffer and to
  * all after it, until the next one: as #GstVideoClassifyMeta, and as
  * GstAnalytics classification where GStreamer has it (1.24 or later). It is
  * also posted as an element message named `videoclassify3d` with these fields:
@@ -104,6 +106,7 @@ struct _GstVideoClassify3D
   GstClockTime frame_duration;
 
   /* Of the stream. */
+  gboolean is_first;            /* no buffer has come yet */
   GstClockTime next_pts;        /* if a buffer has none */
   GstVideoClassifyResult *result;       /* of the newest clip */
 };
@@ -251,6 +254,7 @@ reset_stream (GstVideoClassify3D * self)
     gst_clip_window_reset (self->window);
   g_clear_pointer (&self->result, gst_video_classify_result_unref);
   self->next_pts = GST_CLOCK_TIME_NONE;
+  self->is_first = TRUE;
 }
 
 static gboolean
@@ -562,6 +566,26 @@ find_pts (GstVideoClassify3D * self, GstBuffer * buffer)
   return pts;
 }
 
+/* Of a stream whose length is known, as that of a file is, clips are taken from
+ * the middle: what fills no clip is then left out at both ends alike. */
+static void
+centre_clips (GstVideoClassify3D * self, GstClockTime pts)
+{
+  GstBaseTransform *trans = GST_BASE_TRANSFORM (self);
+  GstClockTime end = trans->segment.stop;
+  gint64 duration;
+
+  self->is_first = FALSE;
+  if (trans->segment.rate < 0)
+    return;
+  if (!GST_CLOCK_TIME_IS_VALID (end) && gst_pad_peer_query_duration
+      (trans->sinkpad, GST_FORMAT_TIME, &duration) && duration > 0)
+    end = gst_segment_position_from_stream_time (&trans->segment,
+        GST_FORMAT_TIME, duration);
+  if (GST_CLOCK_TIME_IS_VALID (end) && end > pts)
+    gst_clip_window_centre (self->window, end - pts);
+}
+
 static GstFlowReturn
 gst_video_classify_3d_transform_ip (GstBaseTransform * trans,
     GstBuffer * buffer)
@@ -577,6 +601,8 @@ gst_video_classify_3d_transform_ip (GstBaseTransform * trans,
     reset_stream (self);
 
   pts = find_pts (self, buffer);
+  if (self->is_first)
+    centre_clips (self, pts);
   rgb = gst_clip_window_wants (self->window,
       trans->segment.rate < 0 ? -(gint64) pts : (gint64) pts);
   if (rgb != NULL) {
