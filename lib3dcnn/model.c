@@ -34,13 +34,38 @@ cnn3d_model_unref (Cnn3dModel *model)
   if (!g_atomic_ref_count_dec (&model->ref_count))
     return;
   cnn3d_card_free (model->card);
-  cnn3d_graph_free (model->graph);
-  g_free (model->params);
-  g_ptr_array_unref (model->owned);
-  cnn3d_state_free (model->state);
+  if (model->shared != NULL) {
+    cnn3d_model_unref (model->shared);
+  } else {
+    cnn3d_graph_free (model->graph);
+    g_free (model->params);
+    g_ptr_array_unref (model->owned);
+    cnn3d_state_free (model->state);
+  }
   g_free (model->check_seed);
   g_free (model->check_logits);
   g_free (model);
+}
+
+Cnn3dModel *
+cnn3d_model_with_card (Cnn3dModel *model, const Cnn3dCard *card)
+{
+  Cnn3dModel *copy;
+
+  g_return_val_if_fail (model != NULL && card != NULL, NULL);
+  g_return_val_if_fail (card->labels == NULL
+      || (int) g_strv_length (card->labels) == model->config.classes, NULL);
+
+  copy = g_memdup2 (model, sizeof *model);
+  g_atomic_ref_count_init (&copy->ref_count);
+  copy->card = cnn3d_card_copy (card);
+  copy->shared = cnn3d_model_ref (model);
+  copy->check_seed = g_strdup (model->check_seed);
+  copy->check_logits = NULL;
+  if (model->check_logits != NULL)
+    copy->check_logits =
+        g_memdup2 (model->check_logits, (gsize) model->config.classes * sizeof (float));
+  return copy;
 }
 
 float *

@@ -104,6 +104,15 @@ CNN3D_API Cnn3dModel *cnn3d_model_ref (Cnn3dModel *model);
 CNN3D_API void cnn3d_model_unref (Cnn3dModel *model);
 
 /**
+ * cnn3d_model_with_card:
+ * @card: replaces the model's card; copied. It must have as many labels as the
+ *   model has classes, or none
+ *
+ * Returns: (transfer full): a model that shares its weights with @model
+ */
+CNN3D_API Cnn3dModel *cnn3d_model_with_card (Cnn3dModel *model, const Cnn3dCard *card);
+
+/**
  * cnn3d_model_save:
  * @path: the file to write or replace
  *

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+/* The networks of the paper's Table 8. */
+static const Cnn3dConfig table8[] = {
+  { CNN3D_ARCH_SHUFFLENET, .width = 0.5 }, { CNN3D_ARCH_SHUFFLENET, .width = 1.0 },
+  { CNN3D_ARCH_SHUFFLENET, .width = 1.5 }, { CNN3D_ARCH_SHUFFLENET, .width = 2.0 },
+  { CNN3D_ARCH_SHUFFLENETV2, .width = 0.25 }, { CNN3D_ARCH_SHUFFLENETV2, .width = 1.0 },
+  { CNN3D_ARCH_SHUFFLENETV2, .width = 1.5 }, { CNN3D_ARCH_SHUFFLENETV2, .width = 2.0 },
+  { CNN3D_ARCH_MOBILENET, .width = 0.5 }, { CNN3D_ARCH_MOBILENET, .width = 1.0 },
+  { CNN3D_ARCH_MOBILENET, .width = 1.5 }, { CNN3D_ARCH_MOBILENET, .width = 2.0 },
+  { CNN3D_ARCH_MOBILENETV2, .width = 0.2 }, { CNN3D_ARCH_MOBILENETV2, .width = 0.45 },
+  { CNN3D_ARCH_MOBILENETV2, .width = 0.7 }, { CNN3D_ARCH_MOBILENETV2, .width = 1.0 },
+  { CNN3D_ARCH_SQUEEZENET, .width = 1.0 },
+};
+
+typedef struct {
+  int runs, batch;
+  Cnn3dBackend backend;
+  JsonBuilder *json; /* or NULL */
+} Bench;
+
+static int
+compare_doubles (gconstpointer a, gconstpointer b)
+{
+  double x = *(const double *) a, y = *(const double *) b;
+
+  return x < y ? -1 : x > y;
+}
+
+static gboolean
+bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
+{
+  const Cnn3dConfig *config = cnn3d_model_get_config (model);
+  Cnn3dSessionOptions options = { .backend = bench->backend, .threads = threads };
+  gsize n = (gsize) bench->batch * 3 * config->frames * config->size * config->size;
+  g_autofree guint8 *rgb = g_malloc (n);
+  g_autofree float *logits = g_new (float, bench->batch * config->classes);
+  g_autofree double *ms = g_new (double, bench->runs);
+  g_autofree char *network = cnn3d_config_describe (config);
+  g_autoptr (Cnn3dSession) session = NULL;
+  Cnn3dComplexity c;
+  gint64 begin = g_get_monotonic_time ();
+  double setup, median, low, high;
+
+  session = cnn3d_session_new (model, &options, error);
+  if (session == NULL || !cnn3d_config_get_complexity (config, &c, error))
+    return FALSE;
+  setup = (double) (g_get_monotonic_time () - begin) * 1e-3;
+  for (gsize i = 0; i < n; i++)
+    rgb[i] = (guint8) (i * 2654435761u >> 24);
+
+  /* The first two runs bring pages and caches into their usual state. */
+  for (int i = -2; i < bench->runs; i++) {
+    begin = g_get_monotonic_time ();
+    if (!cnn3d_session_run_rgb (session, rgb, bench->batch, logits, error))
+      return FALSE;
+    if (i >= 0)
+      ms[i] = (double) (g_get_monotonic_time () - begin) * 1e-3;
+  }
+  qsort (ms, (gsize) bench->runs, sizeof *ms, compare_doubles);
+  median = ms[bench->runs / 2];
+  low = ms[bench->runs / 10];
+  high = ms[bench->runs - 1 - bench->runs / 10];
+
+  if (bench->json != NULL) {
+    json_builder_begin_object (bench->json);
+    tool_json_string (bench->json, "network", network);
+    tool_json_string (bench->json, "backend", cnn3d_session_describe (session));
+    tool_json_int (bench->json, "threads", threads);
+    tool_json_int (bench->json, "batch", bench->batch);
+    tool_json_double (bench->json, "median_ms", median);
+    tool_json_double (bench->json, "p10_ms", low);
+    tool_json_double (bench->json, "p90_ms", high);
+    tool_json_double (bench->json, "setup_ms", setup);
+    json_builder_end_object (bench->json);
+  } else {
+    printf ("%-34s %7d %8.2f %8.2f %8.2f %9.1f %9.1f\n", network, threads, median, low, high,
+        1e3 * bench->batch / median, 2e-6 * (double) c.macs * bench->batch / median);
+    fflush (stdout);
+  }
+  return TRUE;
+}
+
+static gboolean
+bench_threads (const Bench *bench, Cnn3dModel *model, const int *threads, GError **error)
+{
+  for (int i = 0; threads[i] != 0; i++)
+    if (!bench_model (bench, model, threads[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+bench_config (const Bench *bench, const Cnn3dConfig *config, const int *threads, GError **error)
+{
+  g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (config, "", error);
+
+  return model != NULL && bench_threads (bench, model, threads, error);
+}
+
+int
+cmd_bench (int argc, char **argv)
+{
+  g_autofree char *arch = NULL, *threads_text = NULL, *backend = NULL;
+  g_autofree int *threads = NULL;
+  gboolean all = FALSE, json = FALSE, ok = TRUE;
+  Cnn3dConfig config = { 0 };
+  Bench bench = { .runs = 30, .batch = 1 };
+  const GOptionEntry entries[] = {
+    { "all", 0, 0, G_OPTION_ARG_NONE, &all, "The 17 networks of the paper's Table 8", NULL },
+    { "arch", 'a', 0, G_OPTION_ARG_STRING, &arch, "An architecture, in place of models", "ARCH" },
+    { "width", 'w', 0, G_OPTION_ARG_DOUBLE, &config.width, "Its width (1.0)", "WIDTH" },
+    { "threads", 't', 0, G_OPTION_ARG_STRING, &threads_text, "Numbers of threads, such as 1,2 (1)", "N,..." },
+    { "batch", 'n', 0, G_OPTION_ARG_INT, &bench.batch, "Clips in a run (1)", "N" },
+    { "runs", 'r', 0, G_OPTION_ARG_INT, &bench.runs, "Runs to take the median of (30)", "N" },
+    { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto, cpu or reference (auto)", "BACKEND" },
+    { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
+    { NULL },
+  };
+  g_autoptr (GError) error = NULL;
+
+  if (!tool_parse (&argc, &argv, entries, "[MODEL...]",
+          "Measures runs from bytes to logits: median, 10th and 90th percentile.\n\n"
+          "Examples:\n  3dcnn bench --all --threads 1,2\n  3dcnn bench shufflenet --batch 8\n", 0, -1))
+    return EXIT_USAGE;
+  if (all + (arch != NULL) + (argc > 1) != 1) {
+    tool_complain ("bench takes models, --arch or --all");
+    return EXIT_USAGE;
+  }
+  if (bench.runs < 1 || bench.runs > 1000000 || bench.batch < 1 || bench.batch > 4096) {
+    tool_complain ("--runs and --batch must be at least 1, and --batch at most 4096");
+    return EXIT_USAGE;
+  }
+  threads = tool_parse_integers (threads_text ? threads_text : "1", "--threads", &error);
+  if (threads == NULL) {
+    tool_complain ("%s", error->message);
+    return EXIT_USAGE;
+  }
+  if (backend != NULL && !cnn3d_backend_from_name (backend, &bench.backend, &error))
+    return tool_fail (error);
+
+  if (json) {
+    bench.json = json_builder_new ();
+    json_builder_begin_array (bench.json);
+  } else {
+    printf ("%-34s %7s %8s %8s %8s %9s %9s\n", "network", "threads", "ms", "p10", "p90", "clips/s",
+        "GFLOP/s");
+  }
+  if (arch != NULL)
+    ok = cnn3d_arch_from_name (arch, &config.arch, &error)
+        && bench_config (&bench, &config, threads, &error);
+  for (guint i = 0; all && ok && i < G_N_ELEMENTS (table8); i++)
+    ok = bench_config (&bench, &table8[i], threads, &error);
+  for (int i = 1; ok && i < argc; i++) {
+    g_autoptr (Cnn3dModel) model = tool_load (argv[i], NULL, &error);
+    ok = model != NULL && bench_threads (&bench, model, threads, &error);
+  }
+  if (json) {
+    json_builder_end_array (bench.json);
+    tool_print_json (bench.json);
+  }
+  return ok ? EXIT_OK : tool_fail (error);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+static const Command commands[] = {
+  { "info", "print a model's card and complexity", cmd_info },
+  { "import", "turn a PyTorch checkpoint into a model file with a card", cmd_import },
+  { "verify", "run a model's self-check", cmd_verify },
+  { "run", "run one raw clip through a model", cmd_run },
+#ifdef HAVE_GST
+  { "classify", "classify videos", cmd_classify },
+#endif
+  { "bench", "measure how long models take", cmd_bench },
+};
+
+static void
+print_help (FILE *to)
+{
+  fprintf (to,
+      "Usage: 3dcnn COMMAND [OPTION...] ...\n\n"
+      "Action and gesture recognition with 3D convolutional networks.\n\nCommands:\n");
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    fprintf (to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+  fprintf (to,
+      "\nA MODEL is a file (.safetensors, or a PyTorch .pth) or the name of a bundled model.\n"
+      "3dcnn COMMAND --help tells more. Exit status: 0 success, 1 failure, 2 wrong usage.\n");
+}
+
+void
+tool_complain (const char *format, ...)
+{
+  g_autofree char *message = NULL;
+  va_list args;
+
+  va_start (args, format);
+  message = g_strdup_vprintf (format, args);
+  va_end (args);
+  fprintf (stderr, "3dcnn: %s\n", message);
+}
+
+int
+tool_fail (const GError *error)
+{
+  tool_complain ("%s", error->message);
+  return EXIT_FAILED;
+}
+
+gboolean
+tool_parse (int *argc, char ***argv, const GOptionEntry *entries, const char *arguments,
+    const char *description, int min, int max)
+{
+  g_autoptr (GOptionContext) context = g_option_context_new (arguments);
+  g_autofree char *prgname = g_strdup_printf ("3dcnn %s", (*argv)[0]);
+  g_autoptr (GError) error = NULL;
+  int n;
+
+  g_set_prgname (prgname);
+  g_option_context_add_main_entries (context, entries, NULL);
+  g_option_context_set_description (context, description);
+  if (!g_option_context_parse (context, argc, argv, &error)) {
+    tool_complain ("%s", error->message);
+    return FALSE;
+  }
+  n = *argc - 1;
+  if (n < min || (max >= 0 && n > max)) {
+    tool_complain ("%s takes %s%d argument%s, not %d; see 3dcnn %s --help", (*argv)[0],
+        min == max ? "" : "at least ", n < min ? min : max, (n < min ? min : max) == 1 ? "" : "s", n,
+        (*argv)[0]);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+char *
+tool_find (const char *model, GError **error)
+{
+  if (strchr (model, G_DIR_SEPARATOR) != NULL || strchr (model, '.') != NULL
+      || g_file_test (model, G_FILE_TEST_EXISTS))
+    return g_strdup (model);
+  return cnn3d_model_find (model, error);
+}
+
+Cnn3dModel *
+tool_load (const char *model, const Cnn3dLoadOptions *options, GError **error)
+{
+  g_autofree char *path = tool_find (model, error);
+
+  return path ? cnn3d_model_load (path, options, error) : NULL;
+}
+
+void
+tool_print_json (JsonBuilder *builder)
+{
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+  g_autofree char *text = json_to_string (root, FALSE);
+
+  puts (text);
+  g_object_unref (builder);
+}
+
+void
+tool_json_string (JsonBuilder *builder, const char *member, const char *value)
+{
+  json_builder_set_member_name (builder, member);
+  if (value != NULL)
+    json_builder_add_string_value (builder, value);
+  else
+    json_builder_add_null_value (builder);
+}
+
+void
+tool_json_int (JsonBuilder *builder, const char *member, gint64 value)
+{
+  json_builder_set_member_name (builder, member);
+  json_builder_add_int_value (builder, value);
+}
+
+void
+tool_json_double (JsonBuilder *builder, const char *member, double value)
+{
+  json_builder_set_member_name (builder, member);
+  json_builder_add_double_value (builder, value);
+}
+
+int *
+tool_parse_integers (const char *text, const char *option, GError **error)
+{
+  g_auto (GStrv) words = g_strsplit (text, ",", -1);
+  guint n = g_strv_length (words);
+  g_autofree int *numbers = g_new0 (int, n + 1);
+
+  for (guint i = 0; i < n; i++) {
+    guint64 number;
+
+    if (!g_ascii_string_to_unsigned (words[i], 10, 1, 256, &number, NULL)) {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+          "%s takes numbers from 1 to 256, separated by commas, not '%s'", option, text);
+      return NULL;
+    }
+    numbers[i] = (int) number;
+  }
+  return g_steal_pointer (&numbers);
+}
+
+int
+main (int argc, char **argv)
+{
+  setlocale (LC_ALL, "");
+  if (argc < 2) {
+    print_help (stderr);
+    return EXIT_USAGE;
+  }
+  if (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0 || strcmp (argv[1], "help") == 0) {
+    print_help (stdout);
+    return EXIT_OK;
+  }
+  if (strcmp (argv[1], "--version") == 0) {
+    puts ("3dcnn " VERSION);
+    return EXIT_OK;
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (strcmp (argv[1], commands[i].name) == 0)
+      return commands[i].run (argc - 1, argv + 1);
+  tool_complain ("there is no command '%s'; see 3dcnn --help", argv[1]);
+  return EXIT_USAGE;
+}
