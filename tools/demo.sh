@@ -20,4 +20,4 @@ part() {
 gst-launch-1.0 -q concat name=c ! videoconvert ! jpegenc ! avimux ! filesink location="$video" \
   $(part smpte -2) $(part circular 0) $(part smpte 2)
 
-meson devenv -C "$build" 3dcnn classify shufflenet "$(pwd)/$video"
+meson devenv -C "$build" 3dcnn classify shufflenet "$(realpath "$video")"
