@@ -10,13 +10,21 @@
  * are not touched and buffers are not copied.
  *
  * Frames are chosen by their timestamps, at the rate that the model was
- * trained for (#GstVideoClassify3D:sample-rate). A clip is classified when its
- * last frame has arrived. Where the length of the stream is known, as that of
- * a file is, the clips are taken from its middle, so that what fills no clip is
- * left out at both ends alike. The result is attached to that frame's buffer and to
- * all after it, until the next one: as #GstVideoClassifyMeta, and as
- * GstAnalytics classification where GStreamer has it (1.24 or later). It is
- * also posted as an element message named `videoclassify3d` with these fields:
+ * trained for (#GstVideoClassify3D:sample-rate). Where the length of the stream
+ * is known, as that of a file is, the clips are taken from its middle, so that
+ * what fills no clip is left out at both ends alike.
+ *
+ * With #GstVideoClassify3D:mode sync, the default for files, every clip is
+ * classified; its result is attached to the buffer of its last frame and to all
+ * after that, until the next one. With async, the default for live sources,
+ * buffers never wait: a clip that is due while others are still in work is
+ * classified if it is the newest when its turn comes, and skipped otherwise.
+ * The newest result is attached to each buffer that passes.
+ *
+ * Results are attached as #GstVideoClassifyMeta, and as GstAnalytics
+ * classification where GStreamer has it (1.24 or later). They are also emitted
+ * as the signal #GstVideoClassify3D::result, and posted as element messages
+ * named `videoclassify3d` with these fields:
  *
  * * `model` (string)
  * * `clip-start`, `clip-end` (guint64): timestamps of the clip's first and last
@@ -27,8 +35,18 @@
  * * `labels`, `scores`, `indices` (#GstValueArray): of the
  *   #GstVideoClassify3D:top-k best classes that reach the threshold
  *
- * A video shorter than one clip is repeated to the length of a clip at its end,
- * and its result posted as a message.
+ * With #GstVideoClassify3D:events once, each action is reported once, by the
+ * signal #GstVideoClassify3D::event and a message named `videoclassify3d-event`
+ * with `model`, `label`, `index`, `score` (the highest), `start`, `peak`, `end`
+ * (timestamps) and `early` (boolean: reported before its end).
+ *
+ * At EOS, a message named `videoclassify3d-summary` has the mean of the scores
+ * of all clips (`label` to `indices` as above) and the number of `clips`. A video
+ * shorter than one clip is repeated to the length of a clip, and its result
+ * posted as a message.
+ *
+ * Elements with the same model file and options share one network and its
+ * threads; clips that several of them have ready run as one batch.
  *
  * ## Example launch line
  * |[
@@ -40,9 +58,13 @@
 
 #include "gst/gstvideoclassify3d.h"
 
+#include <string.h>
+
+#include "gst/classifyengine.h"
+#include "gst/classifyoutput.h"
+#include "gst/classifysettings.h"
 #include "gst/clipwindow.h"
 #include "gst/framescaler.h"
-#include "gst/videoclassify/gstvideoclassifymeta.h"
 #ifdef HAVE_GST_ANALYTICS
 #include <gst/analytics/analytics.h>
 #endif
@@ -52,63 +74,60 @@ GST_DEBUG_CATEGORY_STATIC (video_classify_3d_debug);
 
 /* Used if neither the property nor the model card gives a rate. */
 #define FALLBACK_RATE 7.5
-#define MAX_TOP_K 100000
 
-#define DEFAULT_MODEL CNN3D_ARCH_SHUFFLENET
-#define DEFAULT_BACKEND CNN3D_BACKEND_AUTO
-#define DEFAULT_TOP_K 3
+/* Durations that the percentiles of the statistics are taken from. */
+#define N_DURATIONS 128
 
 enum
 {
   PROP_0,
-  PROP_MODEL,
-  PROP_MODEL_FILE,
-  PROP_LABELS_FILE,
-  PROP_BACKEND,
-  PROP_THREADS,
-  PROP_TOP_K,
-  PROP_THRESHOLD,
-  PROP_SAMPLE_RATE,
-  PROP_CLIP_STRIDE,
+  PROP_STATS,
 };
+
+enum
+{
+  SIGNAL_RESULT,
+  SIGNAL_EVENT,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS];
 
 typedef struct
 {
-  Cnn3dArch model;
-  gchar *model_file;
-  gchar *labels_file;
-  Cnn3dBackend backend;
-  guint threads;
-  guint top_k;
-  gdouble threshold;
-  gdouble sample_rate;
-  guint clip_stride;
-} Settings;
+  guint64 frames, due, done, skipped;
+  guint n_durations;
+  gfloat durations[N_DURATIONS];        /* ms, ring */
+} Stats;
 
 struct _GstVideoClassify3D
 {
   GstBaseTransform parent;
 
-  Settings settings;            /* guarded by the object lock */
+  GstClassifySettings settings; /* guarded by the object lock */
 
-  /* From start to stop. */
-  Cnn3dModel *network;
-  Cnn3dSession *session;
-  gchar *network_name;
-  guint8 *clip;                 /* frames x size x size x 3 */
-  gfloat *scores;
-  gint *order;                  /* classes by score */
-  GQuark *quarks;               /* of the labels */
+  /* From start to stop; used by the streaming thread. */
+  GstClassifyEngine *engine;
+  GstClassifyClient *client;
+  Cnn3dModel *network;          /* the engine's */
   GstClipWindow *window;
-
-  /* From caps on. */
-  GstFrameScaler *scaler;
+  guint8 *clip;                 /* frames x size x size x 3 */
+  gsize frame_size;
+  GstFrameScaler *scaler;       /* from caps on */
   GstClockTime frame_duration;
-
-  /* Of the stream. */
   gboolean is_first;            /* no buffer has come yet */
+  gboolean is_live;
   GstClockTime next_pts;        /* if a buffer has none */
+
+  /* Shared with the engine's thread. */
+  GMutex lock;
+  guint epoch;                  /* changes when the stream is forgotten */
+  GstClassifyOutput *output;
   GstVideoClassifyResult *result;       /* of the newest clip */
+  gboolean failed;
+  Stats stats;
+  GstClockTime last_pts;
+  GstClockTime latency;         /* of the slowest clip, reported in sync mode */
 };
 
 G_DEFINE_TYPE (GstVideoClassify3D, gst_video_classify_3d,
@@ -123,39 +142,45 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
     GST_PAD_SRC, GST_PAD_ALWAYS,
     GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)));
 
-#define GST_TYPE_VIDEO_CLASSIFY_3D_MODEL (model_get_type ())
-static GType
-model_get_type (void)
+static int
+compare_floats (gconstpointer a, gconstpointer b)
 {
-  static gsize type = 0;
-  static GEnumValue values[CNN3D_N_ARCHS + 1];
+  gfloat x = *(const gfloat *) a, y = *(const gfloat *) b;
 
-  if (g_once_init_enter (&type)) {
-    for (guint i = 0; i < CNN3D_N_ARCHS; i++)
-      values[i] = (GEnumValue) {
-      i, cnn3d_arch_get_title (i), cnn3d_arch_get_name (i)};
-    g_once_init_leave (&type,
-        g_enum_register_static ("GstVideoClassify3DModel", values));
-  }
-  return type;
+  return x < y ? -1 : x > y;
 }
 
-#define GST_TYPE_VIDEO_CLASSIFY_3D_BACKEND (backend_get_type ())
-static GType
-backend_get_type (void)
+static GstStructure *
+make_stats (GstVideoClassify3D * self)
 {
-  static gsize type = 0;
-  static const GEnumValue values[] = {
-    {CNN3D_BACKEND_AUTO, "The fastest that is available", "auto"},
-    {CNN3D_BACKEND_CPU, "Vector kernels of the CPU", "cpu"},
-    {CNN3D_BACKEND_REFERENCE, "Slow loops in double precision", "reference"},
-    {0, NULL, NULL}
-  };
+  gfloat sorted[N_DURATIONS], p50 = 0, p95 = 0;
+  GstClockTime age = GST_CLOCK_TIME_NONE;
+  Stats stats;
+  guint n;
 
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type,
-        g_enum_register_static ("GstVideoClassify3DBackend", values));
-  return type;
+  g_mutex_lock (&self->lock);
+  stats = self->stats;
+  if (self->result != NULL && GST_CLOCK_TIME_IS_VALID (self->last_pts))
+    age = self->last_pts
+        - MIN (gst_video_classify_result_get_clip_end (self->result),
+        self->last_pts);
+  g_mutex_unlock (&self->lock);
+
+  n = MIN (stats.n_durations, N_DURATIONS);
+  memcpy (sorted, stats.durations, n * sizeof (gfloat));
+  qsort (sorted, n, sizeof (gfloat), compare_floats);
+  if (n > 0) {
+    p50 = sorted[n / 2];
+    p95 = sorted[n * 95 / 100];
+  }
+  return gst_structure_new ("videoclassify3d-stats",
+      "frames", G_TYPE_UINT64, stats.frames,
+      "clips-due", G_TYPE_UINT64, stats.due,
+      "clips-done", G_TYPE_UINT64, stats.done,
+      "clips-skipped", G_TYPE_UINT64, stats.skipped,
+      "ms-p50", G_TYPE_DOUBLE, (gdouble) p50,
+      "ms-p95", G_TYPE_DOUBLE, (gdouble) p95,
+      "age", G_TYPE_UINT64, (guint64) age, NULL);
 }
 
 static void
@@ -163,44 +188,13 @@ gst_video_classify_3d_set_property (GObject * object, guint id,
     const GValue * value, GParamSpec * pspec)
 {
   GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (object);
-  Settings *s = &self->settings;
+  gboolean known;
 
   GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_MODEL:
-      s->model = g_value_get_enum (value);
-      break;
-    case PROP_MODEL_FILE:
-      g_free (s->model_file);
-      s->model_file = g_value_dup_string (value);
-      break;
-    case PROP_LABELS_FILE:
-      g_free (s->labels_file);
-      s->labels_file = g_value_dup_string (value);
-      break;
-    case PROP_BACKEND:
-      s->backend = g_value_get_enum (value);
-      break;
-    case PROP_THREADS:
-      s->threads = g_value_get_uint (value);
-      break;
-    case PROP_TOP_K:
-      s->top_k = g_value_get_uint (value);
-      break;
-    case PROP_THRESHOLD:
-      s->threshold = g_value_get_double (value);
-      break;
-    case PROP_SAMPLE_RATE:
-      s->sample_rate = g_value_get_double (value);
-      break;
-    case PROP_CLIP_STRIDE:
-      s->clip_stride = g_value_get_uint (value);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-      break;
-  }
+  known = gst_classify_settings_set (&self->settings, id, value);
   GST_OBJECT_UNLOCK (self);
+  if (!known)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
 static void
@@ -208,51 +202,36 @@ gst_video_classify_3d_get_property (GObject * object, guint id, GValue * value,
     GParamSpec * pspec)
 {
   GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (object);
-  Settings *s = &self->settings;
+  gboolean known;
 
-  GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_MODEL:
-      g_value_set_enum (value, s->model);
-      break;
-    case PROP_MODEL_FILE:
-      g_value_set_string (value, s->model_file);
-      break;
-    case PROP_LABELS_FILE:
-      g_value_set_string (value, s->labels_file);
-      break;
-    case PROP_BACKEND:
-      g_value_set_enum (value, s->backend);
-      break;
-    case PROP_THREADS:
-      g_value_set_uint (value, s->threads);
-      break;
-    case PROP_TOP_K:
-      g_value_set_uint (value, s->top_k);
-      break;
-    case PROP_THRESHOLD:
-      g_value_set_double (value, s->threshold);
-      break;
-    case PROP_SAMPLE_RATE:
-      g_value_set_double (value, s->sample_rate);
-      break;
-    case PROP_CLIP_STRIDE:
-      g_value_set_uint (value, s->clip_stride);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-      break;
+  if (id == PROP_STATS) {
+    g_value_take_boxed (value, make_stats (self));
+    return;
   }
+  GST_OBJECT_LOCK (self);
+  known = gst_classify_settings_get (&self->settings, id, value);
   GST_OBJECT_UNLOCK (self);
+  if (!known)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
-/* Forgets the stream: what comes next has nothing to do with what was. */
+/* Forgets the stream: what comes next has nothing to do with what was. Results
+ * of clips that are in work are dropped when they come. */
 static void
 reset_stream (GstVideoClassify3D * self)
 {
+  if (self->client != NULL)
+    gst_classify_client_flush (self->client);
   if (self->window != NULL)
     gst_clip_window_reset (self->window);
+  g_mutex_lock (&self->lock);
+  self->epoch++;
+  if (self->output != NULL)
+    gst_classify_output_reset (self->output);
   g_clear_pointer (&self->result, gst_video_classify_result_unref);
+  self->failed = FALSE;
+  self->last_pts = GST_CLOCK_TIME_NONE;
+  g_mutex_unlock (&self->lock);
   self->next_pts = GST_CLOCK_TIME_NONE;
   self->is_first = TRUE;
 }
@@ -263,16 +242,122 @@ gst_video_classify_3d_stop (GstBaseTransform * trans)
   GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (trans);
 
   reset_stream (self);
+  g_clear_pointer (&self->client, gst_classify_client_free);
+  g_clear_pointer (&self->engine, gst_classify_engine_unref);
+  self->network = NULL;
+  g_clear_pointer (&self->output, gst_classify_output_free);
   g_clear_pointer (&self->scaler, gst_frame_scaler_free);
   g_clear_pointer (&self->window, gst_clip_window_free);
-  g_clear_pointer (&self->session, cnn3d_session_unref);
-  g_clear_pointer (&self->network, cnn3d_model_unref);
-  g_clear_pointer (&self->network_name, g_free);
   g_clear_pointer (&self->clip, g_free);
-  g_clear_pointer (&self->scores, g_free);
-  g_clear_pointer (&self->order, g_free);
-  g_clear_pointer (&self->quarks, g_free);
   return TRUE;
+}
+
+static gboolean
+settings_are_async (GstVideoClassify3D * self,
+    const GstClassifySettings * settings)
+{
+  return settings->mode == GST_CLASSIFY_MODE_ASYNC
+      || (settings->mode == GST_CLASSIFY_MODE_AUTO && self->is_live);
+}
+
+static gboolean
+is_async (GstVideoClassify3D * self)
+{
+  gboolean async;
+
+  GST_OBJECT_LOCK (self);
+  async = settings_are_async (self, &self->settings);
+  GST_OBJECT_UNLOCK (self);
+  return async;
+}
+
+static void
+post_structure (GstVideoClassify3D * self, GstStructure * s)
+{
+  gst_element_post_message (GST_ELEMENT (self),
+      gst_message_new_element (GST_OBJECT (self), s));
+}
+
+static void
+post_event (GstVideoClassify3D * self, GstStructure * event)
+{
+  g_signal_emit (self, signals[SIGNAL_EVENT], 0, event);
+  post_structure (self, event);
+}
+
+static void
+post_result (GstVideoClassify3D * self, GstVideoClassifyResult * result)
+{
+  GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
+  GstClockTime end = gst_video_classify_result_get_clip_end (result);
+  GstStructure *s = gst_classify_output_describe (result);
+
+  gst_structure_set (s, "clip-start", G_TYPE_UINT64,
+      gst_video_classify_result_get_clip_start (result),
+      "clip-end", G_TYPE_UINT64, end, "running-time", G_TYPE_UINT64,
+      gst_segment_to_running_time (segment, GST_FORMAT_TIME, end), NULL);
+  g_signal_emit (self, signals[SIGNAL_RESULT], 0, result);
+  post_structure (self, s);
+}
+
+/* How long buffers may be held up, if it is more than was said. */
+static gboolean
+update_latency (GstVideoClassify3D * self, gint64 us)
+{
+  GstClockTime latency = us * GST_USECOND;
+
+  if (latency <= self->latency)
+    return FALSE;
+  /* With room to spare, so that it is not said anew with every clip. */
+  self->latency = latency + latency / 2;
+  return TRUE;
+}
+
+/* On the engine's thread. */
+static void
+on_clip_done (gpointer data, const GstClassifyJob * job)
+{
+  GstVideoClassify3D *self = data;
+  g_autoptr (GstVideoClassifyResult) result = NULL;
+  GstStructure *events[2];
+  GstClassifySettings settings;
+  guint n_events = 0;
+  gboolean latency_changed = FALSE;
+
+  GST_OBJECT_LOCK (self);
+  settings = self->settings;    /* its strings are not used */
+  GST_OBJECT_UNLOCK (self);
+
+  g_mutex_lock (&self->lock);
+  if (job->epoch != self->epoch) {
+    g_mutex_unlock (&self->lock);
+    return;
+  }
+  self->stats.durations[self->stats.n_durations++ % N_DURATIONS] =
+      (job->done - job->submitted) / 1000.0f;
+  if (job->error != NULL) {
+    self->failed = TRUE;
+  } else {
+    self->stats.done++;
+    latency_changed = update_latency (self, job->done - job->submitted);
+    result = gst_classify_output_process (self->output, &settings, job->logits,
+        job->start, job->end, events, &n_events);
+    g_clear_pointer (&self->result, gst_video_classify_result_unref);
+    self->result = gst_video_classify_result_ref (result);
+  }
+  g_mutex_unlock (&self->lock);
+
+  if (job->error != NULL) {
+    GST_ELEMENT_ERROR (self, LIBRARY, FAILED, ("%s", job->error->message),
+        (NULL));
+    return;
+  }
+  post_result (self, result);
+  for (guint i = 0; i < n_events; i++)
+    post_event (self, events[i]);
+  if (latency_changed && !settings_are_async (self, &settings))
+    gst_element_post_message (GST_ELEMENT (self),
+        gst_message_new_latency (GST_OBJECT (self)));
 }
 
 static void
@@ -290,14 +375,26 @@ post_load_error (GstVideoClassify3D * self, const GError * error)
     GST_ELEMENT_ERROR (self, RESOURCE, READ, ("%s", error->message), (NULL));
 }
 
-static gboolean
-load (GstVideoClassify3D * self, const Settings * s, GError ** error)
+/* The file's name without its ending: what the model is called in results. */
+static gchar *
+make_model_name (const gchar * path)
 {
-  Cnn3dLoadOptions load_options = {.labels_file = s->labels_file };
-  Cnn3dSessionOptions session_options = {.backend = s->backend,
-    .threads = s->threads
-  };
+  gchar *name = g_path_get_basename (path);
+  gchar *dot = strrchr (name, '.');
+
+  if (dot != NULL && dot > name)
+    *dot = '\0';
+  return name;
+}
+
+static gboolean
+load (GstVideoClassify3D * self, const GstClassifySettings * s, GError ** error)
+{
   g_autofree gchar *path = g_strdup (s->model_file);
+  g_autofree gchar *name = NULL;
+  GstClassifyEngineConfig config = {.labels_file = s->labels_file,
+    .backend = s->backend,.threads = s->threads
+  };
 
   if (path == NULL || *path == '\0') {
     g_free (path);
@@ -305,18 +402,33 @@ load (GstVideoClassify3D * self, const Settings * s, GError ** error)
     if (path == NULL)
       return FALSE;
   }
-  self->network = cnn3d_model_load (path, &load_options, error);
-  if (self->network == NULL)
+  config.model_file = path;
+  self->engine = gst_classify_engine_get (&config, error);
+  if (self->engine == NULL)
     return FALSE;
-  self->session = cnn3d_session_new (self->network, &session_options, error);
-  if (self->session == NULL)
-    return FALSE;
-  self->network_name = g_path_get_basename (path);
-  if (strrchr (self->network_name, '.') > self->network_name)
-    *strrchr (self->network_name, '.') = '\0';
+  self->client = gst_classify_client_new (self->engine, on_clip_done, self);
+  self->network = gst_classify_engine_get_model (self->engine);
+  name = make_model_name (path);
+  self->output = gst_classify_output_new (self->network, name, s->idle_labels);
   GST_INFO_OBJECT (self, "loaded %s on %s", path,
-      cnn3d_session_describe (self->session));
+      gst_classify_engine_describe (self->engine));
   return TRUE;
+}
+
+static gdouble
+find_rate (GstVideoClassify3D * self, const GstClassifySettings * s)
+{
+  gdouble rate = s->sample_rate;
+
+  if (rate <= 0)
+    rate = cnn3d_model_get_card (self->network)->sample_rate;
+  if (rate <= 0) {
+    rate = FALLBACK_RATE;
+    GST_ELEMENT_WARNING (self, STREAM, FAILED,
+        ("The model does not say at which rate frames are to be taken; "
+            "taking %g a second", rate), ("set the property sample-rate"));
+  }
+  return rate;
 }
 
 static gboolean
@@ -325,49 +437,29 @@ gst_video_classify_3d_start (GstBaseTransform * trans)
   GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (trans);
   g_autoptr (GError) error = NULL;
   const Cnn3dConfig *config;
-  const Cnn3dCard *card;
-  gsize frame_size;
-  gdouble rate;
-  Settings s;
+  GstClassifySettings s;
   gboolean loaded;
 
   GST_OBJECT_LOCK (self);
-  s = self->settings;
-  s.model_file = g_strdup (s.model_file);
-  s.labels_file = g_strdup (s.labels_file);
+  gst_classify_settings_copy (&s, &self->settings);
   GST_OBJECT_UNLOCK (self);
 
   loaded = load (self, &s, &error);
-  g_free (s.model_file);
-  g_free (s.labels_file);
-  if (!loaded) {
+  if (loaded) {
+    config = cnn3d_model_get_config (self->network);
+    self->frame_size = (gsize) config->size * config->size * 3;
+    self->window = gst_clip_window_new (config->frames, s.clip_stride,
+        find_rate (self, &s), self->frame_size);
+    self->clip = g_malloc (self->frame_size * config->frames);
+    self->latency = 0;
+    memset (&self->stats, 0, sizeof self->stats);
+    reset_stream (self);
+  } else {
     post_load_error (self, error);
     gst_video_classify_3d_stop (trans);
-    return FALSE;
   }
-
-  config = cnn3d_model_get_config (self->network);
-  card = cnn3d_model_get_card (self->network);
-  rate = s.sample_rate > 0 ? s.sample_rate : card->sample_rate;
-  if (rate <= 0) {
-    rate = FALLBACK_RATE;
-    GST_ELEMENT_WARNING (self, STREAM, FAILED,
-        ("The model '%s' does not say at which rate frames are to be taken; "
-            "taking %g a second", self->network_name, rate),
-        ("set the property sample-rate"));
-  }
-  frame_size = (gsize) config->size * config->size * 3;
-  self->window = gst_clip_window_new (config->frames, s.clip_stride, rate,
-      frame_size);
-  self->clip = g_malloc (frame_size * config->frames);
-  self->scores = g_new (gfloat, config->classes);
-  self->order = g_new (gint, config->classes);
-  self->quarks = g_new (GQuark, config->classes);
-  for (gint c = 0; c < config->classes; c++)
-    self->quarks[c] =
-        g_quark_from_string (cnn3d_model_get_label (self->network, c));
-  reset_stream (self);
-  return TRUE;
+  gst_classify_settings_clear (&s);
+  return loaded;
 }
 
 static gboolean
@@ -401,149 +493,108 @@ gst_video_classify_3d_set_caps (GstBaseTransform * trans, GstCaps * incaps,
   return TRUE;
 }
 
-static gint
-compare_scores (gconstpointer a, gconstpointer b, gpointer data)
+/* Time ran backwards: as the camera saw it, the last frame came first. */
+static void
+reverse_clip (GstVideoClassify3D * self, gint64 * start, gint64 * end)
 {
-  const gfloat *scores = data;
-  gint c = *(const gint *) a, d = *(const gint *) b;
+  gint frames = cnn3d_model_get_config (self->network)->frames;
+  gsize size = self->frame_size;
+  g_autofree guint8 *frame = g_malloc (size);
+  gint64 first = *start;
 
-  if (scores[c] != scores[d])
-    return scores[c] < scores[d] ? 1 : -1;
-  return c - d;
-}
+  for (gint i = 0; i < frames / 2; i++) {
+    guint8 *a = self->clip + i * size;
+    guint8 *b = self->clip + (frames - 1 - i) * size;
 
-static GstMessage *
-make_message (GstVideoClassify3D * self, const GstVideoClassifyResult * result)
-{
-  GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
-  GstClockTime end = gst_video_classify_result_get_clip_end (result);
-  GValue labels = G_VALUE_INIT, scores = G_VALUE_INIT, indices = G_VALUE_INIT;
-  const GstVideoClassifyClass *c;
-  GstStructure *s;
-
-  g_value_init (&labels, GST_TYPE_ARRAY);
-  g_value_init (&scores, GST_TYPE_ARRAY);
-  g_value_init (&indices, GST_TYPE_ARRAY);
-  s = gst_structure_new ("videoclassify3d",
-      "model", G_TYPE_STRING, gst_video_classify_result_get_model (result),
-      "clip-start", G_TYPE_UINT64,
-      gst_video_classify_result_get_clip_start (result),
-      "clip-end", G_TYPE_UINT64, end, "running-time", G_TYPE_UINT64,
-      gst_segment_to_running_time (segment, GST_FORMAT_TIME, end), NULL);
-  for (guint i = 0; (c = gst_video_classify_result_get_class (result, i)); i++) {
-    GValue v = G_VALUE_INIT;
-
-    if (i == 0)
-      gst_structure_set (s, "label", G_TYPE_STRING, c->label,
-          "score", G_TYPE_DOUBLE, c->score, NULL);
-    g_value_init (&v, G_TYPE_STRING);
-    g_value_set_string (&v, c->label);
-    gst_value_array_append_and_take_value (&labels, &v);
-    g_value_init (&v, G_TYPE_DOUBLE);
-    g_value_set_double (&v, c->score);
-    gst_value_array_append_and_take_value (&scores, &v);
-    g_value_init (&v, G_TYPE_INT);
-    g_value_set_int (&v, c->index);
-    gst_value_array_append_and_take_value (&indices, &v);
+    memcpy (frame, a, size);
+    memcpy (a, b, size);
+    memcpy (b, frame, size);
   }
-  gst_structure_take_value (s, "labels", &labels);
-  gst_structure_take_value (s, "scores", &scores);
-  gst_structure_take_value (s, "indices", &indices);
-  return gst_message_new_element (GST_OBJECT (self), s);
-}
-
-/* Classifies the newest clip, keeps the result and posts it. */
-static gboolean
-classify (GstVideoClassify3D * self)
-{
-  guint classes = cnn3d_model_get_config (self->network)->classes, n = 0;
-  gboolean reverse = GST_BASE_TRANSFORM (self)->segment.rate < 0;
-  g_autofree GstVideoClassifyClass *best = NULL;
-  g_autoptr (GError) error = NULL;
-  gint64 start, end;
-  gdouble threshold;
-  guint top_k;
-
-  GST_OBJECT_LOCK (self);
-  threshold = self->settings.threshold;
-  top_k = self->settings.top_k;
-  GST_OBJECT_UNLOCK (self);
-
-  gst_clip_window_copy (self->window, self->clip, &start, &end);
-  if (reverse) {
-    gsize frame = (gsize) cnn3d_model_get_config (self->network)->size
-        * cnn3d_model_get_config (self->network)->size * 3;
-    gint frames = cnn3d_model_get_config (self->network)->frames;
-    g_autofree guint8 *tmp = g_malloc (frame);
-    gint64 t = start;
-
-    /* Time ran backwards: as the camera saw it, the last frame came first. */
-    for (gint i = 0; i < frames / 2; i++) {
-      guint8 *a = self->clip + i * frame;
-      guint8 *b = self->clip + (frames - 1 - i) * frame;
-
-      memcpy (tmp, a, frame);
-      memcpy (a, b, frame);
-      memcpy (b, tmp, frame);
-    }
-    start = -end;
-    end = -t;
-  }
-  if (!cnn3d_session_run_rgb (self->session, self->clip, 1, self->scores,
-          &error)) {
-    GST_ELEMENT_ERROR (self, LIBRARY, FAILED, ("%s", error->message), (NULL));
-    return FALSE;
-  }
-  cnn3d_card_scores (cnn3d_model_get_card (self->network), self->scores,
-      classes, self->scores);
-  for (guint c = 0; c < classes; c++)
-    self->order[c] = c;
-  g_qsort_with_data (self->order, classes, sizeof (gint), compare_scores,
-      self->scores);
-
-  if (top_k == 0 || top_k > classes)
-    top_k = classes;
-  best = g_new (GstVideoClassifyClass, top_k);
-  while (n < top_k && self->scores[self->order[n]] >= threshold) {
-    best[n].index = self->order[n];
-    best[n].score = self->scores[self->order[n]];
-    best[n].label = g_quark_to_string (self->quarks[self->order[n]]);
-    n++;
-  }
-  g_clear_pointer (&self->result, gst_video_classify_result_unref);
-  self->result = gst_video_classify_result_new (self->network_name, start, end,
-      best, n);
-  GST_DEBUG_OBJECT (self, "clip %" GST_TIME_FORMAT " to %" GST_TIME_FORMAT
-      ": %s", GST_TIME_ARGS (start), GST_TIME_ARGS (end),
-      n > 0 ? best[0].label : "nothing reaches the threshold");
-  gst_element_post_message (GST_ELEMENT (self), make_message (self,
-          self->result));
-  return TRUE;
+  *start = -*end;
+  *end = -first;
 }
 
 static void
-attach (GstVideoClassify3D * self, GstBuffer * buffer)
+post_skipped (GstVideoClassify3D * self, GstClockTime end, guint64 done,
+    guint64 skipped)
 {
-  gst_buffer_add_video_classify_meta (buffer, self->result);
+  GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
+  GstMessage *message = gst_message_new_qos (GST_OBJECT (self), self->is_live,
+      gst_segment_to_running_time (segment, GST_FORMAT_TIME, end),
+      gst_segment_to_stream_time (segment, GST_FORMAT_TIME, end), end,
+      GST_CLOCK_TIME_NONE);
+
+  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS, done, skipped);
+  gst_element_post_message (GST_ELEMENT (self), message);
+}
+
+/* Hands the newest clip to the engine. */
+static void
+submit_clip (GstVideoClassify3D * self)
+{
+  gboolean async = is_async (self);
+  guint64 done, skipped;
+  gint64 start, end;
+  guint epoch, dropped;
+
+  gst_clip_window_copy (self->window, self->clip, &start, &end);
+  if (GST_BASE_TRANSFORM (self)->segment.rate < 0)
+    reverse_clip (self, &start, &end);
+  g_mutex_lock (&self->lock);
+  self->stats.due++;
+  epoch = self->epoch;
+  g_mutex_unlock (&self->lock);
+
+  dropped = gst_classify_client_submit (self->client, self->clip, start, end,
+      epoch, 0, !async);
+  if (dropped == 0)
+    return;
+  g_mutex_lock (&self->lock);
+  self->stats.skipped += dropped;
+  done = self->stats.done;
+  skipped = self->stats.skipped;
+  g_mutex_unlock (&self->lock);
+  post_skipped (self, end, done, skipped);
+}
+
+static void
+attach (GstVideoClassify3D * self, GstBuffer * buffer, GstClockTime pts)
+{
+  g_autoptr (GstVideoClassifyResult) result = NULL;
+  GstVideoClassifyMeta *meta;
+  GstClockTime end;
+
+  g_mutex_lock (&self->lock);
+  self->stats.frames++;
+  self->last_pts = pts;
+  if (self->result != NULL)
+    result = gst_video_classify_result_ref (self->result);
+  g_mutex_unlock (&self->lock);
+  if (result == NULL)
+    return;
+
+  meta = gst_buffer_add_video_classify_meta (buffer, result);
+  end = gst_video_classify_result_get_clip_end (result);
+  meta->age = pts > end ? pts - end : 0;
 #ifdef HAVE_GST_ANALYTICS
   {
-    guint n = gst_video_classify_result_get_n_classes (self->result);
+    guint n = gst_video_classify_result_get_n_classes (result);
     g_autofree gfloat *scores = g_new (gfloat, n);
     g_autofree GQuark *quarks = g_new (GQuark, n);
-    GstAnalyticsRelationMeta *relations;
     GstAnalyticsClsMtd mtd;
 
     if (n == 0)
       return;
     for (guint i = 0; i < n; i++) {
       const GstVideoClassifyClass *c =
-          gst_video_classify_result_get_class (self->result, i);
+          gst_video_classify_result_get_class (result, i);
 
       scores[i] = c->score;
-      quarks[i] = self->quarks[c->index];
+      /* Labels are of a fixed list, so that quarks do not grow in number. */
+      quarks[i] = g_quark_from_string (c->label);
     }
-    relations = gst_buffer_add_analytics_relation_meta (buffer);
-    gst_analytics_relation_meta_add_cls_mtd (relations, n, scores, quarks,
+    gst_analytics_relation_meta_add_cls_mtd
+        (gst_buffer_add_analytics_relation_meta (buffer), n, scores, quarks,
         &mtd);
   }
 #endif
@@ -566,6 +617,16 @@ find_pts (GstVideoClassify3D * self, GstBuffer * buffer)
   return pts;
 }
 
+static void
+find_live (GstVideoClassify3D * self)
+{
+  g_autoptr (GstQuery) query = gst_query_new_latency ();
+
+  self->is_live = FALSE;
+  if (gst_pad_peer_query (GST_BASE_TRANSFORM (self)->sinkpad, query))
+    gst_query_parse_latency (query, &self->is_live, NULL, NULL);
+}
+
 /* Of a stream whose length is known, as that of a file is, clips are taken from
  * the middle: what fills no clip is then left out at both ends alike. */
 static void
@@ -575,8 +636,7 @@ centre_clips (GstVideoClassify3D * self, GstClockTime pts)
   GstClockTime end = trans->segment.stop;
   gint64 duration;
 
-  self->is_first = FALSE;
-  if (trans->segment.rate < 0)
+  if (trans->segment.rate < 0 || self->is_live)
     return;
   if (!GST_CLOCK_TIME_IS_VALID (end) && gst_pad_peer_query_duration
       (trans->sinkpad, GST_FORMAT_TIME, &duration) && duration > 0)
@@ -601,8 +661,11 @@ gst_video_classify_3d_transform_ip (GstBaseTransform * trans,
     reset_stream (self);
 
   pts = find_pts (self, buffer);
-  if (self->is_first)
+  if (self->is_first) {
+    self->is_first = FALSE;
+    find_live (self);
     centre_clips (self, pts);
+  }
   rgb = gst_clip_window_wants (self->window,
       trans->segment.rate < 0 ? -(gint64) pts : (gint64) pts);
   if (rgb != NULL) {
@@ -612,12 +675,43 @@ gst_video_classify_3d_transform_ip (GstBaseTransform * trans,
               GST_TIME_ARGS (pts)), ("buffer %" GST_PTR_FORMAT, buffer));
       return GST_FLOW_ERROR;
     }
-    if (gst_clip_window_commit (self->window) && !classify (self))
-      return GST_FLOW_ERROR;
+    if (gst_clip_window_commit (self->window))
+      submit_clip (self);
   }
-  if (self->result != NULL)
-    attach (self, buffer);
-  return GST_FLOW_OK;
+  attach (self, buffer, pts);
+  return self->failed ? GST_FLOW_ERROR : GST_FLOW_OK;
+}
+
+/* What is due at the end is posted before EOS is forwarded. */
+static void
+finish_stream (GstVideoClassify3D * self)
+{
+  GstStructure *event, *summary;
+  GstClassifyOnEos on_eos;
+  guint top_k;
+
+  GST_OBJECT_LOCK (self);
+  on_eos = self->settings.on_eos;
+  top_k = self->settings.top_k;
+  GST_OBJECT_UNLOCK (self);
+
+  /* By default a video shorter than a clip still gets its answer. */
+  if (on_eos == GST_CLASSIFY_ON_EOS_AUTO)
+    on_eos = gst_clip_window_had_clip (self->window) ?
+        GST_CLASSIFY_ON_EOS_DROP : GST_CLASSIFY_ON_EOS_PAD;
+  gst_classify_client_drain (self->client);
+  if (on_eos == GST_CLASSIFY_ON_EOS_PAD && gst_clip_window_pad (self->window)) {
+    submit_clip (self);
+    gst_classify_client_drain (self->client);
+  }
+  g_mutex_lock (&self->lock);
+  event = gst_classify_output_finish (self->output);
+  summary = gst_classify_output_summary (self->output, top_k);
+  g_mutex_unlock (&self->lock);
+  if (event != NULL)
+    post_event (self, event);
+  if (summary != NULL)
+    post_structure (self, summary);
 }
 
 static gboolean
@@ -652,10 +746,8 @@ gst_video_classify_3d_sink_event (GstBaseTransform * trans, GstEvent * event)
       break;
     }
     case GST_EVENT_EOS:
-      /* A video shorter than a clip still gets its answer. */
-      if (self->window != NULL && !gst_clip_window_had_clip (self->window)
-          && gst_clip_window_pad (self->window))
-        classify (self);
+      if (self->window != NULL)
+        finish_stream (self);
       break;
     default:
       break;
@@ -663,6 +755,33 @@ gst_video_classify_3d_sink_event (GstBaseTransform * trans, GstEvent * event)
   return
       GST_BASE_TRANSFORM_CLASS (gst_video_classify_3d_parent_class)->sink_event
       (trans, event);
+}
+
+/* In sync mode, buffers wait for the classification of the clip they end. */
+static gboolean
+gst_video_classify_3d_query (GstBaseTransform * trans,
+    GstPadDirection direction, GstQuery * query)
+{
+  GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (trans);
+  gboolean ok =
+      GST_BASE_TRANSFORM_CLASS (gst_video_classify_3d_parent_class)->query
+      (trans, direction, query);
+
+  if (ok && direction == GST_PAD_SRC
+      && GST_QUERY_TYPE (query) == GST_QUERY_LATENCY && !is_async (self)) {
+    GstClockTime min, max, own;
+    gboolean live;
+
+    g_mutex_lock (&self->lock);
+    own = self->latency;
+    g_mutex_unlock (&self->lock);
+    gst_query_parse_latency (query, &live, &min, &max);
+    min += own;
+    if (GST_CLOCK_TIME_IS_VALID (max))
+      max += own;
+    gst_query_set_latency (query, live, min, max);
+  }
+  return ok;
 }
 
 static gboolean
@@ -682,128 +801,50 @@ gst_video_classify_3d_finalize (GObject * object)
 {
   GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (object);
 
-  g_free (self->settings.model_file);
-  g_free (self->settings.labels_file);
+  gst_classify_settings_clear (&self->settings);
+  g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (gst_video_classify_3d_parent_class)->finalize (object);
 }
 
 static void
 gst_video_classify_3d_init (GstVideoClassify3D * self)
 {
-  self->settings.model = DEFAULT_MODEL;
-  self->settings.backend = DEFAULT_BACKEND;
-  self->settings.top_k = DEFAULT_TOP_K;
+  gst_classify_settings_init (&self->settings);
+  g_mutex_init (&self->lock);
   self->next_pts = GST_CLOCK_TIME_NONE;
+  self->last_pts = GST_CLOCK_TIME_NONE;
   gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
   /* In passthrough mode no metadata could be added. */
   gst_base_transform_set_passthrough (GST_BASE_TRANSFORM (self), FALSE);
 }
 
 static void
-install_properties (GObjectClass * klass)
+install_signals (GObjectClass * klass)
 {
-  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
-      | GST_PARAM_MUTABLE_READY;
-  const GParamFlags playing = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
-      | GST_PARAM_MUTABLE_PLAYING;
-
   /**
-   * GstVideoClassify3D:model:
+   * GstVideoClassify3D::result:
+   * @element: the element
+   * @result: (transfer none): what was found in a clip
    *
-   * The bundled model to use, if #GstVideoClassify3D:model-file is not set.
+   * Emitted on the thread that classifies.
    *
    * Since: 0.1
    */
-  g_object_class_install_property (klass, PROP_MODEL,
-      g_param_spec_enum ("model", "Model", "Bundled model to use",
-          GST_TYPE_VIDEO_CLASSIFY_3D_MODEL, DEFAULT_MODEL, ready));
+  signals[SIGNAL_RESULT] = g_signal_new ("result", G_TYPE_FROM_CLASS (klass),
+      G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+      GST_TYPE_VIDEO_CLASSIFY_RESULT);
   /**
-   * GstVideoClassify3D:model-file:
+   * GstVideoClassify3D::event:
+   * @element: the element
+   * @event: (transfer none): the fields of the message of the same action
    *
-   * A model file: safetensors, or a PyTorch checkpoint as published.
+   * Emitted on the thread that classifies, or that ends the stream.
    *
    * Since: 0.1
    */
-  g_object_class_install_property (klass, PROP_MODEL_FILE,
-      g_param_spec_string ("model-file", "Model file",
-          "Model file to use in place of a bundled model "
-          "(.safetensors, or a PyTorch .pth)", NULL, ready));
-  /**
-   * GstVideoClassify3D:labels-file:
-   *
-   * A text file with a label a line, which replaces the model's labels.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (klass, PROP_LABELS_FILE,
-      g_param_spec_string ("labels-file", "Labels file",
-          "Text file with one label a line, in place of the model's labels",
-          NULL, ready));
-  /**
-   * GstVideoClassify3D:backend:
-   *
-   * What runs the network.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (klass, PROP_BACKEND,
-      g_param_spec_enum ("backend", "Backend", "What runs the network",
-          GST_TYPE_VIDEO_CLASSIFY_3D_BACKEND, DEFAULT_BACKEND, ready));
-  /**
-   * GstVideoClassify3D:threads:
-   *
-   * Threads that the network runs on.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (klass, PROP_THREADS,
-      g_param_spec_uint ("threads", "Threads",
-          "Threads that the network runs on (0 = one for each CPU)",
-          0, 256, 0, ready));
-  /**
-   * GstVideoClassify3D:top-k:
-   *
-   * How many classes a result has at most.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (klass, PROP_TOP_K,
-      g_param_spec_uint ("top-k", "Top k",
-          "Best classes in a result (0 = all)", 0, MAX_TOP_K, DEFAULT_TOP_K,
-          playing));
-  /**
-   * GstVideoClassify3D:threshold:
-   *
-   * The score that a class must reach to be part of a result.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (klass, PROP_THRESHOLD,
-      g_param_spec_double ("threshold", "Threshold",
-          "Score that a class must reach to be part of a result",
-          0, 1, 0, playing));
-  /**
-   * GstVideoClassify3D:sample-rate:
-   *
-   * How many frames a second are taken from the video.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (klass, PROP_SAMPLE_RATE,
-      g_param_spec_double ("sample-rate", "Sample rate",
-          "Frames per second to take from the video (0 = the model's)",
-          0, 1000, 0, ready));
-  /**
-   * GstVideoClassify3D:clip-stride:
-   *
-   * After how many sampled frames the next clip begins.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (klass, PROP_CLIP_STRIDE,
-      g_param_spec_uint ("clip-stride", "Clip stride",
-          "Sampled frames from the start of one clip to that of the next "
-          "(0 = the clip's length)", 0, 100000, 0, ready));
+  signals[SIGNAL_EVENT] = g_signal_new ("event", G_TYPE_FROM_CLASS (klass),
+      G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+      GST_TYPE_STRUCTURE);
 }
 
 static void
@@ -819,7 +860,21 @@ gst_video_classify_3d_class_init (GstVideoClassify3DClass * klass)
   object_class->set_property = gst_video_classify_3d_set_property;
   object_class->get_property = gst_video_classify_3d_get_property;
   object_class->finalize = gst_video_classify_3d_finalize;
-  install_properties (object_class);
+  gst_classify_settings_install (object_class);
+  /**
+   * GstVideoClassify3D:stats:
+   *
+   * What was done so far: `frames`, `clips-due`, `clips-done`, `clips-skipped`
+   * (guint64), `ms-p50` and `ms-p95` (double, from a clip's last frame to its
+   * result) and `age` of the newest result (guint64, nanoseconds).
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "Numbers of frames and clips, and times", GST_TYPE_STRUCTURE,
+          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  install_signals (object_class);
 
   gst_element_class_set_static_metadata (element_class,
       "Video clip classifier", "Filter/Analyzer/Video",
@@ -833,8 +888,6 @@ gst_video_classify_3d_class_init (GstVideoClassify3DClass * klass)
   trans_class->set_caps = gst_video_classify_3d_set_caps;
   trans_class->transform_ip = gst_video_classify_3d_transform_ip;
   trans_class->sink_event = gst_video_classify_3d_sink_event;
+  trans_class->query = gst_video_classify_3d_query;
   trans_class->propose_allocation = gst_video_classify_3d_propose_allocation;
-
-  gst_type_mark_as_plugin_api (GST_TYPE_VIDEO_CLASSIFY_3D_MODEL, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_VIDEO_CLASSIFY_3D_BACKEND, 0);
 }

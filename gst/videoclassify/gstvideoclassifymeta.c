@@ -117,6 +117,7 @@ gst_video_classify_meta_init (GstMeta * meta, gpointer params,
     GstBuffer * buffer)
 {
   ((GstVideoClassifyMeta *) meta)->result = NULL;
+  ((GstVideoClassifyMeta *) meta)->age = 0;
   return TRUE;
 }
 
@@ -133,8 +134,9 @@ static gboolean
 gst_video_classify_meta_transform (GstBuffer * dest, GstMeta * meta,
     GstBuffer * buffer, GQuark type, gpointer data)
 {
-  gst_buffer_add_video_classify_meta (dest,
-      ((GstVideoClassifyMeta *) meta)->result);
+  GstVideoClassifyMeta *self = (GstVideoClassifyMeta *) meta;
+
+  gst_buffer_add_video_classify_meta (dest, self->result)->age = self->age;
   return TRUE;
 }
 

@@ -127,6 +127,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstVideoClassifyResult,
  * GstVideoClassifyMeta:
  * @meta: parent
  * @result: (transfer none): the newest result when the buffer passed
+ * @age: how long after the clip's last frame the buffer's timestamp is
  *
  * A classification result on a buffer. It has no tags, so that it survives
  * conversion and scaling. A buffer may have several, from different models.
@@ -137,6 +138,7 @@ typedef struct
 {
   GstMeta meta;
   GstVideoClassifyResult *result;
+  GstClockTime age;
 } GstVideoClassifyMeta;
 
 #define GST_VIDEO_CLASSIFY_META_API_TYPE \

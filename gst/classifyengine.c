@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gst/classifyengine.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+/* Clips in a run; more would only make the first of them wait. */
+#define MAX_BATCH 16
+
+/* For tests: milliseconds by which each run is slowed down. */
+#define SLOW_ENV "GST_VIDEO_CLASSIFY_3D_SLOW_MS"
+
+struct _GstClassifyEngine
+{
+  gint ref_count;               /* guarded by engines_lock */
+  gchar *key;
+  Cnn3dModel *model;
+  Cnn3dSession *session;
+  gsize clip_size;
+  gint classes;
+  gulong slow_us;
+
+  GThread *thread;
+  GMutex lock;
+  GCond work, done;
+  gboolean quit;
+  GQueue jobs;                  /* Entry, not started */
+  GPtrArray *idle;              /* Entry, to be used again */
+  guint8 *batch;                /* MAX_BATCH clips */
+  gfloat *logits;
+};
+
+struct _GstClassifyClient
+{
+  GstClassifyEngine *engine;
+  GstClassifyDone done;
+  gpointer data;
+  guint n_running;              /* guarded by the engine's lock */
+};
+
+typedef struct
+{
+  GstClassifyJob job;
+  GstClassifyClient *client;
+} Entry;
+
+static GMutex engines_lock;
+static GHashTable *engines;     /* key -> engine, borrowed */
+
+static void
+entry_free (gpointer data)
+{
+  Entry *entry = data;
+
+  g_free (entry->job.rgb);
+  g_free (entry->job.logits);
+  g_clear_error (&entry->job.error);
+  g_free (entry);
+}
+
+/* What waits, up to MAX_BATCH, in order. Called with the lock held. */
+static guint
+take_jobs (GstClassifyEngine * engine, Entry ** entries)
+{
+  guint n = 0;
+
+  while (n < MAX_BATCH && !g_queue_is_empty (&engine->jobs)) {
+    entries[n] = g_queue_pop_head (&engine->jobs);
+    entries[n]->client->n_running++;
+    n++;
+  }
+  return n;
+}
+
+static void
+run_jobs (GstClassifyEngine * engine, Entry ** entries, guint n)
+{
+  g_autoptr (GError) error = NULL;
+  gint64 now;
+  gboolean ok;
+
+  for (guint i = 0; i < n; i++)
+    memcpy (engine->batch + i * engine->clip_size, entries[i]->job.rgb,
+        engine->clip_size);
+  ok = cnn3d_session_run_rgb (engine->session, engine->batch, n,
+      engine->logits, &error);
+  if (engine->slow_us > 0)
+    g_usleep (engine->slow_us);
+  now = g_get_monotonic_time ();
+  for (guint i = 0; i < n; i++) {
+    GstClassifyJob *job = &entries[i]->job;
+
+    memcpy (job->logits, engine->logits + i * engine->classes,
+        engine->classes * sizeof (gfloat));
+    g_clear_error (&job->error);
+    if (!ok)
+      job->error = g_error_copy (error);
+    job->done = now;
+    entries[i]->client->done (entries[i]->client->data, job);
+  }
+}
+
+static gpointer
+work (gpointer data)
+{
+  GstClassifyEngine *engine = data;
+  Entry *entries[MAX_BATCH];
+
+  g_mutex_lock (&engine->lock);
+  while (!engine->quit) {
+    guint n = take_jobs (engine, entries);
+
+    if (n == 0) {
+      g_cond_wait (&engine->work, &engine->lock);
+      continue;
+    }
+    g_mutex_unlock (&engine->lock);
+    run_jobs (engine, entries, n);
+    g_mutex_lock (&engine->lock);
+    for (guint i = 0; i < n; i++) {
+      entries[i]->client->n_running--;
+      g_ptr_array_add (engine->idle, entries[i]);
+    }
+    g_cond_broadcast (&engine->done);
+  }
+  g_mutex_unlock (&engine->lock);
+  return NULL;
+}
+
+static GstClassifyEngine *
+engine_new (const GstClassifyEngineConfig * config, GError ** error)
+{
+  Cnn3dLoadOptions load_options = {.labels_file = config->labels_file };
+  Cnn3dSessionOptions options = {.backend = config->backend,
+    .threads = config->threads
+  };
+  GstClassifyEngine *engine;
+  const Cnn3dConfig *network;
+  Cnn3dSession *session;
+  Cnn3dModel *model;
+  const gchar *slow = g_getenv (SLOW_ENV);
+
+  model = cnn3d_model_load (config->model_file, &load_options, error);
+  if (model == NULL)
+    return NULL;
+  session = cnn3d_session_new (model, &options, error);
+  if (session == NULL) {
+    cnn3d_model_unref (model);
+    return NULL;
+  }
+  network = cnn3d_model_get_config (model);
+  engine = g_new0 (GstClassifyEngine, 1);
+  engine->model = model;
+  engine->session = session;
+  engine->classes = network->classes;
+  engine->clip_size = (gsize) network->frames * network->size * network->size
+      * 3;
+  engine->batch = g_malloc (MAX_BATCH * engine->clip_size);
+  engine->logits = g_new (gfloat, MAX_BATCH * engine->classes);
+  engine->idle = g_ptr_array_new_with_free_func (entry_free);
+  engine->slow_us = slow ? 1000 * g_ascii_strtoull (slow, NULL, 10) : 0;
+  g_mutex_init (&engine->lock);
+  g_cond_init (&engine->work);
+  g_cond_init (&engine->done);
+  g_queue_init (&engine->jobs);
+  engine->thread = g_thread_new ("videoclassify3d", work, engine);
+  return engine;
+}
+
+/* A file that was written anew is another model. */
+static gchar *
+make_key (const GstClassifyEngineConfig * config)
+{
+  GStatBuf stats[2] = { 0 };
+
+  g_stat (config->model_file, &stats[0]);
+  if (config->labels_file)
+    g_stat (config->labels_file, &stats[1]);
+  return g_strdup_printf ("%s|%" G_GINT64_FORMAT "|%" G_GINT64_FORMAT "|%"
+      G_GINT64_FORMAT "|%s|%" G_GINT64_FORMAT "|%d|%u", config->model_file,
+      (gint64) stats[0].st_mtime, (gint64) stats[0].st_size,
+      (gint64) stats[0].st_ino,
+      config->labels_file ? config->labels_file : "",
+      (gint64) stats[1].st_mtime, config->backend, config->threads);
+}
+
+GstClassifyEngine *
+gst_classify_engine_get (const GstClassifyEngineConfig * config,
+    GError ** error)
+{
+  g_autofree gchar *key = make_key (config);
+  GstClassifyEngine *engine;
+
+  /* Loading takes the lock, so that two elements do not load at once. */
+  g_mutex_lock (&engines_lock);
+  if (engines == NULL)
+    engines = g_hash_table_new (g_str_hash, g_str_equal);
+  engine = g_hash_table_lookup (engines, key);
+  if (engine == NULL) {
+    engine = engine_new (config, error);
+    if (engine != NULL) {
+      engine->key = g_steal_pointer (&key);
+      g_hash_table_insert (engines, engine->key, engine);
+    }
+  }
+  if (engine != NULL)
+    engine->ref_count++;
+  else if (g_hash_table_size (engines) == 0)
+    g_clear_pointer (&engines, g_hash_table_unref);
+  g_mutex_unlock (&engines_lock);
+  return engine;
+}
+
+void
+gst_classify_engine_unref (GstClassifyEngine * engine)
+{
+  gboolean last;
+
+  g_mutex_lock (&engines_lock);
+  last = --engine->ref_count == 0;
+  if (last) {
+    g_hash_table_remove (engines, engine->key);
+    if (g_hash_table_size (engines) == 0)
+      g_clear_pointer (&engines, g_hash_table_unref);
+  }
+  g_mutex_unlock (&engines_lock);
+  if (!last)
+    return;
+
+  g_mutex_lock (&engine->lock);
+  engine->quit = TRUE;
+  g_cond_broadcast (&engine->work);
+  g_mutex_unlock (&engine->lock);
+  g_thread_join (engine->thread);
+  g_queue_clear_full (&engine->jobs, entry_free);
+  g_ptr_array_unref (engine->idle);
+  cnn3d_session_unref (engine->session);
+  cnn3d_model_unref (engine->model);
+  g_free (engine->batch);
+  g_free (engine->logits);
+  g_free (engine->key);
+  g_mutex_clear (&engine->lock);
+  g_cond_clear (&engine->work);
+  g_cond_clear (&engine->done);
+  g_free (engine);
+}
+
+Cnn3dModel *
+gst_classify_engine_get_model (GstClassifyEngine * engine)
+{
+  return engine->model;
+}
+
+const gchar *
+gst_classify_engine_describe (GstClassifyEngine * engine)
+{
+  return cnn3d_session_describe (engine->session);
+}
+
+GstClassifyClient *
+gst_classify_client_new (GstClassifyEngine * engine, GstClassifyDone done,
+    gpointer data)
+{
+  GstClassifyClient *client = g_new0 (GstClassifyClient, 1);
+
+  g_mutex_lock (&engines_lock);
+  engine->ref_count++;
+  g_mutex_unlock (&engines_lock);
+  client->engine = engine;
+  client->done = done;
+  client->data = data;
+  return client;
+}
+
+/* The client's job that waits, of one stream or of any. */
+static GList *
+find_waiting (GstClassifyClient * client, gboolean any, guint stream)
+{
+  for (GList * l = client->engine->jobs.head; l; l = l->next) {
+    Entry *entry = l->data;
+
+    if (entry->client == client && (any || entry->job.stream == stream))
+      return l;
+  }
+  return NULL;
+}
+
+static void
+drop_waiting (GstClassifyClient * client)
+{
+  GList *l;
+
+  while ((l = find_waiting (client, TRUE, 0)) != NULL) {
+    g_ptr_array_add (client->engine->idle, l->data);
+    g_queue_delete_link (&client->engine->jobs, l);
+  }
+}
+
+void
+gst_classify_client_free (GstClassifyClient * client)
+{
+  GstClassifyEngine *engine = client->engine;
+
+  g_mutex_lock (&engine->lock);
+  drop_waiting (client);
+  while (client->n_running > 0)
+    g_cond_wait (&engine->done, &engine->lock);
+  g_mutex_unlock (&engine->lock);
+  g_free (client);
+  gst_classify_engine_unref (engine);
+}
+
+/* An entry with room for a clip. Called with the lock held. */
+static Entry *
+get_entry (GstClassifyEngine * engine)
+{
+  Entry *entry;
+
+  if (engine->idle->len > 0)
+    return g_ptr_array_steal_index_fast (engine->idle, engine->idle->len - 1);
+  entry = g_new0 (Entry, 1);
+  entry->job.rgb = g_malloc (engine->clip_size);
+  entry->job.logits = g_new (gfloat, engine->classes);
+  return entry;
+}
+
+guint
+gst_classify_client_submit (GstClassifyClient * client, const guint8 * rgb,
+    gint64 start, gint64 end, guint epoch, guint stream, gboolean wait)
+{
+  GstClassifyEngine *engine = client->engine;
+  guint dropped = 0;
+  GList *waiting;
+  Entry *entry;
+
+  g_mutex_lock (&engine->lock);
+  waiting = wait ? NULL : find_waiting (client, FALSE, stream);
+  if (waiting != NULL) {
+    entry = waiting->data;
+    dropped = 1;
+  } else {
+    entry = get_entry (engine);
+    g_queue_push_tail (&engine->jobs, entry);
+  }
+  entry->client = client;
+  memcpy (entry->job.rgb, rgb, engine->clip_size);
+  entry->job.start = start;
+  entry->job.end = end;
+  entry->job.epoch = epoch;
+  entry->job.stream = stream;
+  entry->job.submitted = g_get_monotonic_time ();
+  g_cond_signal (&engine->work);
+  while (wait && (client->n_running > 0
+          || find_waiting (client, TRUE, 0) != NULL))
+    g_cond_wait (&engine->done, &engine->lock);
+  g_mutex_unlock (&engine->lock);
+  return dropped;
+}
+
+void
+gst_classify_client_drain (GstClassifyClient * client)
+{
+  GstClassifyEngine *engine = client->engine;
+
+  g_mutex_lock (&engine->lock);
+  while (client->n_running > 0 || find_waiting (client, TRUE, 0) != NULL)
+    g_cond_wait (&engine->done, &engine->lock);
+  g_mutex_unlock (&engine->lock);
+}
+
+void
+gst_classify_client_flush (GstClassifyClient * client)
+{
+  g_mutex_lock (&client->engine->lock);
+  drop_waiting (client);
+  g_mutex_unlock (&client->engine->lock);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gst/classifyoutput.h"
+
+#include <string.h>
+
+struct _GstClassifyOutput
+{
+  Cnn3dModel *model;
+  gchar *model_name;
+  gint n_classes;
+  GstDecision *decision;
+  gfloat *scores;
+  gint *order;                  /* classes by score */
+
+  /* Of the stream, before smoothing. */
+  gdouble *sum;
+  guint64 n_clips;
+};
+
+/* Which classes are among the labels, which commas separate. */
+static gboolean *
+find_idle (Cnn3dModel * model, const gchar * idle_labels)
+{
+  gint n = cnn3d_model_get_config (model)->classes;
+  gboolean *idle = g_new0 (gboolean, n);
+  g_auto (GStrv) labels = g_strsplit (idle_labels ? idle_labels : "", ",", -1);
+
+  for (guint i = 0; labels[i]; i++) {
+    g_strstrip (labels[i]);
+    for (gint c = 0; c < n; c++)
+      idle[c] |= g_strcmp0 (labels[i], cnn3d_model_get_label (model, c)) == 0;
+  }
+  return idle;
+}
+
+GstClassifyOutput *
+gst_classify_output_new (Cnn3dModel * model, const gchar * model_name,
+    const gchar * idle_labels)
+{
+  GstClassifyOutput *output = g_new0 (GstClassifyOutput, 1);
+  g_autofree gboolean *idle = find_idle (model, idle_labels);
+
+  output->model = cnn3d_model_ref (model);
+  output->model_name = g_strdup (model_name);
+  output->n_classes = cnn3d_model_get_config (model)->classes;
+  output->decision = gst_decision_new (output->n_classes, idle);
+  output->scores = g_new0 (gfloat, output->n_classes);
+  output->order = g_new0 (gint, output->n_classes);
+  output->sum = g_new0 (gdouble, output->n_classes);
+  return output;
+}
+
+void
+gst_classify_output_free (GstClassifyOutput * output)
+{
+  cnn3d_model_unref (output->model);
+  gst_decision_free (output->decision);
+  g_free (output->model_name);
+  g_free (output->scores);
+  g_free (output->order);
+  g_free (output->sum);
+  g_free (output);
+}
+
+void
+gst_classify_output_reset (GstClassifyOutput * output)
+{
+  gst_decision_reset (output->decision);
+  memset (output->sum, 0, output->n_classes * sizeof (gdouble));
+  output->n_clips = 0;
+}
+
+static gint
+compare_scores (gconstpointer a, gconstpointer b, gpointer data)
+{
+  const gfloat *scores = data;
+  gint c = *(const gint *) a, d = *(const gint *) b;
+
+  if (scores[c] != scores[d])
+    return scores[c] < scores[d] ? 1 : -1;
+  return c - d;
+}
+
+/* The best classes by output->scores. */
+static GstVideoClassifyResult *
+make_result (GstClassifyOutput * output, guint top_k, gdouble threshold,
+    GstClockTime start, GstClockTime end)
+{
+  guint n_classes = output->n_classes, n = 0;
+  g_autofree GstVideoClassifyClass *best = NULL;
+
+  if (top_k == 0 || top_k > n_classes)
+    top_k = n_classes;
+  for (guint c = 0; c < n_classes; c++)
+    output->order[c] = c;
+  g_qsort_with_data (output->order, n_classes, sizeof (gint), compare_scores,
+      output->scores);
+  best = g_new (GstVideoClassifyClass, top_k);
+  while (n < top_k && output->scores[output->order[n]] >= threshold) {
+    best[n].index = output->order[n];
+    best[n].score = output->scores[output->order[n]];
+    best[n].label = cnn3d_model_get_label (output->model, output->order[n]);
+    n++;
+  }
+  return gst_video_classify_result_new (output->model_name, start, end, best,
+      n);
+}
+
+static GstStructure *
+make_event (GstClassifyOutput * output, const GstDecisionEvent * event)
+{
+  return gst_structure_new ("videoclassify3d-event",
+      "model", G_TYPE_STRING, output->model_name,
+      "label", G_TYPE_STRING, cnn3d_model_get_label (output->model,
+          event->index), "index", G_TYPE_INT, event->index,
+      "score", G_TYPE_DOUBLE, event->score,
+      "start", G_TYPE_UINT64, (guint64) event->start,
+      "peak", G_TYPE_UINT64, (guint64) event->peak,
+      "end", G_TYPE_UINT64, (guint64) event->end,
+      "early", G_TYPE_BOOLEAN, event->early, NULL);
+}
+
+GstVideoClassifyResult *
+gst_classify_output_process (GstClassifyOutput * output,
+    const GstClassifySettings * settings, const gfloat * logits,
+    GstClockTime start, GstClockTime end, GstStructure * events[2],
+    guint * n_events)
+{
+  GstDecisionEvent decided[2];
+
+  cnn3d_card_scores (cnn3d_model_get_card (output->model), logits,
+      output->n_classes, output->scores);
+  for (gint c = 0; c < output->n_classes; c++)
+    output->sum[c] += output->scores[c];
+  output->n_clips++;
+
+  gst_decision_set_params (output->decision, &settings->decision);
+  gst_decision_smooth (output->decision, output->scores);
+  *n_events = 0;
+  if (settings->events == GST_CLASSIFY_EVENTS_ONCE)
+    *n_events = gst_decision_update (output->decision, output->scores, start,
+        end, decided);
+  for (guint i = 0; i < *n_events; i++)
+    events[i] = make_event (output, &decided[i]);
+  return make_result (output, settings->top_k, settings->threshold, start, end);
+}
+
+GstStructure *
+gst_classify_output_finish (GstClassifyOutput * output)
+{
+  GstDecisionEvent event;
+
+  if (!gst_decision_finish (output->decision, &event))
+    return NULL;
+  return make_event (output, &event);
+}
+
+GstStructure *
+gst_classify_output_describe (const GstVideoClassifyResult * result)
+{
+  GValue labels = G_VALUE_INIT, scores = G_VALUE_INIT, indices = G_VALUE_INIT;
+  const GstVideoClassifyClass *c;
+  GstStructure *s = gst_structure_new ("videoclassify3d",
+      "model", G_TYPE_STRING, gst_video_classify_result_get_model (result),
+      NULL);
+
+  g_value_init (&labels, GST_TYPE_ARRAY);
+  g_value_init (&scores, GST_TYPE_ARRAY);
+  g_value_init (&indices, GST_TYPE_ARRAY);
+  for (guint i = 0; (c = gst_video_classify_result_get_class (result, i)); i++) {
+    GValue v = G_VALUE_INIT;
+
+    if (i == 0)
+      gst_structure_set (s, "label", G_TYPE_STRING, c->label,
+          "score", G_TYPE_DOUBLE, c->score, NULL);
+    g_value_init (&v, G_TYPE_STRING);
+    g_value_set_string (&v, c->label);
+    gst_value_array_append_and_take_value (&labels, &v);
+    g_value_init (&v, G_TYPE_DOUBLE);
+    g_value_set_double (&v, c->score);
+    gst_value_array_append_and_take_value (&scores, &v);
+    g_value_init (&v, G_TYPE_INT);
+    g_value_set_int (&v, c->index);
+    gst_value_array_append_and_take_value (&indices, &v);
+  }
+  gst_structure_take_value (s, "labels", &labels);
+  gst_structure_take_value (s, "scores", &scores);
+  gst_structure_take_value (s, "indices", &indices);
+  return s;
+}
+
+GstStructure *
+gst_classify_output_summary (GstClassifyOutput * output, guint top_k)
+{
+  g_autoptr (GstVideoClassifyResult) result = NULL;
+  GstStructure *s;
+
+  if (output->n_clips == 0)
+    return NULL;
+  for (gint c = 0; c < output->n_classes; c++)
+    output->scores[c] = output->sum[c] / output->n_clips;
+  result = make_result (output, top_k, 0, 0, 0);
+  s = gst_classify_output_describe (result);
+  gst_structure_set_name (s, "videoclassify3d-summary");
+  gst_structure_set (s, "clips", G_TYPE_UINT64, output->n_clips, NULL);
+  return s;
+}
