@@ -62,6 +62,12 @@ gst_classify_output_free (GstClassifyOutput * output)
   g_free (output);
 }
 
+const gchar *
+gst_classify_output_get_model_name (GstClassifyOutput * output)
+{
+  return output->model_name;
+}
+
 void
 gst_classify_output_reset (GstClassifyOutput * output)
 {

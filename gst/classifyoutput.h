@@ -14,6 +14,7 @@ typedef struct _GstClassifyOutput GstClassifyOutput;
 GstClassifyOutput *gst_classify_output_new (Cnn3dModel * model,
     const gchar * model_name, const gchar * idle_labels);
 void gst_classify_output_free (GstClassifyOutput * output);
+const gchar *gst_classify_output_get_model_name (GstClassifyOutput * output);
 /* Forgets the stream. */
 void gst_classify_output_reset (GstClassifyOutput * output);
 

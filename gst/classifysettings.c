@@ -8,6 +8,7 @@
 #define DEFAULT_TOP_K 3
 #define DEFAULT_MODE GST_CLASSIFY_MODE_AUTO
 #define DEFAULT_ON_EOS GST_CLASSIFY_ON_EOS_AUTO
+#define DEFAULT_ROI GST_CLASSIFY_ROI_FULL
 #define DEFAULT_SMOOTHING GST_DECISION_SMOOTHING_NONE
 #define DEFAULT_SMOOTHING_WINDOW 4
 #define DEFAULT_EVENTS GST_CLASSIFY_EVENTS_NONE
@@ -28,6 +29,7 @@ enum
   PROP_CLIP_STRIDE,
   PROP_MODE,
   PROP_ON_EOS,
+  PROP_ROI,
   PROP_SMOOTHING,
   PROP_SMOOTHING_WINDOW,
   PROP_EVENTS,
@@ -87,6 +89,9 @@ DEFINE_ENUM (on_eos, "GstVideoClassify3DOnEos",
     {GST_CLASSIFY_ON_EOS_DROP, "Drop a part-filled clip", "drop"},
     {GST_CLASSIFY_ON_EOS_PAD, "Repeat a part-filled clip to its full length",
         "pad"})
+DEFINE_ENUM (roi, "GstVideoClassify3DRoi",
+    {GST_CLASSIFY_ROI_FULL, "The whole picture", "full"},
+    {GST_CLASSIFY_ROI_META, "Each object that upstream follows", "meta"})
 DEFINE_ENUM (smoothing, "GstVideoClassify3DSmoothing",
     {GST_DECISION_SMOOTHING_NONE, "Scores of each clip by itself", "none"},
     {GST_DECISION_SMOOTHING_MEAN, "Mean over clips", "mean"},
@@ -105,6 +110,7 @@ gst_classify_settings_init (GstClassifySettings * s)
   s->top_k = DEFAULT_TOP_K;
   s->mode = DEFAULT_MODE;
   s->on_eos = DEFAULT_ON_EOS;
+  s->roi = DEFAULT_ROI;
   s->decision.smoothing = DEFAULT_SMOOTHING;
   s->decision.window = DEFAULT_SMOOTHING_WINDOW;
   s->decision.threshold = DEFAULT_EVENT_THRESHOLD;
@@ -176,6 +182,9 @@ gst_classify_settings_set (GstClassifySettings * s, guint id,
     case PROP_ON_EOS:
       s->on_eos = g_value_get_enum (value);
       break;
+    case PROP_ROI:
+      s->roi = g_value_get_enum (value);
+      break;
     case PROP_SMOOTHING:
       s->decision.smoothing = g_value_get_enum (value);
       break;
@@ -240,6 +249,9 @@ gst_classify_settings_get (const GstClassifySettings * s, guint id,
       break;
     case PROP_ON_EOS:
       g_value_set_enum (value, s->on_eos);
+      break;
+    case PROP_ROI:
+      g_value_set_enum (value, s->roi);
       break;
     case PROP_SMOOTHING:
       g_value_set_enum (value, s->decision.smoothing);
@@ -396,6 +408,19 @@ gst_classify_settings_install (GObjectClass * klass)
       g_param_spec_enum ("on-eos", "On EOS",
           "What becomes of a part-filled clip at the end of the stream",
           on_eos_get_type (), DEFAULT_ON_EOS, playing));
+  /**
+   * GstVideoClassify3D:roi:
+   *
+   * What is classified: the picture, or objects in it that have a
+   * #GstVideoRegionOfInterestMeta with an id, or GstAnalytics object detection
+   * with tracking. An object's result is attached to it.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_ROI,
+      g_param_spec_enum ("roi", "Region of interest",
+          "What is classified: the picture, or objects that upstream follows",
+          roi_get_type (), DEFAULT_ROI, ready));
   /**
    * GstVideoClassify3D:smoothing:
    *

@@ -30,6 +30,12 @@ typedef enum
   GST_CLASSIFY_ON_EOS_PAD,
 } GstClassifyOnEos;
 
+typedef enum
+{
+  GST_CLASSIFY_ROI_FULL,
+  GST_CLASSIFY_ROI_META,
+} GstClassifyRoi;
+
 typedef struct
 {
   Cnn3dArch model;
@@ -43,6 +49,7 @@ typedef struct
   guint clip_stride;
   GstClassifyMode mode;
   GstClassifyOnEos on_eos;
+  GstClassifyRoi roi;
   GstDecisionParams decision;
   GstClassifyEvents events;
   gchar *idle_labels;

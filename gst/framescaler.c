@@ -6,6 +6,7 @@
 struct _GstFrameScaler
 {
   GstVideoInfo in, out;
+  GstVideoRectangle crop;
   GstVideoConverter *converter;
   GstBuffer *buffer;            /* rows of out, padded as GstVideo likes them */
 };
@@ -43,12 +44,30 @@ find_crop (const GstVideoInfo * info, guint size, Cnn3dResize resize,
 GstFrameScaler *
 gst_frame_scaler_new (const GstVideoInfo * info, guint size, Cnn3dResize resize)
 {
+  GstVideoRectangle crop;
+
+  find_crop (info, size, resize, &crop);
+  return gst_frame_scaler_new_crop (info, size, &crop);
+}
+
+gboolean
+gst_frame_scaler_has_crop (const GstFrameScaler * scaler,
+    const GstVideoRectangle * crop)
+{
+  return scaler->crop.x == crop->x && scaler->crop.y == crop->y
+      && scaler->crop.w == crop->w && scaler->crop.h == crop->h;
+}
+
+GstFrameScaler *
+gst_frame_scaler_new_crop (const GstVideoInfo * info, guint size,
+    const GstVideoRectangle * crop)
+{
   GstFrameScaler *scaler = g_new0 (GstFrameScaler, 1);
   GstVideoInfo in = *info;
-  GstVideoRectangle r;
   GstStructure *options;
 
   scaler->in = *info;
+  scaler->crop = *crop;
   gst_video_info_set_format (&scaler->out, GST_VIDEO_FORMAT_RGB, size, size);
   /* Both fields of an interlaced picture are scaled as one; the converter
    * would want the output to be interlaced as well. */
@@ -57,7 +76,6 @@ gst_frame_scaler_new (const GstVideoInfo * info, guint size, Cnn3dResize resize)
   scaler->out.fps_n = in.fps_n;
   scaler->out.fps_d = in.fps_d;
 
-  find_crop (info, size, resize, &r);
   /* Linear, with as many taps as the reduction needs: what PIL calls bilinear
    * with antialiasing, which the published models were trained with. */
   options = gst_structure_new ("GstVideoConverter",
@@ -65,10 +83,10 @@ gst_frame_scaler_new (const GstVideoInfo * info, guint size, Cnn3dResize resize)
       GST_VIDEO_RESAMPLER_METHOD_LINEAR,
       GST_VIDEO_CONVERTER_OPT_ALPHA_MODE, GST_TYPE_VIDEO_ALPHA_MODE,
       GST_VIDEO_ALPHA_MODE_COPY,
-      GST_VIDEO_CONVERTER_OPT_SRC_X, G_TYPE_INT, r.x,
-      GST_VIDEO_CONVERTER_OPT_SRC_Y, G_TYPE_INT, r.y,
-      GST_VIDEO_CONVERTER_OPT_SRC_WIDTH, G_TYPE_INT, r.w,
-      GST_VIDEO_CONVERTER_OPT_SRC_HEIGHT, G_TYPE_INT, r.h, NULL);
+      GST_VIDEO_CONVERTER_OPT_SRC_X, G_TYPE_INT, crop->x,
+      GST_VIDEO_CONVERTER_OPT_SRC_Y, G_TYPE_INT, crop->y,
+      GST_VIDEO_CONVERTER_OPT_SRC_WIDTH, G_TYPE_INT, crop->w,
+      GST_VIDEO_CONVERTER_OPT_SRC_HEIGHT, G_TYPE_INT, crop->h, NULL);
   scaler->converter = gst_video_converter_new (&in, &scaler->out, options);
   if (scaler->converter == NULL) {
     g_free (scaler);

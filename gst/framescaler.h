@@ -21,6 +21,17 @@ typedef struct _GstFrameScaler GstFrameScaler;
  */
 GstFrameScaler *gst_frame_scaler_new (const GstVideoInfo * info, guint size,
     Cnn3dResize resize);
+/**
+ * gst_frame_scaler_new_crop:
+ * @crop: the part of the picture that is used
+ *
+ * Like gst_frame_scaler_new(), of a part of the picture.
+ */
+GstFrameScaler *gst_frame_scaler_new_crop (const GstVideoInfo * info,
+    guint size, const GstVideoRectangle * crop);
+/* Whether the scaler is for this part of the picture. */
+gboolean gst_frame_scaler_has_crop (const GstFrameScaler * scaler,
+    const GstVideoRectangle * crop);
 void gst_frame_scaler_free (GstFrameScaler * scaler);
 
 /* Writes size x size x 3 bytes. Returns FALSE if the buffer cannot be mapped. */

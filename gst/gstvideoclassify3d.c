@@ -56,27 +56,15 @@
  * Since: 0.1
  */
 
-#include "gst/gstvideoclassify3d.h"
+#include "gst/gstvideoclassify3d-private.h"
 
 #include <string.h>
 
-#include "gst/classifyengine.h"
-#include "gst/classifyoutput.h"
-#include "gst/classifysettings.h"
-#include "gst/clipwindow.h"
-#include "gst/framescaler.h"
-#ifdef HAVE_GST_ANALYTICS
-#include <gst/analytics/analytics.h>
-#endif
-
-GST_DEBUG_CATEGORY_STATIC (video_classify_3d_debug);
-#define GST_CAT_DEFAULT video_classify_3d_debug
+GST_DEBUG_CATEGORY (gst_video_classify_3d_debug);
+#define GST_CAT_DEFAULT gst_video_classify_3d_debug
 
 /* Used if neither the property nor the model card gives a rate. */
 #define FALLBACK_RATE 7.5
-
-/* Durations that the percentiles of the statistics are taken from. */
-#define N_DURATIONS 128
 
 enum
 {
@@ -84,51 +72,7 @@ enum
   PROP_STATS,
 };
 
-enum
-{
-  SIGNAL_RESULT,
-  SIGNAL_EVENT,
-  N_SIGNALS
-};
-
-static guint signals[N_SIGNALS];
-
-typedef struct
-{
-  guint64 frames, due, done, skipped;
-  guint n_durations;
-  gfloat durations[N_DURATIONS];        /* ms, ring */
-} Stats;
-
-struct _GstVideoClassify3D
-{
-  GstBaseTransform parent;
-
-  GstClassifySettings settings; /* guarded by the object lock */
-
-  /* From start to stop; used by the streaming thread. */
-  GstClassifyEngine *engine;
-  GstClassifyClient *client;
-  Cnn3dModel *network;          /* the engine's */
-  GstClipWindow *window;
-  guint8 *clip;                 /* frames x size x size x 3 */
-  gsize frame_size;
-  GstFrameScaler *scaler;       /* from caps on */
-  GstClockTime frame_duration;
-  gboolean is_first;            /* no buffer has come yet */
-  gboolean is_live;
-  GstClockTime next_pts;        /* if a buffer has none */
-
-  /* Shared with the engine's thread. */
-  GMutex lock;
-  guint epoch;                  /* changes when the stream is forgotten */
-  GstClassifyOutput *output;
-  GstVideoClassifyResult *result;       /* of the newest clip */
-  gboolean failed;
-  Stats stats;
-  GstClockTime last_pts;
-  GstClockTime latency;         /* of the slowest clip, reported in sync mode */
-};
+guint gst_video_classify_3d_signals[GST_VIDEO_CLASSIFY_3D_N_SIGNALS];
 
 G_DEFINE_TYPE (GstVideoClassify3D, gst_video_classify_3d,
     GST_TYPE_BASE_TRANSFORM);
@@ -141,47 +85,6 @@ static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
     GST_PAD_SRC, GST_PAD_ALWAYS,
     GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)));
-
-static int
-compare_floats (gconstpointer a, gconstpointer b)
-{
-  gfloat x = *(const gfloat *) a, y = *(const gfloat *) b;
-
-  return x < y ? -1 : x > y;
-}
-
-static GstStructure *
-make_stats (GstVideoClassify3D * self)
-{
-  gfloat sorted[N_DURATIONS], p50 = 0, p95 = 0;
-  GstClockTime age = GST_CLOCK_TIME_NONE;
-  Stats stats;
-  guint n;
-
-  g_mutex_lock (&self->lock);
-  stats = self->stats;
-  if (self->result != NULL && GST_CLOCK_TIME_IS_VALID (self->last_pts))
-    age = self->last_pts
-        - MIN (gst_video_classify_result_get_clip_end (self->result),
-        self->last_pts);
-  g_mutex_unlock (&self->lock);
-
-  n = MIN (stats.n_durations, N_DURATIONS);
-  memcpy (sorted, stats.durations, n * sizeof (gfloat));
-  qsort (sorted, n, sizeof (gfloat), compare_floats);
-  if (n > 0) {
-    p50 = sorted[n / 2];
-    p95 = sorted[n * 95 / 100];
-  }
-  return gst_structure_new ("videoclassify3d-stats",
-      "frames", G_TYPE_UINT64, stats.frames,
-      "clips-due", G_TYPE_UINT64, stats.due,
-      "clips-done", G_TYPE_UINT64, stats.done,
-      "clips-skipped", G_TYPE_UINT64, stats.skipped,
-      "ms-p50", G_TYPE_DOUBLE, (gdouble) p50,
-      "ms-p95", G_TYPE_DOUBLE, (gdouble) p95,
-      "age", G_TYPE_UINT64, (guint64) age, NULL);
-}
 
 static void
 gst_video_classify_3d_set_property (GObject * object, guint id,
@@ -205,7 +108,7 @@ gst_video_classify_3d_get_property (GObject * object, guint id, GValue * value,
   gboolean known;
 
   if (id == PROP_STATS) {
-    g_value_take_boxed (value, make_stats (self));
+    g_value_take_boxed (value, gst_video_classify_3d_make_stats (self));
     return;
   }
   GST_OBJECT_LOCK (self);
@@ -228,6 +131,8 @@ reset_stream (GstVideoClassify3D * self)
   self->epoch++;
   if (self->output != NULL)
     gst_classify_output_reset (self->output);
+  if (self->tracks != NULL)
+    gst_classify_tracks_reset (self->tracks);
   g_clear_pointer (&self->result, gst_video_classify_result_unref);
   self->failed = FALSE;
   self->last_pts = GST_CLOCK_TIME_NONE;
@@ -246,118 +151,11 @@ gst_video_classify_3d_stop (GstBaseTransform * trans)
   g_clear_pointer (&self->engine, gst_classify_engine_unref);
   self->network = NULL;
   g_clear_pointer (&self->output, gst_classify_output_free);
+  g_clear_pointer (&self->tracks, gst_classify_tracks_free);
   g_clear_pointer (&self->scaler, gst_frame_scaler_free);
   g_clear_pointer (&self->window, gst_clip_window_free);
   g_clear_pointer (&self->clip, g_free);
   return TRUE;
-}
-
-static gboolean
-settings_are_async (GstVideoClassify3D * self,
-    const GstClassifySettings * settings)
-{
-  return settings->mode == GST_CLASSIFY_MODE_ASYNC
-      || (settings->mode == GST_CLASSIFY_MODE_AUTO && self->is_live);
-}
-
-static gboolean
-is_async (GstVideoClassify3D * self)
-{
-  gboolean async;
-
-  GST_OBJECT_LOCK (self);
-  async = settings_are_async (self, &self->settings);
-  GST_OBJECT_UNLOCK (self);
-  return async;
-}
-
-static void
-post_structure (GstVideoClassify3D * self, GstStructure * s)
-{
-  gst_element_post_message (GST_ELEMENT (self),
-      gst_message_new_element (GST_OBJECT (self), s));
-}
-
-static void
-post_event (GstVideoClassify3D * self, GstStructure * event)
-{
-  g_signal_emit (self, signals[SIGNAL_EVENT], 0, event);
-  post_structure (self, event);
-}
-
-static void
-post_result (GstVideoClassify3D * self, GstVideoClassifyResult * result)
-{
-  GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
-  GstClockTime end = gst_video_classify_result_get_clip_end (result);
-  GstStructure *s = gst_classify_output_describe (result);
-
-  gst_structure_set (s, "clip-start", G_TYPE_UINT64,
-      gst_video_classify_result_get_clip_start (result),
-      "clip-end", G_TYPE_UINT64, end, "running-time", G_TYPE_UINT64,
-      gst_segment_to_running_time (segment, GST_FORMAT_TIME, end), NULL);
-  g_signal_emit (self, signals[SIGNAL_RESULT], 0, result);
-  post_structure (self, s);
-}
-
-/* How long buffers may be held up, if it is more than was said. */
-static gboolean
-update_latency (GstVideoClassify3D * self, gint64 us)
-{
-  GstClockTime latency = us * GST_USECOND;
-
-  if (latency <= self->latency)
-    return FALSE;
-  /* With room to spare, so that it is not said anew with every clip. */
-  self->latency = latency + latency / 2;
-  return TRUE;
-}
-
-/* On the engine's thread. */
-static void
-on_clip_done (gpointer data, const GstClassifyJob * job)
-{
-  GstVideoClassify3D *self = data;
-  g_autoptr (GstVideoClassifyResult) result = NULL;
-  GstStructure *events[2];
-  GstClassifySettings settings;
-  guint n_events = 0;
-  gboolean latency_changed = FALSE;
-
-  GST_OBJECT_LOCK (self);
-  settings = self->settings;    /* its strings are not used */
-  GST_OBJECT_UNLOCK (self);
-
-  g_mutex_lock (&self->lock);
-  if (job->epoch != self->epoch) {
-    g_mutex_unlock (&self->lock);
-    return;
-  }
-  self->stats.durations[self->stats.n_durations++ % N_DURATIONS] =
-      (job->done - job->submitted) / 1000.0f;
-  if (job->error != NULL) {
-    self->failed = TRUE;
-  } else {
-    self->stats.done++;
-    latency_changed = update_latency (self, job->done - job->submitted);
-    result = gst_classify_output_process (self->output, &settings, job->logits,
-        job->start, job->end, events, &n_events);
-    g_clear_pointer (&self->result, gst_video_classify_result_unref);
-    self->result = gst_video_classify_result_ref (result);
-  }
-  g_mutex_unlock (&self->lock);
-
-  if (job->error != NULL) {
-    GST_ELEMENT_ERROR (self, LIBRARY, FAILED, ("%s", job->error->message),
-        (NULL));
-    return;
-  }
-  post_result (self, result);
-  for (guint i = 0; i < n_events; i++)
-    post_event (self, events[i]);
-  if (latency_changed && !settings_are_async (self, &settings))
-    gst_element_post_message (GST_ELEMENT (self),
-        gst_message_new_latency (GST_OBJECT (self)));
 }
 
 static void
@@ -406,7 +204,8 @@ load (GstVideoClassify3D * self, const GstClassifySettings * s, GError ** error)
   self->engine = gst_classify_engine_get (&config, error);
   if (self->engine == NULL)
     return FALSE;
-  self->client = gst_classify_client_new (self->engine, on_clip_done, self);
+  self->client = gst_classify_client_new (self->engine, gst_video_classify_3d_clip_done,
+      self);
   self->network = gst_classify_engine_get_model (self->engine);
   name = make_model_name (path);
   self->output = gst_classify_output_new (self->network, name, s->idle_labels);
@@ -448,8 +247,12 @@ gst_video_classify_3d_start (GstBaseTransform * trans)
   if (loaded) {
     config = cnn3d_model_get_config (self->network);
     self->frame_size = (gsize) config->size * config->size * 3;
+    self->rate = find_rate (self, &s);
+    self->clip_stride = s.clip_stride;
     self->window = gst_clip_window_new (config->frames, s.clip_stride,
-        find_rate (self, &s), self->frame_size);
+        self->rate, self->frame_size);
+    if (s.roi == GST_CLASSIFY_ROI_META)
+      self->tracks = gst_classify_tracks_new ();
     self->clip = g_malloc (self->frame_size * config->frames);
     self->latency = 0;
     memset (&self->stats, 0, sizeof self->stats);
@@ -473,6 +276,7 @@ gst_video_classify_3d_set_caps (GstBaseTransform * trans, GstCaps * incaps,
     GST_ERROR_OBJECT (self, "invalid caps %" GST_PTR_FORMAT, incaps);
     return FALSE;
   }
+  self->info = info;
   g_clear_pointer (&self->scaler, gst_frame_scaler_free);
   self->scaler =
       gst_frame_scaler_new (&info, cnn3d_model_get_config (self->network)->size,
@@ -491,113 +295,6 @@ gst_video_classify_3d_set_caps (GstBaseTransform * trans, GstCaps * incaps,
   /* A clip of pictures of different crops would be of no use. */
   reset_stream (self);
   return TRUE;
-}
-
-/* Time ran backwards: as the camera saw it, the last frame came first. */
-static void
-reverse_clip (GstVideoClassify3D * self, gint64 * start, gint64 * end)
-{
-  gint frames = cnn3d_model_get_config (self->network)->frames;
-  gsize size = self->frame_size;
-  g_autofree guint8 *frame = g_malloc (size);
-  gint64 first = *start;
-
-  for (gint i = 0; i < frames / 2; i++) {
-    guint8 *a = self->clip + i * size;
-    guint8 *b = self->clip + (frames - 1 - i) * size;
-
-    memcpy (frame, a, size);
-    memcpy (a, b, size);
-    memcpy (b, frame, size);
-  }
-  *start = -*end;
-  *end = -first;
-}
-
-static void
-post_skipped (GstVideoClassify3D * self, GstClockTime end, guint64 done,
-    guint64 skipped)
-{
-  GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
-  GstMessage *message = gst_message_new_qos (GST_OBJECT (self), self->is_live,
-      gst_segment_to_running_time (segment, GST_FORMAT_TIME, end),
-      gst_segment_to_stream_time (segment, GST_FORMAT_TIME, end), end,
-      GST_CLOCK_TIME_NONE);
-
-  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS, done, skipped);
-  gst_element_post_message (GST_ELEMENT (self), message);
-}
-
-/* Hands the newest clip to the engine. */
-static void
-submit_clip (GstVideoClassify3D * self)
-{
-  gboolean async = is_async (self);
-  guint64 done, skipped;
-  gint64 start, end;
-  guint epoch, dropped;
-
-  gst_clip_window_copy (self->window, self->clip, &start, &end);
-  if (GST_BASE_TRANSFORM (self)->segment.rate < 0)
-    reverse_clip (self, &start, &end);
-  g_mutex_lock (&self->lock);
-  self->stats.due++;
-  epoch = self->epoch;
-  g_mutex_unlock (&self->lock);
-
-  dropped = gst_classify_client_submit (self->client, self->clip, start, end,
-      epoch, 0, !async);
-  if (dropped == 0)
-    return;
-  g_mutex_lock (&self->lock);
-  self->stats.skipped += dropped;
-  done = self->stats.done;
-  skipped = self->stats.skipped;
-  g_mutex_unlock (&self->lock);
-  post_skipped (self, end, done, skipped);
-}
-
-static void
-attach (GstVideoClassify3D * self, GstBuffer * buffer, GstClockTime pts)
-{
-  g_autoptr (GstVideoClassifyResult) result = NULL;
-  GstVideoClassifyMeta *meta;
-  GstClockTime end;
-
-  g_mutex_lock (&self->lock);
-  self->stats.frames++;
-  self->last_pts = pts;
-  if (self->result != NULL)
-    result = gst_video_classify_result_ref (self->result);
-  g_mutex_unlock (&self->lock);
-  if (result == NULL)
-    return;
-
-  meta = gst_buffer_add_video_classify_meta (buffer, result);
-  end = gst_video_classify_result_get_clip_end (result);
-  meta->age = pts > end ? pts - end : 0;
-#ifdef HAVE_GST_ANALYTICS
-  {
-    guint n = gst_video_classify_result_get_n_classes (result);
-    g_autofree gfloat *scores = g_new (gfloat, n);
-    g_autofree GQuark *quarks = g_new (GQuark, n);
-    GstAnalyticsClsMtd mtd;
-
-    if (n == 0)
-      return;
-    for (guint i = 0; i < n; i++) {
-      const GstVideoClassifyClass *c =
-          gst_video_classify_result_get_class (result, i);
-
-      scores[i] = c->score;
-      /* Labels are of a fixed list, so that quarks do not grow in number. */
-      quarks[i] = g_quark_from_string (c->label);
-    }
-    gst_analytics_relation_meta_add_cls_mtd
-        (gst_buffer_add_analytics_relation_meta (buffer), n, scores, quarks,
-        &mtd);
-  }
-#endif
 }
 
 /* The timestamp of a buffer, guessed from the one before if it has none. */
@@ -646,72 +343,43 @@ centre_clips (GstVideoClassify3D * self, GstClockTime pts)
     gst_clip_window_centre (self->window, end - pts);
 }
 
+/* A discontinuity by which frames of the clip are missing. Single lost frames,
+ * as of network cameras, do not matter. */
+static gboolean
+is_jump (GstVideoClassify3D * self, GstBuffer * buffer)
+{
+  GstClockTime pts = GST_BUFFER_PTS (buffer);
+
+  if (self->is_first || !GST_BUFFER_IS_DISCONT (buffer))
+    return FALSE;
+  return !GST_CLOCK_TIME_IS_VALID (pts)
+      || !GST_CLOCK_TIME_IS_VALID (self->next_pts)
+      || ABS (GST_CLOCK_DIFF (pts, self->next_pts)) > GST_SECOND / self->rate;
+}
+
 static GstFlowReturn
 gst_video_classify_3d_transform_ip (GstBaseTransform * trans,
     GstBuffer * buffer)
 {
   GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (trans);
   GstClockTime pts;
-  guint8 *rgb;
 
-  if (GST_BUFFER_IS_DISCONT (buffer) && !GST_BUFFER_FLAG_IS_SET (buffer,
-          GST_BUFFER_FLAG_RESYNC)
-      && GST_CLOCK_TIME_IS_VALID (self->next_pts)
-      && !GST_BUFFER_PTS_IS_VALID (buffer))
+  if (is_jump (self, buffer))
     reset_stream (self);
-
   pts = find_pts (self, buffer);
   if (self->is_first) {
     self->is_first = FALSE;
     find_live (self);
     centre_clips (self, pts);
   }
-  rgb = gst_clip_window_wants (self->window,
-      trans->segment.rate < 0 ? -(gint64) pts : (gint64) pts);
-  if (rgb != NULL) {
-    if (!gst_frame_scaler_run (self->scaler, buffer, rgb)) {
-      GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-          ("The frame at %" GST_TIME_FORMAT " cannot be read.",
-              GST_TIME_ARGS (pts)), ("buffer %" GST_PTR_FORMAT, buffer));
-      return GST_FLOW_ERROR;
-    }
-    if (gst_clip_window_commit (self->window))
-      submit_clip (self);
+  if (!gst_video_classify_3d_take_frame (self, buffer, pts)) {
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+        ("The frame at %" GST_TIME_FORMAT " cannot be read.",
+            GST_TIME_ARGS (pts)), ("buffer %" GST_PTR_FORMAT, buffer));
+    return GST_FLOW_ERROR;
   }
-  attach (self, buffer, pts);
+  gst_video_classify_3d_attach (self, buffer, pts);
   return self->failed ? GST_FLOW_ERROR : GST_FLOW_OK;
-}
-
-/* What is due at the end is posted before EOS is forwarded. */
-static void
-finish_stream (GstVideoClassify3D * self)
-{
-  GstStructure *event, *summary;
-  GstClassifyOnEos on_eos;
-  guint top_k;
-
-  GST_OBJECT_LOCK (self);
-  on_eos = self->settings.on_eos;
-  top_k = self->settings.top_k;
-  GST_OBJECT_UNLOCK (self);
-
-  /* By default a video shorter than a clip still gets its answer. */
-  if (on_eos == GST_CLASSIFY_ON_EOS_AUTO)
-    on_eos = gst_clip_window_had_clip (self->window) ?
-        GST_CLASSIFY_ON_EOS_DROP : GST_CLASSIFY_ON_EOS_PAD;
-  gst_classify_client_drain (self->client);
-  if (on_eos == GST_CLASSIFY_ON_EOS_PAD && gst_clip_window_pad (self->window)) {
-    submit_clip (self);
-    gst_classify_client_drain (self->client);
-  }
-  g_mutex_lock (&self->lock);
-  event = gst_classify_output_finish (self->output);
-  summary = gst_classify_output_summary (self->output, top_k);
-  g_mutex_unlock (&self->lock);
-  if (event != NULL)
-    post_event (self, event);
-  if (summary != NULL)
-    post_structure (self, summary);
 }
 
 static gboolean
@@ -747,7 +415,7 @@ gst_video_classify_3d_sink_event (GstBaseTransform * trans, GstEvent * event)
     }
     case GST_EVENT_EOS:
       if (self->window != NULL)
-        finish_stream (self);
+        gst_video_classify_3d_finish (self);
       break;
     default:
       break;
@@ -768,7 +436,7 @@ gst_video_classify_3d_query (GstBaseTransform * trans,
       (trans, direction, query);
 
   if (ok && direction == GST_PAD_SRC
-      && GST_QUERY_TYPE (query) == GST_QUERY_LATENCY && !is_async (self)) {
+      && GST_QUERY_TYPE (query) == GST_QUERY_LATENCY && !gst_video_classify_3d_is_async (self)) {
     GstClockTime min, max, own;
     gboolean live;
 
@@ -830,7 +498,7 @@ install_signals (GObjectClass * klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_RESULT] = g_signal_new ("result", G_TYPE_FROM_CLASS (klass),
+  gst_video_classify_3d_signals[GST_VIDEO_CLASSIFY_3D_RESULT] = g_signal_new ("result", G_TYPE_FROM_CLASS (klass),
       G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
       GST_TYPE_VIDEO_CLASSIFY_RESULT);
   /**
@@ -842,7 +510,7 @@ install_signals (GObjectClass * klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_EVENT] = g_signal_new ("event", G_TYPE_FROM_CLASS (klass),
+  gst_video_classify_3d_signals[GST_VIDEO_CLASSIFY_3D_EVENT] = g_signal_new ("event", G_TYPE_FROM_CLASS (klass),
       G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
       GST_TYPE_STRUCTURE);
 }
@@ -854,7 +522,7 @@ gst_video_classify_3d_class_init (GstVideoClassify3DClass * klass)
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
   GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS (klass);
 
-  GST_DEBUG_CATEGORY_INIT (video_classify_3d_debug, "videoclassify3d", 0,
+  GST_DEBUG_CATEGORY_INIT (gst_video_classify_3d_debug, "videoclassify3d", 0,
       "classification of video clips");
 
   object_class->set_property = gst_video_classify_3d_set_property;
