@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs every command of 3dcnn as a user would: results, messages, exit codes. TAP output."""
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+TOOL, SOURCE, HAVE_GST = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
+MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
+count = 0
+failures = 0
+
+
+def run(*args):
+    p = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False)
+    return p.returncode, p.stdout, p.stderr
+
+
+def check(name, condition, detail=""):
+    global count, failures
+    count += 1
+    failures += not condition
+    print(f"{'ok' if condition else 'not ok'} {count} {name}")
+    if not condition:
+        print(f"# {detail}")
+
+
+def test_main():
+    status, out, err = run()
+    check("no command is wrong usage", status == 2 and "Usage" in err and not out, (status, out, err))
+    status, out, _ = run("--help")
+    check("--help", status == 0 and "info" in out and "bench" in out, out)
+    status, out, _ = run("--version")
+    check("--version", status == 0 and out.startswith("3dcnn "), out)
+    status, _, err = run("nonsense")
+    check("an unknown command is named", status == 2 and "nonsense" in err, err)
+    with open(os.path.join(SOURCE, "doc", "3dcnn.1"), encoding="utf-8") as f:
+        page = f.read().replace("\\-", "-")
+    for command in ["info", "import", "verify", "run", "bench"] + ["classify"] * HAVE_GST:
+        status, out, _ = run(command, "--help")
+        options = {w.split("=")[0].rstrip(",") for w in out.split() if w.startswith("--")}
+        missing = [o for o in options - {"--help"} if o not in page]
+        check(f"{command} --help, and all of it in the man page", status == 0 and not missing, missing)
+        status, _, err = run(command, "--nonsense")
+        check(f"{command} refuses unknown options", status == 2 and "nonsense" in err, err)
+
+
+def test_info():
+    status, out, _ = run("info", MODEL)
+    check("info prints the card", status == 0 and "pan left" in out and "7.5 frames" in out, out)
+    status, out, _ = run("info", "shufflenet", "--json")
+    info = json.loads(out)
+    check("info by name, as JSON", status == 0 and info["classes"] == 10 and info["groups"] == 3, info)
+    status, out, _ = run("info", "--arch", "mobilenetv2", "--width", "0.45", "--json")
+    info = json.loads(out)
+    check("info of an architecture", info["parameters"] == 1399834 and info["macs"] == 157963292, info)
+    status, _, err = run("info", "--arch", "shufflenetv2", "--width", "0.3")
+    check("an impossible width is explained", status == 1 and "0.25" in err, err)
+    status, _, err = run("info", "--arch", "resnet")
+    check("an unknown architecture is named", status == 1 and "resnet" in err, err)
+    status, _, err = run("info", "mobilenet")
+    check("a name without weights says what to do", status == 1 and "mobilenet" in err
+          and "published checkpoints" in err, err)
+    status, _, err = run("info")
+    check("info needs a model", status == 2, err)
+
+
+def test_import_verify(folder):
+    out_file = os.path.join(folder, "copy.safetensors")
+    status, out, err = run("import", MODEL, "-o", out_file, "--name", "Copy", "--sample-rate", "5")
+    check("import", status == 0 and "3D-ShuffleNetV1 0.5x" in out, err)
+    info = json.loads(run("info", out_file, "--json")[1])
+    check("import changes the card", info["name"] == "Copy" and info["sample_rate"] == 5
+          and info["labels"][1] == "pan left", info)
+    status, out, err = run("verify", out_file, MODEL)
+    check("verify", status == 0 and out.count(": ok") == 2, err)
+    with open(out_file, "rb") as f:
+        data = bytearray(f.read())
+    header = 8 + struct.unpack("<Q", data[:8])[0]
+    data[header + 3] ^= 0x40
+    with open(out_file, "wb") as f:
+        f.write(data)
+    status, _, err = run("verify", out_file)
+    check("verify finds a changed weight", status == 1 and "self-check" in err, err)
+    labels = os.path.join(folder, "labels.txt")
+    with open(labels, "w", encoding="utf-8") as f:
+        f.write("one\ntwo\n")
+    status, _, err = run("import", MODEL, "-o", out_file, "--labels", labels)
+    check("labels that do not fit are named", status == 1 and "labels.txt" in err and "10" in err, err)
+    status, _, err = run("import", MODEL, "-o", os.path.join(folder, "no", "such", "folder"))
+    check("an unwritable file is named", status == 1 and "folder" in err, err)
+    status, _, err = run("import", "/dev/null", "-o", out_file)
+    check("what is no model is refused", status == 1 and "/dev/null" in err, err)
+
+
+def test_run(folder):
+    clip = os.path.join(folder, "clip.u8")
+    with open(clip, "wb") as f:
+        f.write(bytes((i * 7) % 256 for i in range(16 * 112 * 112 * 3)))
+    logits = {}
+    for backend in ("cpu", "reference"):
+        status, out, err = run("run", MODEL, "--input", clip, "--input-format", "u8-thwc", "--backend",
+                               backend, "--threads", "2", "--json")
+        logits[backend] = json.loads(out)["logits"]
+        check(f"run on {backend}", status == 0 and len(logits[backend]) == 10, err)
+    largest = max(map(abs, logits["reference"]))
+    worst = max(abs(a - b) for a, b in zip(logits["cpu"], logits["reference"]))
+    check("backends agree", worst <= 1e-4 * largest, (worst, largest))
+    status, _, err = run("run", MODEL, "--input", clip)
+    check("a clip of the wrong size is explained", status == 1 and "602112" in err and "2408448" in err, err)
+    status, _, err = run("run", MODEL, "--input", os.path.join(folder, "none"))
+    check("a missing clip is named", status == 1 and "none" in err, err)
+    status, _, err = run("run", MODEL, "--input", clip, "--backend", "gpu")
+    check("an unknown backend is named", status == 1 and "gpu" in err, err)
+
+
+def test_bench():
+    status, out, err = run("bench", MODEL, "--runs", "2", "--threads", "1,2", "--batch", "2", "--json")
+    rows = json.loads(out)
+    check("bench", status == 0 and [r["threads"] for r in rows] == [1, 2] and rows[0]["median_ms"] > 0, err)
+    status, _, err = run("bench", MODEL, "--threads", "x")
+    check("bench refuses threads that are no numbers", status == 2 and "'x'" in err, err)
+
+
+def test_classify(folder):
+    video = os.path.join(folder, "pan.avi")
+    subprocess.run(["gst-launch-1.0", "-q", "videotestsrc", "num-buffers=64", "pattern=smpte",
+                    "horizontal-speed=-2", "!", "video/x-raw,width=320,height=240,framerate=30/1", "!",
+                    "jpegenc", "!", "avimux", "!", "filesink", f"location={video}"], check=True)
+    status, out, err = run("classify", "shufflenet", video)
+    check("classify", status == 0 and "pan left" in out and "whole video" in out, (out, err))
+    status, out, err = run("classify", MODEL, video, "--json", "--clip-stride", "4", "--top-k", "2")
+    data = json.loads(out)
+    check("classify as JSON", status == 0 and data[0]["classes"][0]["label"] == "pan left"
+          and len(data[0]["clips"][0]["classes"]) == 2, (out, err))
+    status, out, err = run("classify", MODEL, "/nonexistent.avi", video)
+    check("a video that fails is named, the next one goes on", status == 1 and "/nonexistent.avi" in err
+          and "pan left" in out, (out, err))
+    status, out, err = run("classify", MODEL, MODEL)
+    check("what is no video is named", status == 1 and MODEL in err and not out, (out, err))
+
+
+with tempfile.TemporaryDirectory() as tmp:
+    test_main()
+    test_info()
+    test_import_verify(tmp)
+    test_run(tmp)
+    test_bench()
+    if HAVE_GST:
+        test_classify(tmp)
+print(f"1..{count}")
+sys.exit(1 if failures else 0)
