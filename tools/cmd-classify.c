@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "tools/timeline.h"
 #include "tools/tool.h"
 
 typedef struct {
@@ -16,6 +17,8 @@ typedef struct {
   char *path, *model_file, *labels_file, *backend;
   double sample_rate;
   int clip_stride, threads, top_k;
+  double threshold;
+  gboolean timelines[N_TIMELINES];
   Cnn3dModel *model; /* for labels and the number of classes */
 } Job;
 
@@ -277,12 +280,32 @@ print_text (const Job *job, const GArray *clips, const Clip *video)
   fflush (stdout);
 }
 
+/* The side-car files that were asked for. */
+static gboolean
+write_timelines (const Job *job, const GArray *clips, GError **error)
+{
+  g_autoptr (GArray) entries = g_array_new (FALSE, FALSE, sizeof (TimelineEntry));
+  gboolean ok = TRUE;
+
+  for (guint i = 0; i < clips->len; i++) {
+    const Clip *clip = &g_array_index (clips, Clip, i);
+
+    if (clip->n > 0 && clip->score[0] >= job->threshold)
+      timeline_add (entries, clip->start, clip->end, cnn3d_model_get_label (job->model, clip->index[0]),
+          clip->score[0]);
+  }
+  for (int format = 0; ok && format < N_TIMELINES; format++)
+    if (job->timelines[format])
+      ok = timeline_write (entries, (Timeline) format, job->path, error);
+  return ok;
+}
+
 int
 cmd_classify (int argc, char **argv)
 {
   g_autofree char *labels = NULL, *backend = NULL, *model_file = NULL;
   gboolean json = FALSE;
-  Job job = { .top_k = 3 };
+  Job job = { .top_k = 3, .threshold = 0.5 };
   const GOptionEntry entries[] = {
     { "sample-rate", 'r', 0, G_OPTION_ARG_DOUBLE, &job.sample_rate,
         "Frames per second to take (0: the model's)", "RATE" },
@@ -293,6 +316,12 @@ cmd_classify (int argc, char **argv)
     { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto, cpu or reference (auto)", "BACKEND" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &job.threads, "Threads (0: one for each CPU)", "N" },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
+    { "srt", 0, 0, G_OPTION_ARG_NONE, &job.timelines[TIMELINE_SRT],
+        "Write subtitles next to each video: VIDEO.srt", NULL },
+    { "vtt", 0, 0, G_OPTION_ARG_NONE, &job.timelines[TIMELINE_VTT], "The same as WebVTT: VIDEO.vtt", NULL },
+    { "csv", 0, 0, G_OPTION_ARG_NONE, &job.timelines[TIMELINE_CSV], "The same as a table: VIDEO.csv", NULL },
+    { "threshold", 0, 0, G_OPTION_ARG_DOUBLE, &job.threshold,
+        "Score from which a class is written to these files (0.5)", "SCORE" },
     { NULL },
   };
   Cnn3dLoadOptions load_options = { 0 };
@@ -345,6 +374,8 @@ cmd_classify (int argc, char **argv)
       print_json (b, &job, clips, &video);
     else
       print_text (&job, clips, &video);
+    if (!write_timelines (&job, clips, &video_error))
+      status = tool_fail (video_error);
     clip_clear (&video);
   }
   if (json) {

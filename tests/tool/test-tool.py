@@ -136,6 +136,16 @@ def test_classify(folder):
     data = json.loads(out)
     check("classify as JSON", status == 0 and data[0]["classes"][0]["label"] == "pan left"
           and len(data[0]["clips"][0]["classes"]) == 2, (out, err))
+    status, out, err = run("classify", MODEL, video, "--srt", "--vtt", "--csv")
+    text = {}
+    for ending in ("srt", "vtt", "csv"):
+        with open(video[:-3] + ending, encoding="utf-8") as f:
+            text[ending] = f.read()
+    check("classify writes subtitles", status == 0
+          and text["srt"] == "1\n00:00:00,000 --> 00:00:02,000\npan left\n\n", (err, text))
+    check("classify writes WebVTT", text["vtt"].startswith("WEBVTT\n\n00:00:00.000 --> 00:00:02.000\npan left"),
+          text)
+    check("classify writes CSV", text["csv"].startswith('start,end,label,score\n0.000,2.000,"pan left",0.9'), text)
     status, out, err = run("classify", MODEL, "/nonexistent.avi", video)
     check("a video that fails is named, the next one goes on", status == 1 and "/nonexistent.avi" in err
           and "pan left" in out, (out, err))
