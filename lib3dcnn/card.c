@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/card.h"
+#include "lib3dcnn/io/labels-resource.h"
 #include "lib3dcnn/labels-private.h"
 
 #include <gio/gio.h>
@@ -76,7 +77,7 @@ cnn3d_card_new_preset (const char *preset, GError **error)
       continue;
     card = cnn3d_card_new ();
     path = g_strdup_printf ("/3dcnn/labels/%s.txt", presets[i].labels);
-    text = g_resources_lookup_data (path, G_RESOURCE_LOOKUP_FLAGS_NONE, error);
+    text = g_resource_lookup_data (cnn3d_labels_get_resource (), path, G_RESOURCE_LOOKUP_FLAGS_NONE, error);
     if (text == NULL)
       return NULL;
     card->labels =
