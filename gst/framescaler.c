@@ -69,8 +69,9 @@ gst_frame_scaler_new_crop (const GstVideoInfo * info, guint size,
   scaler->in = *info;
   scaler->crop = *crop;
   gst_video_info_set_format (&scaler->out, GST_VIDEO_FORMAT_RGB, size, size);
-  /* Both fields of an interlaced picture are scaled as one; the converter
-   * would want the output to be interlaced as well. */
+  /* Both fields of an interlaced picture are scaled as one (see
+   * gst_frame_scaler_run()); the converter would want the output to be
+   * interlaced as well. */
   in.interlace_mode = GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
   /* Nor does it convert frame rates. */
   scaler->out.fps_n = in.fps_n;
@@ -117,6 +118,7 @@ gst_frame_scaler_run (GstFrameScaler * scaler, GstBuffer * buffer, guint8 * rgb)
     gst_video_frame_unmap (&in);
     return FALSE;
   }
+  in.flags &= ~GST_VIDEO_FRAME_FLAG_INTERLACED;
   gst_video_converter_frame (scaler->converter, &in, &out);
   for (gint y = 0; y < GST_VIDEO_INFO_HEIGHT (&scaler->out); y++)
     memcpy (rgb + y * row, (guint8 *) GST_VIDEO_FRAME_PLANE_DATA (&out, 0)
