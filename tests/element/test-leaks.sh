@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # 100 times NULL to PLAYING and back under GStreamer's leaks tracer, and 10 times under valgrind.
 set -u
-cycles=$1
+cycles=$(realpath "$1")
 echo 1..2
 GST_TRACERS=leaks GST_DEBUG=GST_TRACER:7 GST_DEBUG_NO_COLOR=1 "$cycles" 100 >leaks.log 2>&1 || status=$?
 if [ "${status:-0}" != 0 ] || grep -q 'object-alive, type-name' leaks.log; then
