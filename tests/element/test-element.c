@@ -240,7 +240,6 @@ static void
 test_gap (void)
 {
   GstHarness *h = harness_new ("mode=sync");
-  g_autoptr (GstBus) bus = harness_bus (h);
 
   push_frames (h, 0, 30);
   gst_harness_push_event (h, gst_event_new_gap (30 * FRAME, 10 * FRAME));

@@ -88,10 +88,11 @@ test_file (void)
       "! video/x-raw,width=320,height=240,framerate=30/1 ! queue ! c.", path);
   g_autofree gchar *play = g_strdup_printf ("filesrc location=%s ! decodebin "
       "! videoconvert ! videoclassify3d ! fakesink", path);
-  g_autoptr (GPtrArray) made = run_pipeline (make, "nothing");
-  g_autoptr (GPtrArray) found = run_pipeline (play, "videoclassify3d");
-  g_autoptr (GPtrArray) again = run_pipeline (play, "videoclassify3d");
+  g_autoptr (GPtrArray) found = NULL, again = NULL;
 
+  g_ptr_array_unref (run_pipeline (make, "nothing"));
+  found = run_pipeline (play, "videoclassify3d");
+  again = run_pipeline (play, "videoclassify3d");
   g_assert_cmpuint (found->len, ==, 3);
   for (guint i = 0; i < 3; i++) {
     g_assert_cmpstr (gst_structure_get_string (found->pdata[i], "label"), ==,
