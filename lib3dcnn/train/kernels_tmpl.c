@@ -73,7 +73,7 @@
     name##_s (__VA_ARGS__)
 
 static void
-depthwise (const Cnn3dTrainRow *row, float *out)
+depthwise (const Cnn3dTrainRow *row, Real *out)
 {
   if (row->stride == 1) {
     FOR_LANES (depthwise_lanes, row->lanes, row, 1, first, out);
@@ -83,13 +83,13 @@ depthwise (const Cnn3dTrainRow *row, float *out)
 }
 
 static void
-depthwise_spread (const Cnn3dTrainRow *row, float *out)
+depthwise_spread (const Cnn3dTrainRow *row, Real *out)
 {
   FOR_LANES (spread_lanes, row->lanes, row, first, out);
 }
 
 static void
-depthwise_grad (const Cnn3dTrainRow *row, const float *g, float *sums)
+depthwise_grad (const Cnn3dTrainRow *row, const Real *g, Real *sums)
 {
   if (row->stride == 1) {
     FOR_LANES (grad_lanes, row->lanes, row, 1, first, g, sums);
