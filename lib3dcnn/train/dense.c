@@ -10,23 +10,11 @@
  * added in the order of threads.
  */
 
-#include "lib3dcnn/train/tape.h"
+#include "lib3dcnn/train/dense.h"
 
-/* Floats of a chunk's matrices: half of a second cache. */
-#define CHUNK_FLOATS (96 * 1024)
+/* Floats of a chunk's matrices: most of a second cache. */
+#define CHUNK_FLOATS (160 * 1024)
 #define MAX_COLUMNS 1536
-
-typedef struct {
-  Cnn3dTape *tape;
-  Cnn3dTrainStep *step;
-  const Cnn3dTrainBuffer *buffer;
-  int n;            /* clips */
-  gint64 first;     /* position of the chunk */
-  int positions;
-  int columns;      /* positions * n */
-  int padded;       /* columns, up to the alignment */
-  gsize ld;         /* of the chunk's matrices */
-} Chunk;
 
 static int
 tiles_of (const Cnn3dTape *tape, int rows)
@@ -62,7 +50,7 @@ chunk_range (const Cnn3dTape *tape, Cnn3dExtent e, int thread, gint64 *first, gi
 }
 
 static void
-chunk_set (Chunk *c, gint64 first, gint64 positions)
+chunk_set (Cnn3dTrainChunk *c, gint64 first, gint64 positions)
 {
   c->first = first;
   c->positions = (int) positions;
@@ -135,7 +123,7 @@ pack_weights (const Cnn3dTape *tape, const Cnn3dTrainStep *step, int thread)
     if (d->taps == 1) {
       pack_tiles (tape, d->transposed + at, d->in, d->out, w + at, 1, (gsize) k);
     } else {
-      /* Rows are inputs; k runs over outputs and taps, as gather_gradient unfolds them. */
+      /* Rows are inputs; k runs over outputs and taps, as unfold.c lays them out. */
       int tiles = tiles_of (tape, d->in);
       Real *to = d->transposed + at;
 
@@ -150,7 +138,7 @@ pack_weights (const Cnn3dTape *tape, const Cnn3dTrainStep *step, int thread)
 
 /* Calls gemm for all tiles of a product of a group. */
 static void
-multiply (const Chunk *c, const Real *a, const Real *bias, int rows, int k, const Real *b, Real *out,
+multiply (const Cnn3dTrainChunk *c, const Real *a, const Real *bias, int rows, int k, const Real *b, Real *out,
     gsize ldc)
 {
   const Cnn3dTape *tape = c->tape;
@@ -165,87 +153,9 @@ multiply (const Chunk *c, const Real *a, const Real *bias, int rows, int k, cons
   }
 }
 
-static void
-zero_tail (const Chunk *c, Real *row)
-{
-  memset (row + c->columns, 0, sizeof (Real) * (gsize) (c->padded - c->columns));
-}
-
-static inline Cnn3dExtent
-position (gint64 p, Cnn3dExtent e)
-{
-  return (Cnn3dExtent){ (int) (p / (e.h * e.w)), (int) (p / e.w % e.h), (int) (p % e.w) };
-}
-
-/* The inputs that one tap of the kernel meets at the chunk's positions; zero outside. */
-static void
-unfold_row (const Chunk *c, const Real *x, const Cnn3dAffine *f, Cnn3dExtent tap, Real *row)
-{
-  const Cnn3dNode *node = c->step->node;
-  Cnn3dExtent in = c->step->in.e, out = node->shape.e, s = node->stride;
-  gint64 p = c->first, end = c->first + c->positions;
-  gsize n = (gsize) c->n;
-
-  while (p < end) {
-    Cnn3dExtent o = position (p, out);
-    int run = (int) MIN (out.w - o.w, end - p);
-    int t = o.t * s.t + tap.t - node->pad.t, h = o.h * s.h + tap.h - node->pad.h;
-    int shift = tap.w - node->pad.w;
-    /* Outputs [low, high) of the row have their input inside. */
-    int low = shift < 0 ? (-shift + s.w - 1) / s.w : 0;
-    int high = in.w - 1 - shift < 0 ? 0 : (in.w - 1 - shift) / s.w + 1;
-
-    low = CLAMP (low, o.w, o.w + run);
-    high = CLAMP (high, low, o.w + run);
-    if (t < 0 || h < 0 || t >= in.t || h >= in.h)
-      high = low = o.w;
-    memset (row, 0, sizeof (Real) * n * (gsize) (low - o.w));
-    if (high > low) {
-      const Real *from = x + ((gsize) (t * in.h + h) * (gsize) in.w + (gsize) (low * s.w + shift)) * n;
-      Real *to = row + n * (gsize) (low - o.w);
-
-      if (s.w == 1)
-        c->tape->kernels->affine (to, from, n * (gsize) (high - low), f);
-      else
-        c->tape->kernels->gather (to, from, high - low, n * (gsize) s.w, c->n, f);
-    }
-    memset (row + n * (gsize) (high - o.w), 0, sizeof (Real) * n * (gsize) (o.w + run - high));
-    row += n * (gsize) run;
-    p += run;
-  }
-}
-
-/* The chunk's inputs of a group as [in * taps][columns]. */
-static void
-read_input (const Chunk *c, int group, Real *a)
-{
-  const Cnn3dTrainDense *d = &c->step->dense;
-  Cnn3dExtent k = c->step->node->kernel, tap;
-
-  for (int i = 0; i < d->in; i++) {
-    const Cnn3dTrainLane *lane = &c->step->lanes[0][group * d->in + i];
-    const Real *x = lane_data (c->tape, lane);
-    Cnn3dAffine f = cnn3d_train_lane_read (c->tape, lane);
-
-    if (d->taps == 1) {
-      c->tape->kernels->affine (a, x + c->first * c->n, (gsize) c->columns, &f);
-      zero_tail (c, a);
-      a += c->ld;
-      continue;
-    }
-    for (tap.t = 0; tap.t < k.t; tap.t++)
-      for (tap.h = 0; tap.h < k.h; tap.h++)
-        for (tap.w = 0; tap.w < k.w; tap.w++) {
-          unfold_row (c, x, &f, tap, a);
-          zero_tail (c, a);
-          a += c->ld;
-        }
-  }
-}
-
 /* The chunk's gradients of a group's outputs, through BatchNorm. */
 static void
-read_gradient (const Chunk *c, int group, Real *z)
+read_gradient (const Cnn3dTrainChunk *c, int group, Real *z)
 {
   int out = c->step->dense.out;
 
@@ -258,7 +168,7 @@ read_gradient (const Chunk *c, int group, Real *z)
           &c->buffer->grad_affine[channel]);
     else
       memcpy (z, c->buffer->g + at, sizeof (Real) * (gsize) c->columns);
-    zero_tail (c, z);
+    chunk_zero_tail (c, z);
   }
 }
 
@@ -267,7 +177,7 @@ cnn3d_train_dense_forward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
 {
   const Cnn3dTrainDense *d = &step->dense;
   const Cnn3dNode *node = step->node;
-  Chunk c = { .tape = tape, .step = step, .buffer = tape_buffer (tape, step->buffer), .n = tape->n };
+  Cnn3dTrainChunk c = { .tape = tape, .step = step, .buffer = tape_buffer (tape, step->buffer), .n = tape->n };
   int k = d->in * d->taps, size = chunk_positions (tape, k + d->out);
   const Real *bias = node->n_params > 1 ? tape->params[node->param + 1] : NULL;
   gboolean stats = tape->training && c.buffer->norm >= 0;
@@ -282,7 +192,7 @@ cnn3d_train_dense_forward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
     for (int g = 0; g < node->groups; g++) {
       Real *out = c.buffer->x + (gsize) (g * d->out) * c.buffer->stride + first * c.n;
 
-      read_input (&c, g, a);
+      cnn3d_train_read_input (&c, g, a);
       multiply (&c, d->forward + (gsize) g * (gsize) (d->out * k), bias ? bias + g * d->out : NULL,
           d->out, k, a, out, c.buffer->stride);
       for (int o = 0; stats && o < d->out; o++)
@@ -292,39 +202,8 @@ cnn3d_train_dense_forward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
   }
 }
 
-/* The chunk's gradients of a kernel's outputs as its inputs see them: [out * taps][columns]. */
 static void
-gather_gradient (const Chunk *c, int group, Real *z)
-{
-  const Cnn3dNode *node = c->step->node;
-  Cnn3dExtent in = c->step->in.e, out = node->shape.e, k = node->kernel, s = node->stride, tap;
-  gsize bytes = sizeof (Real) * (gsize) c->n;
-
-  for (int o = 0; o < c->step->dense.out; o++) {
-    const Real *g = c->buffer->g + (gsize) (group * c->step->dense.out + o) * c->buffer->stride;
-
-    for (tap.t = 0; tap.t < k.t; tap.t++)
-      for (tap.h = 0; tap.h < k.h; tap.h++)
-        for (tap.w = 0; tap.w < k.w; tap.w++, z += c->ld) {
-          for (int p = 0; p < c->positions; p++) {
-            Cnn3dExtent i = position (c->first + p, in);
-            int t = i.t + node->pad.t - tap.t, h = i.h + node->pad.h - tap.h;
-            int w = i.w + node->pad.w - tap.w;
-
-            if (t < 0 || h < 0 || w < 0 || t % s.t != 0 || h % s.h != 0 || w % s.w != 0
-                || t / s.t >= out.t || h / s.h >= out.h || w / s.w >= out.w)
-              memset (z + p * c->n, 0, bytes);
-            else
-              memcpy (z + p * c->n,
-                  g + (gsize) ((t / s.t * out.h + h / s.h) * out.w + w / s.w) * (gsize) c->n, bytes);
-          }
-          zero_tail (c, z);
-        }
-  }
-}
-
-static void
-give_input (const Chunk *c, int group, const Real *d)
+give_input (const Cnn3dTrainChunk *c, int group, const Real *d)
 {
   int in = c->step->dense.in;
 
@@ -339,7 +218,7 @@ give_input (const Chunk *c, int group, const Real *d)
 
 /* Kernels larger than 1x1x1: the gradient replaces g, as it is unfolded many times. */
 static void
-settle_gradient (const Chunk *c, int thread)
+settle_gradient (const Cnn3dTrainChunk *c, int thread)
 {
   const Cnn3dTape *tape = c->tape;
   Cnn3dTrainBuffer *buffer = tape_buffer (tape, c->step->buffer);
@@ -356,7 +235,7 @@ settle_gradient (const Chunk *c, int thread)
 }
 
 static void
-backward_input (Chunk *c, int thread)
+backward_input (Cnn3dTrainChunk *c, int thread)
 {
   const Cnn3dTrainDense *d = &c->step->dense;
   int k = d->out * d->taps, size = chunk_positions (c->tape, k + d->in);
@@ -368,7 +247,7 @@ backward_input (Chunk *c, int thread)
     chunk_set (c, first, MIN (end - first, size));
     out = z + (gsize) k * c->ld;
     for (int g = 0; g < c->step->node->groups; g++) {
-      gather_gradient (c, g, z);
+      cnn3d_train_gather_gradient (c, g, z);
       multiply (c, d->transposed + (gsize) g * (gsize) (d->in * k), NULL, d->in, k, z, out, c->ld);
       give_input (c, g, out);
     }
@@ -376,7 +255,7 @@ backward_input (Chunk *c, int thread)
 }
 
 static void
-add_row_sums (const Chunk *c, int group, const Real *z, Real *bias)
+add_row_sums (const Cnn3dTrainChunk *c, int group, const Real *z, Real *bias)
 {
   for (int o = 0; o < c->step->dense.out; o++) {
     double sum = 0, squares = 0;
@@ -406,7 +285,7 @@ cnn3d_train_dense_backward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
 {
   const Cnn3dTrainDense *d = &step->dense;
   const Cnn3dNode *node = step->node;
-  Chunk c = { .tape = tape, .step = step, .buffer = tape_buffer (tape, step->buffer), .n = tape->n };
+  Cnn3dTrainChunk c = { .tape = tape, .step = step, .buffer = tape_buffer (tape, step->buffer), .n = tape->n };
   int k = d->in * d->taps, size = chunk_positions (tape, k + d->out);
   gsize weights = (gsize) node->shape.c * (gsize) k;
   gboolean both = step->wants_input && d->taps == 1;
@@ -425,7 +304,7 @@ cnn3d_train_dense_backward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
 
       read_gradient (&c, g, z);
       if (step->trained) {
-        read_input (&c, g, a);
+        cnn3d_train_read_input (&c, g, a);
         tape->kernels->dots (dw + at, (gsize) k, z, c.ld, d->out, a, c.ld, k, c.padded);
         if (node->n_params > 1)
           add_row_sums (&c, g, z, db);

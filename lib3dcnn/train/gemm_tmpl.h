@@ -65,19 +65,6 @@ gemm (const Real *a, const Real *bias, int rows, int k, const Real *b, size_t ld
   }
 }
 
-INLINE Real
-sum_lanes (V v)
-{
-  Real f[CNN3D_VW], s = 0;
-
-  store (f, v);
-  for (int n = CNN3D_VW / 2; n > 0; n /= 2)
-    for (int i = 0; i < n; i++)
-      f[i] += f[i + n];
-  s = f[0];
-  return s;
-}
-
 INLINE void
 dots_tile (Real *c, size_t ldc, const Real *a, size_t lda, int m, const Real *b, size_t ldb,
     int n, int cols)

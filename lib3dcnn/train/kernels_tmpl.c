@@ -41,6 +41,31 @@
 #include "lib3dcnn/cpu/vector.h"
 #endif
 
+/* Halves are added until one is left. */
+INLINE Real
+sum_lanes (V v)
+{
+#if CNN3D_VW >= 8 && defined __AVX__
+#if CNN3D_VW == 16
+  __m256 w = _mm256_add_ps (_mm512_castps512_ps256 ((__m512) v),
+      _mm512_extractf32x8_ps ((__m512) v, 1));
+#else
+  __m256 w = (__m256) v;
+#endif
+  __m128 x = _mm_add_ps (_mm256_castps256_ps128 (w), _mm256_extractf128_ps (w, 1));
+  x = _mm_add_ps (x, _mm_movehl_ps (x, x));
+  return _mm_cvtss_f32 (_mm_add_ss (x, _mm_movehdup_ps (x)));
+#else
+  Real f[CNN3D_VW];
+
+  store (f, v);
+  for (int n = CNN3D_VW / 2; n > 0; n /= 2)
+    for (int i = 0; i < n; i++)
+      f[i] += f[i + n];
+  return f[0];
+#endif
+}
+
 #include "lib3dcnn/train/gemm_tmpl.h"
 #include "lib3dcnn/train/pool_tmpl.h"
 #include "lib3dcnn/train/rows_tmpl.h"

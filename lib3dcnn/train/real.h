@@ -20,6 +20,8 @@ typedef float Real;
 #define cnn3d_train_dense_init CNN3D_TRAIN_NAME (cnn3d_train_dense_init)
 #define cnn3d_train_dense_forward CNN3D_TRAIN_NAME (cnn3d_train_dense_forward)
 #define cnn3d_train_dense_backward CNN3D_TRAIN_NAME (cnn3d_train_dense_backward)
+#define cnn3d_train_read_input CNN3D_TRAIN_NAME (cnn3d_train_read_input)
+#define cnn3d_train_gather_gradient CNN3D_TRAIN_NAME (cnn3d_train_gather_gradient)
 #define cnn3d_train_depthwise_forward CNN3D_TRAIN_NAME (cnn3d_train_depthwise_forward)
 #define cnn3d_train_depthwise_backward CNN3D_TRAIN_NAME (cnn3d_train_depthwise_backward)
 #define cnn3d_train_pool_forward CNN3D_TRAIN_NAME (cnn3d_train_pool_forward)

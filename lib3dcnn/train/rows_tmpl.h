@@ -21,8 +21,17 @@ static void
 gather (Real *restrict y, const Real *restrict x, int count, size_t step, int n,
     const Cnn3dAffine *f)
 {
-  for (int i = 0; i < count; i++)
-    affine (y + (size_t) i * n, x + i * step, n, f);
+  V mean = splat (f->mean), scale = splat (f->scale), shift = splat (f->shift);
+  V low = splat (f->low), high = splat (f->high);
+
+  if (n % CNN3D_VW != 0) {
+    for (int i = 0; i < count; i++)
+      affine (y + (size_t) i * n, x + i * step, n, f);
+    return;
+  }
+  for (int i = 0; i < count; i++, x += step, y += n)
+    for (int j = 0; j < n; j += CNN3D_VW)
+      store (y + j, vclamp ((load (x + j) - mean) * scale + shift, low, high));
 }
 
 static void
