@@ -145,7 +145,7 @@ CNN3D_API gboolean cnn3d_trainer_step (Cnn3dTrainer *trainer, const float *clips
  * The first half of cnn3d_trainer_step(): computes loss and gradients, and
  * updates BatchNorm's running averages (momentum 0.1, unbiased variance). The
  * gradients can then be read and changed in place with
- * cnn3d_trainer_get_param(), as for adding up those of several processes.
+ * cnn3d_trainer_get_param().
  *
  * Returns: as cnn3d_trainer_step()
  */
@@ -161,6 +161,65 @@ CNN3D_API gboolean cnn3d_trainer_differentiate (Cnn3dTrainer *trainer, const flo
  * Returns: the norm of the gradient over all parameters, before clipping
  */
 CNN3D_API double cnn3d_trainer_update (Cnn3dTrainer *trainer, double rate);
+
+/**
+ * cnn3d_trainer_get_n_features:
+ *
+ * Returns: how many numbers the last layer sees of a clip
+ */
+CNN3D_API gsize cnn3d_trainer_get_n_features (Cnn3dTrainer *trainer);
+
+/**
+ * cnn3d_trainer_compute_features:
+ * @clips: as for cnn3d_trainer_step()
+ * @n: number of clips, at least 1
+ * @features: (out caller-allocates): n x cnn3d_trainer_get_n_features() floats;
+ *   valid only on success
+ *
+ * What the last layer sees of clips, before dropout. While only the last layer
+ * is trained this does not change, so it need not be computed more than once.
+ *
+ * Returns: %TRUE on success, else %FALSE with %CNN3D_ERROR_BACKEND
+ */
+CNN3D_API gboolean cnn3d_trainer_compute_features (Cnn3dTrainer *trainer, const float *clips, int n,
+    float *features, GError **error);
+
+/**
+ * cnn3d_trainer_step_features:
+ * @features: n x cnn3d_trainer_get_n_features() floats
+ *
+ * cnn3d_trainer_step() of a trainer of the last layer, from features.
+ *
+ * Returns: as cnn3d_trainer_step()
+ */
+CNN3D_API gboolean cnn3d_trainer_step_features (Cnn3dTrainer *trainer, const float *features,
+    const int *targets, int n, double rate, Cnn3dTrainResult *result, GError **error);
+
+/**
+ * Cnn3dReduceFunc:
+ * @values: (inout) (array length=n): to be replaced by their sums over all
+ *   processes
+ *
+ * Adds up numbers over all processes, as MPI_Allreduce does. Called on the
+ * thread that called the trainer, equally often and with the same @n by every
+ * process.
+ */
+typedef void (*Cnn3dReduceFunc) (double *values, gsize n, gpointer data);
+
+/**
+ * cnn3d_trainer_set_reduce:
+ * @reduce: (nullable) (scope notified): %NULL for a process on its own
+ * @data: for @reduce; has to outlive the trainer
+ * @rank: this process, from 0: which part of dropout's random numbers is its
+ *
+ * Trains one network in several processes, each with a part of every batch.
+ * Statistics of BatchNorm, loss, count of correct clips and gradients are then
+ * those of the whole batch, so that all processes make the same update, and the
+ * same (to rounding) as one process with the whole batch. Parts of the same
+ * size, in the order of ranks, also make the same dropout.
+ */
+CNN3D_API void cnn3d_trainer_set_reduce (Cnn3dTrainer *trainer, Cnn3dReduceFunc reduce,
+    gpointer data, int rank);
 
 /**
  * cnn3d_trainer_evaluate:

@@ -78,7 +78,8 @@ keep (const Cnn3dTape *tape, const Cnn3dTrainStep *step, int c, gint64 p, int i)
 {
   double drop = tape->dropout < 0 ? step->node->p : tape->dropout;
   gint64 positions = cnn3d_extent_count (step->in.e);
-  guint64 index = (guint64) (((gint64) i * step->in.c + c) * positions + p);
+  gint64 clip = (gint64) tape->rank * tape->n + i;
+  guint64 index = (guint64) ((clip * step->in.c + c) * positions + p);
 
   if (!tape->training || drop <= 0)
     return 1;
@@ -95,6 +96,16 @@ drop (const Cnn3dTape *tape, const Cnn3dTrainStep *step, int c, Real *x)
       *x++ *= keep (tape, step, c, p, i);
 }
 
+static void
+read_features (const Cnn3dTape *tape, const Cnn3dTrainStep *step, int c, Real *y)
+{
+  gint64 positions = cnn3d_extent_count (step->in.e);
+
+  for (gint64 p = 0; p < positions; p++)
+    for (int i = 0; i < tape->n; i++)
+      *y++ = tape->features[((gint64) i * step->in.c + c) * positions + p];
+}
+
 void
 cnn3d_train_dropout_forward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
 {
@@ -107,7 +118,10 @@ cnn3d_train_dropout_forward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
     Cnn3dAffine f = cnn3d_train_lane_read (tape, &step->lanes[0][c]);
     Real *y = buffer->x + (gsize) c * buffer->stride;
 
-    tape->kernels->affine (y, lane_data (tape, &step->lanes[0][c]), n, &f);
+    if (tape->features != NULL)
+      read_features (tape, step, c, y);
+    else
+      tape->kernels->affine (y, lane_data (tape, &step->lanes[0][c]), n, &f);
     drop (tape, step, c, y);
   }
 }

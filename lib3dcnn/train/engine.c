@@ -121,19 +121,13 @@ reserve (gpointer engine, int n, gboolean training, GError **error)
   return TRUE;
 }
 
-typedef struct {
-  Cnn3dTape *tape;
-  Cnn3dTrainStep *step;
-} Job;
-
 static void
 run_forward (gpointer data, int thread)
 {
-  Job *job = data;
-  Cnn3dTape *tape = job->tape;
+  Cnn3dTape *tape = data;
   int n = (int) tape->steps->len;
 
-  for (int i = 0; i < n; i++) {
+  for (int i = tape->features != NULL ? tape->head : 0; i < n; i++) {
     Cnn3dTrainStep *step = tape_step (tape, i);
 
     if (tape_buffer (tape, step->buffer)->norm >= 0)
@@ -164,8 +158,7 @@ mark_inputs (Cnn3dTape *tape, Cnn3dTrainStep *step)
 static void
 run_backward (gpointer data, int thread)
 {
-  Job *job = data;
-  Cnn3dTape *tape = job->tape;
+  Cnn3dTape *tape = data;
 
   for (int i = (int) tape->steps->len - 1; i >= 0; i--) {
     Cnn3dTrainStep *step = tape_step (tape, i);
@@ -183,13 +176,12 @@ run_backward (gpointer data, int thread)
 }
 
 static void
-forward (Cnn3dTape *tape, const float *clips, gboolean training)
+forward (Cnn3dTape *tape, const float *clips, const float *features, gboolean training)
 {
-  Job job = { tape, NULL };
-
   tape->clips = clips;
+  tape->features = features;
   tape->training = training;
-  cnn3d_workers_run (tape->workers, run_forward, &job);
+  cnn3d_workers_run (tape->workers, run_forward, tape);
 }
 
 /* Logit of class c for clip i. */
@@ -210,9 +202,10 @@ loss (Cnn3dTape *tape, const int *targets, int *correct)
 {
   int classes = tape->graph->config.classes;
   g_autofree double *e = g_new (double, classes);
-  double total = 0;
+  double total[2] = { 0, 0 }, n = tape->n;
 
-  *correct = 0;
+  if (tape->reduce != NULL)
+    tape->reduce (&n, 1, tape->reduce_data);
   for (int c = 0; c < classes; c++)
     tape->outputs[c].add = FALSE;
   for (int i = 0; i < tape->n; i++) {
@@ -226,31 +219,57 @@ loss (Cnn3dTape *tape, const int *targets, int *correct)
         best = c;
       }
     }
-    *correct += best == targets[i];
+    total[1] += best == targets[i];
     for (int c = 0; c < classes; c++)
       sum += exp (e[c] - most);
-    total += log (sum) + most - e[targets[i]];
+    total[0] += log (sum) + most - e[targets[i]];
     for (int c = 0; c < classes; c++) {
-      Real d = (Real) ((exp (e[c] - most) / sum - (c == targets[i])) / tape->n);
+      Real d = (Real) ((exp (e[c] - most) / sum - (c == targets[i])) / n);
       cnn3d_train_lane_add (tape, &tape->outputs[c], (gsize) i, &d, 1);
     }
   }
   for (int c = 0; c < classes; c++)
     tape_buffer (tape, tape->outputs[c].buffer)->written[tape->outputs[c].channel] = TRUE;
-  return total / tape->n;
+  if (tape->reduce != NULL)
+    tape->reduce (total, 2, tape->reduce_data);
+  *correct = (int) total[1];
+  return total[0] / n;
+}
+
+/* Gradients of all processes, some at a time. */
+static void
+reduce_gradients (Cnn3dTape *tape)
+{
+  enum { RUN = 65536 };
+  g_autofree double *values = g_new (double, RUN);
+
+  for (guint p = 0; p < tape->graph->params->len; p++) {
+    gint64 n = cnn3d_param_count (cnn3d_graph_param (tape->graph, (int) p));
+
+    for (gint64 i = 0; tape->grads[p] != NULL && i < n; i += RUN) {
+      gint64 count = MIN (n - i, RUN);
+
+      for (gint64 k = 0; k < count; k++)
+        values[k] = tape->grads[p][i + k];
+      tape->reduce (values, (gsize) count, tape->reduce_data);
+      for (gint64 k = 0; k < count; k++)
+        tape->grads[p][i + k] = (Real) values[k];
+    }
+  }
 }
 
 static double
-step (gpointer engine, const float *clips, const int *targets, int n, guint64 seed, int *correct)
+step (gpointer engine, const Cnn3dTrainBatch *batch, int *correct)
 {
   Cnn3dTape *tape = engine;
-  Job job = { tape, NULL };
   double value;
 
-  tape->seed = seed;
-  forward (tape, clips, TRUE);
-  value = loss (tape, targets, correct);
-  cnn3d_workers_run (tape->workers, run_backward, &job);
+  tape->seed = batch->seed;
+  forward (tape, batch->clips, batch->features, TRUE);
+  value = loss (tape, batch->targets, correct);
+  cnn3d_workers_run (tape->workers, run_backward, tape);
+  if (tape->reduce != NULL)
+    reduce_gradients (tape);
   return value;
 }
 
@@ -260,10 +279,43 @@ evaluate (gpointer engine, const float *clips, int n, float *logits)
   Cnn3dTape *tape = engine;
   int classes = tape->graph->config.classes;
 
-  forward (tape, clips, FALSE);
+  forward (tape, clips, NULL, FALSE);
   for (int i = 0; i < n; i++)
     for (int c = 0; c < classes; c++)
       logits[i * classes + c] = (float) logit (tape, c, i);
+}
+
+static gsize
+get_n_features (gpointer engine)
+{
+  Cnn3dTape *tape = engine;
+
+  return tape->head < 0 ? 0 : (gsize) cnn3d_shape_count (&tape_step (tape, tape->head)->in);
+}
+
+/* Dropout does nothing here, so its output is its input. */
+static void
+compute_features (gpointer engine, const float *clips, int n, float *features)
+{
+  Cnn3dTape *tape = engine;
+  const Cnn3dTrainBuffer *buffer = tape_buffer (tape, tape_step (tape, tape->head)->buffer);
+  gint64 positions = cnn3d_extent_count (buffer->e);
+
+  forward (tape, clips, NULL, FALSE);
+  for (int i = 0; i < n; i++)
+    for (int c = 0; c < buffer->channels; c++)
+      for (gint64 p = 0; p < positions; p++)
+        *features++ = (float) buffer->x[(gsize) c * buffer->stride + (gsize) (p * n + i)];
+}
+
+static void
+set_reduce (gpointer engine, Cnn3dTrainReduce *reduce, gpointer data, int rank)
+{
+  Cnn3dTape *tape = engine;
+
+  tape->reduce = reduce;
+  tape->reduce_data = data;
+  tape->rank = rank;
 }
 
 static double
@@ -333,6 +385,9 @@ const Cnn3dTrainEngineClass cnn3d_train_engine = {
   .reserve = reserve,
   .step = step,
   .evaluate = evaluate,
+  .compute_features = compute_features,
+  .get_n_features = get_n_features,
+  .set_reduce = set_reduce,
   .update = update,
   .get_value = get_value,
   .get_gradient = get_gradient,

@@ -13,6 +13,17 @@ typedef struct {
   double clip_norm; /* 0: none */
 } Cnn3dTrainUpdate;
 
+/* Adds up n values over all processes; see cnn3d_trainer_set_reduce(). */
+typedef void Cnn3dTrainReduce (double *values, gsize n, gpointer data);
+
+/* Clips, or what the last layer's input would be for them, and the class of each. */
+typedef struct {
+  const float *clips, *features;
+  const int *targets;
+  int n;
+  guint64 seed;
+} Cnn3dTrainBatch;
+
 typedef struct {
   const char *name;
   gsize real_size;
@@ -24,10 +35,13 @@ typedef struct {
   /* Makes room for batches of n clips. */
   gboolean (*reserve) (gpointer engine, int n, gboolean training, GError **error);
   /* Forward and backward; gradients are ready for update. Returns the mean loss. */
-  double (*step) (gpointer engine, const float *clips, const int *targets, int n, guint64 seed,
-      int *correct);
+  double (*step) (gpointer engine, const Cnn3dTrainBatch *batch, int *correct);
   /* Logits [n][classes]. */
   void (*evaluate) (gpointer engine, const float *clips, int n, float *logits);
+  /* The input of the last layer, before dropout: [n][get_n_features]. */
+  void (*compute_features) (gpointer engine, const float *clips, int n, float *features);
+  gsize (*get_n_features) (gpointer engine);
+  void (*set_reduce) (gpointer engine, Cnn3dTrainReduce *reduce, gpointer data, int rank);
   /* SGD on the gradients of the last step. Returns their norm before clipping. */
   double (*update) (gpointer engine, const Cnn3dTrainUpdate *update, gboolean first);
   /* The arrays of a parameter, Real[count]; gradient and momentum are NULL if it is not trained. */

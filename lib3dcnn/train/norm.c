@@ -52,6 +52,33 @@ merge_stats (const Cnn3dTape *tape, int channel)
   return all;
 }
 
+/* Statistics of the batches of all processes; leaves them with thread 0. */
+static void
+share_stats (Cnn3dTape *tape, int channels)
+{
+  double *sums = tape->sums;
+
+  for (int c = 0; c < channels; c++) {
+    tape->stats[0][c] = merge_stats (tape, c);
+    for (int t = 1; t < tape->n_threads; t++)
+      tape->stats[t][c].count = 0;
+    sums[c] = tape->stats[0][c].mean * tape->stats[0][c].count;
+    sums[channels] = tape->stats[0][c].count;
+  }
+  tape->reduce (sums, (gsize) channels + 1, tape->reduce_data);
+  for (int c = 0; c < channels; c++) {
+    Cnn3dTrainStats *s = &tape->stats[0][c];
+    double mean = sums[c] / sums[channels];
+
+    sums[c] = s->m2 + s->count * (s->mean - mean) * (s->mean - mean);
+    s->count = sums[channels];
+    s->mean = mean;
+  }
+  tape->reduce (sums, (gsize) channels, tape->reduce_data);
+  for (int c = 0; c < channels; c++)
+    tape->stats[0][c].m2 = sums[c];
+}
+
 void
 cnn3d_train_norm_forward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
 {
@@ -62,6 +89,11 @@ cnn3d_train_norm_forward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
 
   if (buffer->norm < 0)
     return;
+  if (tape->reduce != NULL && tape->training && !tape->last_only) {
+    if (thread == 0)
+      share_stats (tape, buffer->channels);
+    cnn3d_workers_barrier (tape->workers);
+  }
   params = tape->params + cnn3d_graph_node (tape->graph, buffer->norm)->param;
   for (int c = first; c < end; c++) {
     double mean = params[2][c], var = params[3][c], inv_std;
@@ -91,27 +123,43 @@ cnn3d_train_norm_backward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
   int first = (int) tape_share (buffer->channels, thread, tape->n_threads);
   int end = (int) tape_share (buffer->channels, thread + 1, tape->n_threads);
   int param = buffer->norm < 0 ? 0 : cnn3d_graph_node (tape->graph, buffer->norm)->param;
+  double count = (double) n;
 
   for (int c = first; c < end; c++) {
     Real *g = buffer->g + (gsize) c * buffer->stride;
     const Real *x = buffer->x + (gsize) c * buffer->stride;
-    double sum_g = 0, sum_gx = 0, scale;
+    double *sums = tape->sums + 2 * c;
 
     if (!buffer->written[c])
       memset (g, 0, n * sizeof (Real));
     buffer->written[c] = FALSE;
     if (buffer->norm < 0)
       continue;
+    sums[0] = sums[1] = 0;
     for (gsize i = 0; i < n; i += CNN3D_TRAIN_RUN)
       tape->kernels->grad_sums (g + i, x + i, MIN (n - i, CNN3D_TRAIN_RUN), buffer->affine[c].mean,
-          &sum_g, &sum_gx);
-    sum_gx *= buffer->inv_std[c];
-    tape->grads[param][c] = (Real) sum_gx;
-    tape->grads[param + 1][c] = (Real) sum_g;
-    scale = (double) tape->params[param][c] * buffer->inv_std[c];
+          &sums[0], &sums[1]);
+    sums[1] *= buffer->inv_std[c];
+    tape->grads[param][c] = (Real) sums[1];
+    tape->grads[param + 1][c] = (Real) sums[0];
+  }
+  if (buffer->norm < 0)
+    return;
+  if (tape->reduce != NULL) {
+    cnn3d_workers_barrier (tape->workers);
+    if (thread == 0) {
+      tape->sums[2 * buffer->channels] = count;
+      tape->reduce (tape->sums, 2 * (gsize) buffer->channels + 1, tape->reduce_data);
+    }
+    cnn3d_workers_barrier (tape->workers);
+    count = tape->sums[2 * buffer->channels];
+  }
+  for (int c = first; c < end; c++) {
+    double scale = (double) tape->params[param][c] * buffer->inv_std[c];
+
     buffer->grad_affine[c] = (Cnn3dGradAffine){ .alpha = (Real) scale,
-      .beta = (Real) (-scale * buffer->inv_std[c] * sum_gx / (double) n),
-      .gamma = (Real) (-scale * sum_g / (double) n),
+      .beta = (Real) (-scale * buffer->inv_std[c] * tape->sums[2 * c + 1] / count),
+      .gamma = (Real) (-scale * tape->sums[2 * c] / count),
       .mean = buffer->affine[c].mean };
   }
 }

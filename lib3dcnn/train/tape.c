@@ -177,6 +177,11 @@ cnn3d_train_tape_new (const Cnn3dGraph *graph, gboolean last_only)
   g_free (b.lanes);
   for (guint i = 0; i < tape->buffers->len; i++)
     tape_buffer (tape, (int) i)->keep |= tape_buffer (tape, (int) i)->needs_grad;
+  tape->head = -1;
+  for (guint i = 0; i < tape->steps->len; i++)
+    if (tape_step (tape, (int) i)->node->op == CNN3D_OP_DROPOUT)
+      tape->head = (int) i;
+  tape->sums = g_new0 (double, 2 * tape->max_channels + 1);
   add_params (tape);
   return tape;
 }
@@ -203,6 +208,7 @@ cnn3d_train_tape_free (Cnn3dTape *tape)
     g_aligned_free (tape->grads[i]);
     g_aligned_free (tape->momentum[i]);
   }
+  g_free (tape->sums);
   g_free (tape->params);
   g_free (tape->grads);
   g_free (tape->momentum);

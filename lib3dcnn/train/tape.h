@@ -90,6 +90,13 @@ typedef struct {
   gboolean training, planned_training;
   guint64 seed;
   const float *clips;
+  const float *features; /* instead of clips: the input of step `head` */
+  int head;              /* dropout before the last layer, or -1 */
+  /* Training by several processes. */
+  Cnn3dTrainReduce *reduce;
+  gpointer reduce_data;
+  int rank;
+  double *sums; /* of a BatchNorm's gradient, two for each channel, and the number of values */
 } Cnn3dTape;
 
 typedef void Cnn3dTapeFunc (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread);

@@ -12,6 +12,7 @@ struct _Cnn3dTrainer {
   const Cnn3dTrainEngineClass *klass;
   gpointer engine;
   Cnn3dTrainUpdate update;
+  Cnn3dTrainPortion portion;
   guint64 seed, steps;
 };
 
@@ -50,6 +51,7 @@ trainer_new (Cnn3dGraph *graph, Cnn3dCard *card, const Cnn3dTrainOptions *option
   trainer->card = card;
   trainer->klass = o->double_precision ? &cnn3d_train_engine_double : &cnn3d_train_engine_float;
   trainer->seed = o->seed;
+  trainer->portion = o->portion;
   trainer->update = (Cnn3dTrainUpdate){ .momentum = or_default (o->momentum, 0.9),
     .dampening = or_default (o->dampening, 0.9), .weight_decay = or_default (o->weight_decay, 1e-3),
     .nesterov = o->nesterov, .clip_norm = MAX (o->clip_norm, 0) };
@@ -165,14 +167,13 @@ cnn3d_trainer_get_config (Cnn3dTrainer *trainer)
   return &trainer->graph->config;
 }
 
-gboolean
-cnn3d_trainer_differentiate (Cnn3dTrainer *trainer, const float *clips, const int *targets, int n,
-    Cnn3dTrainResult *result, GError **error)
+static gboolean
+differentiate (Cnn3dTrainer *trainer, const float *clips, const float *features, const int *targets,
+    int n, Cnn3dTrainResult *result, GError **error)
 {
+  Cnn3dTrainBatch batch = { clips, features, targets, n,
+    cnn3d_random_bits (trainer->seed, trainer->steps) };
   int classes;
-
-  g_return_val_if_fail (trainer != NULL && clips != NULL && targets != NULL && result != NULL, FALSE);
-  g_return_val_if_fail (n >= 1, FALSE);
 
   classes = trainer->graph->config.classes;
   for (int i = 0; i < n; i++)
@@ -184,9 +185,18 @@ cnn3d_trainer_differentiate (Cnn3dTrainer *trainer, const float *clips, const in
   if (!trainer->klass->reserve (trainer->engine, n, TRUE, error))
     return FALSE;
   result->gradient_norm = 0;
-  result->loss = trainer->klass->step (trainer->engine, clips, targets, n,
-      cnn3d_random_bits (trainer->seed, trainer->steps), &result->correct);
+  result->loss = trainer->klass->step (trainer->engine, &batch, &result->correct);
   return TRUE;
+}
+
+gboolean
+cnn3d_trainer_differentiate (Cnn3dTrainer *trainer, const float *clips, const int *targets, int n,
+    Cnn3dTrainResult *result, GError **error)
+{
+  g_return_val_if_fail (trainer != NULL && clips != NULL && targets != NULL && result != NULL, FALSE);
+  g_return_val_if_fail (n >= 1, FALSE);
+
+  return differentiate (trainer, clips, NULL, targets, n, result, error);
 }
 
 double
@@ -205,6 +215,45 @@ cnn3d_trainer_step (Cnn3dTrainer *trainer, const float *clips, const int *target
     return FALSE;
   result->gradient_norm = cnn3d_trainer_update (trainer, rate);
   return TRUE;
+}
+
+gsize
+cnn3d_trainer_get_n_features (Cnn3dTrainer *trainer)
+{
+  g_return_val_if_fail (trainer != NULL, 0);
+  return trainer->klass->get_n_features (trainer->engine);
+}
+
+gboolean
+cnn3d_trainer_compute_features (Cnn3dTrainer *trainer, const float *clips, int n, float *features,
+    GError **error)
+{
+  g_return_val_if_fail (trainer != NULL && clips != NULL && features != NULL && n >= 1, FALSE);
+
+  if (!trainer->klass->reserve (trainer->engine, n, FALSE, error))
+    return FALSE;
+  trainer->klass->compute_features (trainer->engine, clips, n, features);
+  return TRUE;
+}
+
+gboolean
+cnn3d_trainer_step_features (Cnn3dTrainer *trainer, const float *features, const int *targets, int n,
+    double rate, Cnn3dTrainResult *result, GError **error)
+{
+  g_return_val_if_fail (trainer != NULL && features != NULL && targets != NULL && result != NULL, FALSE);
+  g_return_val_if_fail (n >= 1 && trainer->portion == CNN3D_TRAIN_LAST_LAYER, FALSE);
+
+  if (!differentiate (trainer, NULL, features, targets, n, result, error))
+    return FALSE;
+  result->gradient_norm = cnn3d_trainer_update (trainer, rate);
+  return TRUE;
+}
+
+void
+cnn3d_trainer_set_reduce (Cnn3dTrainer *trainer, Cnn3dReduceFunc reduce, gpointer data, int rank)
+{
+  g_return_if_fail (trainer != NULL);
+  trainer->klass->set_reduce (trainer->engine, reduce, data, rank);
 }
 
 gboolean

@@ -300,6 +300,7 @@ test_differences (gconstpointer data)
   int n = 5, correct;
   g_autofree int *targets = NULL;
   g_autofree float *clips = make_clips (c, n, &targets);
+  Cnn3dTrainBatch batch = { .clips = clips, .targets = targets, .n = n, .seed = SEED };
   gpointer engine = make_engine (klass, graph, 2, n);
   double worst = 0;
 
@@ -313,11 +314,11 @@ test_differences (gconstpointer data)
       double kept = value[i], up, down, gradient, difference;
 
       value[i] = kept + DELTA;
-      up = klass->step (engine, clips, targets, n, SEED, &correct);
+      up = klass->step (engine, &batch, &correct);
       value[i] = kept - DELTA;
-      down = klass->step (engine, clips, targets, n, SEED, &correct);
+      down = klass->step (engine, &batch, &correct);
       value[i] = kept;
-      klass->step (engine, clips, targets, n, SEED, &correct);
+      klass->step (engine, &batch, &correct);
       gradient = ((double *) klass->get_gradient (engine, p))[i];
       difference = (up - down) / (2 * DELTA);
       worst = MAX (worst, fabs (gradient - difference));
@@ -337,13 +338,14 @@ compare (const Case *c, int n, int threads)
   g_autoptr (Cnn3dGraph) graph = make_graph (c);
   g_autofree int *targets = NULL;
   g_autofree float *clips = make_clips (c, n, &targets);
+  Cnn3dTrainBatch batch = { .clips = clips, .targets = targets, .n = n, .seed = SEED };
   gpointer engines[2];
   double losses[2];
   int correct[2];
 
   for (int k = 0; k < 2; k++) {
     engines[k] = make_engine (klasses[k], graph, threads, n);
-    losses[k] = klasses[k]->step (engines[k], clips, targets, n, SEED, &correct[k]);
+    losses[k] = klasses[k]->step (engines[k], &batch, &correct[k]);
   }
   g_assert_cmpfloat_with_epsilon (losses[0], losses[1], 1e-5);
   for (int p = 0; p < (int) graph->params->len; p++) {

@@ -208,6 +208,114 @@ test_last_layer (void)
   g_free (batch.clips);
 }
 
+/* Steps on features are steps on their clips. */
+static void
+test_features (gconstpointer data)
+{
+  Cnn3dArch arch = (Cnn3dArch) GPOINTER_TO_INT (data);
+  Cnn3dTrainOptions options = { .seed = 5, .portion = CNN3D_TRAIN_LAST_LAYER };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dTrainer) a = new_trainer (arch, &options), b = new_trainer (arch, &options);
+  g_autofree float *features = g_new (float, N * cnn3d_trainer_get_n_features (a));
+  Cnn3dTrainResult result;
+  Batch batch;
+
+  batch_init (&batch, 4);
+  g_assert_true (cnn3d_trainer_compute_features (b, batch.clips, N, features, &error));
+  train (a, &batch, 3);
+  for (int s = 0; s < 3; s++)
+    g_assert_true (
+        cnn3d_trainer_step_features (b, features, batch.targets, N, 0.02, &result, &error));
+  assert_same (a, b);
+  g_free (batch.clips);
+}
+
+/* Two trainers on two threads, as two processes would be. */
+typedef struct {
+  GMutex mutex;
+  GCond cond;
+  int arrived, round;
+  double *values[2];
+} Meeting;
+
+typedef struct {
+  Meeting *meeting;
+  Cnn3dTrainer *trainer;
+  const Batch *batch;
+  int rank;
+  double losses[3];
+} Rank;
+
+static void
+reduce (double *values, gsize n, gpointer data)
+{
+  Rank *rank = data;
+  Meeting *m = rank->meeting;
+
+  g_mutex_lock (&m->mutex);
+  m->values[rank->rank] = values;
+  if (++m->arrived == 2) {
+    for (gsize i = 0; i < n; i++)
+      m->values[0][i] = m->values[1][i] = m->values[0][i] + m->values[1][i];
+    m->arrived = 0;
+    m->round++;
+    g_cond_broadcast (&m->cond);
+  } else {
+    int round = m->round;
+    while (m->round == round)
+      g_cond_wait (&m->cond, &m->mutex);
+  }
+  g_mutex_unlock (&m->mutex);
+}
+
+static gpointer
+run_rank (gpointer data)
+{
+  Rank *rank = data;
+  int first = rank->rank * N / 2;
+  Cnn3dTrainResult result;
+
+  for (int s = 0; s < 3; s++) {
+    g_assert_true (cnn3d_trainer_step (rank->trainer,
+        rank->batch->clips + (gsize) first * 3 * 16 * SIZE * SIZE, rank->batch->targets + first, N / 2,
+        0.02, &result, NULL));
+    rank->losses[s] = result.loss;
+  }
+  return NULL;
+}
+
+static void
+test_reduce (gconstpointer data)
+{
+  Cnn3dArch arch = (Cnn3dArch) GPOINTER_TO_INT (data);
+  Cnn3dTrainOptions options = { .seed = 5, .threads = 2, .double_precision = TRUE };
+  g_autoptr (Cnn3dTrainer) whole = new_trainer (arch, &options);
+  Meeting meeting = { 0 };
+  Rank ranks[2];
+  GThread *thread;
+  double losses[3];
+  Batch batch;
+
+  batch_init (&batch, 8);
+  train_at (whole, &batch, 3, 0.02, losses);
+  for (int r = 0; r < 2; r++) {
+    ranks[r] = (Rank){ &meeting, new_trainer (arch, &options), &batch, r, { 0 } };
+    cnn3d_trainer_set_reduce (ranks[r].trainer, reduce, &ranks[r], r);
+  }
+  thread = g_thread_new ("rank", run_rank, &ranks[1]);
+  run_rank (&ranks[0]);
+  g_thread_join (thread);
+  for (int s = 0; s < 3; s++) {
+    g_assert_cmpfloat (ranks[0].losses[s], ==, ranks[1].losses[s]);
+    g_assert_cmpfloat_with_epsilon (ranks[0].losses[s], losses[s], 1e-8);
+  }
+  for (int r = 0; r < 2; r++)
+    cnn3d_trainer_unref (ranks[r].trainer);
+  g_mutex_clear (&meeting.mutex);
+  g_cond_clear (&meeting.cond);
+  g_free (batch.clips);
+}
+
 /* PyTorch's rule, written again, over two steps. */
 static void
 check_update (Cnn3dTrainOptions options, double momentum, double dampening, double decay)
@@ -358,10 +466,14 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   for (int arch = 0; arch < CNN3D_N_ARCHS; arch++) {
     g_autofree char *same = g_strdup_printf ("/train/deterministic/%s", cnn3d_arch_get_name (arch));
+    g_autofree char *features = g_strdup_printf ("/train/features/%s", cnn3d_arch_get_name (arch));
+    g_autofree char *reduces = g_strdup_printf ("/train/reduce/%s", cnn3d_arch_get_name (arch));
     g_autofree char *learns = g_strdup_printf ("/train/learns/%s", cnn3d_arch_get_name (arch));
 
     g_test_add_data_func (same, GINT_TO_POINTER (arch), test_deterministic);
     g_test_add_data_func (learns, GINT_TO_POINTER (arch), test_learns);
+    g_test_add_data_func (features, GINT_TO_POINTER (arch), test_features);
+    g_test_add_data_func (reduces, GINT_TO_POINTER (arch), test_reduce);
   }
   g_test_add_func ("/train/restore", test_restore);
   g_test_add_func ("/train/last-layer", test_last_layer);
