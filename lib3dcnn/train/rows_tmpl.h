@@ -56,13 +56,13 @@ mask (Real *restrict g, const Real *restrict d, const Real *restrict x, size_t n
     for (size_t i = 0; i < n; i++) {
       Real v = (x[i] - mean) * scale + shift;
       Real old = g[i], more = d[i];
-      g[i] = old + ((v > low) & (v < high) ? more : 0);
+      g[i] = old + (((v > low) & (v < high)) ? more : 0);
     }
   else
     for (size_t i = 0; i < n; i++) {
       Real v = (x[i] - mean) * scale + shift;
       Real more = d[i];
-      g[i] = (v > low) & (v < high) ? more : 0;
+      g[i] = ((v > low) & (v < high)) ? more : 0;
     }
 }
 
