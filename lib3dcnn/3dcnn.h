@@ -22,3 +22,4 @@
 #include <lib3dcnn/model.h>
 #include <lib3dcnn/session.h>
 #include <lib3dcnn/labels.h>
+#include <lib3dcnn/train.h>

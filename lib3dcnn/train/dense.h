@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Chunks of positions of a dense convolution, and how their matrices are filled. */
+
+#include "lib3dcnn/train/tape.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  Cnn3dTape *tape;
+  Cnn3dTrainStep *step;
+  const Cnn3dTrainBuffer *buffer;
+  int n;            /* clips */
+  gint64 first;     /* position of the chunk */
+  int positions;
+  int columns;      /* positions * n */
+  int padded;       /* columns, up to the alignment */
+  gsize ld;         /* of the chunk's matrices */
+} Cnn3dTrainChunk;
+
+/* unfold.c: the chunk's inputs of a group as [in * taps][columns]. */
+void cnn3d_train_read_input (const Cnn3dTrainChunk *c, int group, Real *a);
+/* The gradients of a larger kernel's outputs as the chunk's inputs see them: [out * taps][columns]. */
+void cnn3d_train_gather_gradient (const Cnn3dTrainChunk *c, int group, Real *z);
+
+/* Products run over whole vectors. */
+static inline void
+chunk_zero_tail (const Cnn3dTrainChunk *c, Real *row)
+{
+  memset (row + c->columns, 0, sizeof (Real) * (gsize) (c->padded - c->columns));
+}
+
+G_END_DECLS
