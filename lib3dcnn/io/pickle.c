@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/io/pickle.h"
+#include "lib3dcnn/io/readers.h"
 
 #include <string.h>
 
@@ -33,19 +34,6 @@ static const char *const functions[] = {
   "torch.Size",
 };
 
-gboolean
-cnn3d_pickle_fail (GError **error, const char *file, const char *format, ...)
-{
-  g_autofree char *reason = NULL;
-  va_list args;
-
-  va_start (args, format);
-  reason = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", file, reason);
-  return FALSE;
-}
-
 static void
 value_free (gpointer data)
 {
@@ -73,7 +61,7 @@ cnn3d_pickle_clear (Cnn3dPickle *pickle)
   g_clear_pointer (&pickle->storages, g_hash_table_unref);
 }
 
-#define FAIL(vm, ...) cnn3d_pickle_fail ((vm)->error, (vm)->p->file, __VA_ARGS__)
+#define FAIL(vm, ...) cnn3d_state_fail ((vm)->error, (vm)->p->file, __VA_ARGS__)
 
 static Value *
 push (Vm *vm, Cnn3dPickleType type)

@@ -67,7 +67,5 @@ Cnn3dPickleValue *cnn3d_pickle_get (const Cnn3dPickleValue *dict, const char *ke
  */
 Cnn3dState *cnn3d_pickle_to_state (const Cnn3dPickleValue *root, GBytes *bytes, const char *file,
     GError **error);
-gboolean cnn3d_pickle_fail (GError **error, const char *file, const char *format, ...)
-    G_GNUC_PRINTF (3, 4);
 
 G_END_DECLS

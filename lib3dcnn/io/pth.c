@@ -47,14 +47,14 @@ cnn3d_pickle_to_state (const Cnn3dPickleValue *root, GBytes *bytes, const char *
     }
   }
   if (dict->type != CNN3D_PICKLE_DICT) {
-    cnn3d_pickle_fail (error, file, "the checkpoint has no state_dict");
+    cnn3d_state_fail (error, file, "the checkpoint has no state_dict");
     return NULL;
   }
   for (guint i = 0; i + 1 < dict->items->len; i += 2) {
     const Cnn3dPickleValue *key = dict->items->pdata[i], *value = dict->items->pdata[i + 1];
 
     if (key->type != CNN3D_PICKLE_STRING || value->type != CNN3D_PICKLE_TENSOR) {
-      cnn3d_pickle_fail (error, file, "the state dict has something other than a tensor under '%.100s'",
+      cnn3d_state_fail (error, file, "the state dict has something other than a tensor under '%.100s'",
           key->type == CNN3D_PICKLE_STRING ? key->string : "a key that is no text");
       return NULL;
     }
@@ -72,7 +72,7 @@ static gboolean
 read_legacy_storages (Cnn3dPickle *pickle, const Cnn3dPickleValue *keys, GError **error)
 {
   if (keys->type != CNN3D_PICKLE_LIST)
-    return cnn3d_pickle_fail (error, pickle->file, "the list of storages is missing");
+    return cnn3d_state_fail (error, pickle->file, "the list of storages is missing");
   for (guint i = 0; i < keys->items->len; i++) {
     const Cnn3dPickleValue *key = keys->items->pdata[i];
     Cnn3dPickleValue *storage = NULL;
@@ -81,19 +81,19 @@ read_legacy_storages (Cnn3dPickle *pickle, const Cnn3dPickleValue *keys, GError 
     if (key->type == CNN3D_PICKLE_STRING)
       storage = g_hash_table_lookup (pickle->storages, key->string);
     if (storage == NULL || storage->data != NULL)
-      return cnn3d_pickle_fail (error, pickle->file, "there is a storage that no tensor has");
+      return cnn3d_state_fail (error, pickle->file, "there is a storage that no tensor has");
     if (pickle->end - pickle->data < 8)
-      return cnn3d_pickle_fail (error, pickle->file, "the file ends before storage '%s'", key->string);
+      return cnn3d_state_fail (error, pickle->file, "the file ends before storage '%s'", key->string);
     memcpy (&count, pickle->data, 8);
     count = GINT64_FROM_LE (count);
     if (count != storage->i)
-      return cnn3d_pickle_fail (error, pickle->file,
+      return cnn3d_state_fail (error, pickle->file,
           "storage '%s' has %" G_GINT64_FORMAT " elements where %" G_GINT64_FORMAT " were announced",
           key->string, count, storage->i);
     bytes = count * storage->element_bytes;
     pickle->data += 8;
     if (bytes > pickle->end - pickle->data)
-      return cnn3d_pickle_fail (error, pickle->file, "the file ends inside of storage '%s'", key->string);
+      return cnn3d_state_fail (error, pickle->file, "the file ends inside of storage '%s'", key->string);
     storage->data = pickle->data;
     pickle->data += bytes;
   }
@@ -110,7 +110,7 @@ check_storages (const Cnn3dPickle *pickle, GError **error)
   while (g_hash_table_iter_next (&iter, NULL, &value)) {
     const Cnn3dPickleValue *storage = value;
     if (storage->data == NULL)
-      return cnn3d_pickle_fail (error, pickle->file, "the file has no storage '%s'", storage->string);
+      return cnn3d_state_fail (error, pickle->file, "the file has no storage '%s'", storage->string);
   }
   return TRUE;
 }
@@ -129,14 +129,14 @@ cnn3d_pth_legacy_read (GBytes *bytes, const char *name, GError **error)
     return NULL;
   if (number->type != CNN3D_PICKLE_BYTES || number->length != sizeof magic
       || memcmp (number->string, magic, sizeof magic) != 0) {
-    cnn3d_pickle_fail (error, name, "is a pickle, but not of a PyTorch checkpoint");
+    cnn3d_state_fail (error, name, "is a pickle, but not of a PyTorch checkpoint");
     return NULL;
   }
   protocol = cnn3d_pickle_read (&pickle, error);
   if (protocol == NULL)
     return NULL;
   if (protocol->type != CNN3D_PICKLE_INT || protocol->i != LEGACY_PROTOCOL) {
-    cnn3d_pickle_fail (error, name, "is a checkpoint of an unknown version of the legacy format");
+    cnn3d_state_fail (error, name, "is a checkpoint of an unknown version of the legacy format");
     return NULL;
   }
   system = cnn3d_pickle_read (&pickle, error);
@@ -144,7 +144,7 @@ cnn3d_pth_legacy_read (GBytes *bytes, const char *name, GError **error)
     return NULL;
   little = cnn3d_pickle_get (system, "little_endian");
   if (little != NULL && (little->type != CNN3D_PICKLE_BOOL || !little->i)) {
-    cnn3d_pickle_fail (error, name, "was written on a big-endian machine, which is not read");
+    cnn3d_state_fail (error, name, "was written on a big-endian machine, which is not read");
     return NULL;
   }
   if ((root = cnn3d_pickle_read (&pickle, error)) == NULL
@@ -167,18 +167,18 @@ read_entry (zip_t *zip, const char *entry, gsize *size, gsize *left, const char 
   gboolean complete;
 
   if (zip_stat (zip, entry, 0, &stat) != 0 || !(stat.valid & ZIP_STAT_SIZE)) {
-    cnn3d_pickle_fail (error, name, "the archive has no '%s'", entry);
+    cnn3d_state_fail (error, name, "the archive has no '%s'", entry);
     return NULL;
   }
   if (!(stat.valid & ZIP_STAT_COMP_METHOD) || stat.comp_method != ZIP_CM_STORE || stat.size > *left) {
-    cnn3d_pickle_fail (error, name, "'%s' is compressed or larger than the file", entry);
+    cnn3d_state_fail (error, name, "'%s' is compressed or larger than the file", entry);
     return NULL;
   }
   *left -= stat.size;
   *size = stat.size;
   file = zip_fopen (zip, entry, 0);
   if (file == NULL) {
-    cnn3d_pickle_fail (error, name, "'%s': %s", entry, zip_strerror (zip));
+    cnn3d_state_fail (error, name, "'%s': %s", entry, zip_strerror (zip));
     return NULL;
   }
   data = g_malloc (MAX (stat.size, 1));
@@ -186,11 +186,11 @@ read_entry (zip_t *zip, const char *entry, gsize *size, gsize *left, const char 
   complete = zip_fread (file, data, stat.size) == (zip_int64_t) stat.size
       && zip_fread (file, data, 0) == 0;
   if (!complete) {
-    cnn3d_pickle_fail (error, name, "'%s' is damaged: %s", entry, zip_file_strerror (file));
+    cnn3d_state_fail (error, name, "'%s' is damaged: %s", entry, zip_file_strerror (file));
     g_clear_pointer (&data, g_free);
   }
   if (zip_fclose (file) != 0 && data != NULL) {
-    cnn3d_pickle_fail (error, name, "'%s' is damaged", entry);
+    cnn3d_state_fail (error, name, "'%s' is damaged", entry);
     g_clear_pointer (&data, g_free);
   }
   return data;
@@ -230,7 +230,7 @@ read_archive (zip_t *zip, GBytes *bytes, const char *name, GError **error)
   gpointer value;
 
   if (folder == NULL) {
-    cnn3d_pickle_fail (error, name, "is a zip archive, but not of a PyTorch checkpoint");
+    cnn3d_state_fail (error, name, "is a zip archive, but not of a PyTorch checkpoint");
     return NULL;
   }
   order_entry = g_strdup_printf ("%sbyteorder", folder);
@@ -238,7 +238,7 @@ read_archive (zip_t *zip, GBytes *bytes, const char *name, GError **error)
     if ((order = read_entry (zip, order_entry, &size, &left, name, error)) == NULL)
       return NULL;
     if (size != 6 || memcmp (order, "little", 6) != 0) {
-      cnn3d_pickle_fail (error, name, "was written on a big-endian machine, which is not read");
+      cnn3d_state_fail (error, name, "was written on a big-endian machine, which is not read");
       return NULL;
     }
   }
@@ -259,7 +259,7 @@ read_archive (zip_t *zip, GBytes *bytes, const char *name, GError **error)
       return NULL;
     g_ptr_array_add (blocks, block);
     if (size != (gsize) storage->i * (gsize) storage->element_bytes) {
-      cnn3d_pickle_fail (error, name, "'%s' has %" G_GSIZE_FORMAT " bytes, not those of %" G_GINT64_FORMAT
+      cnn3d_state_fail (error, name, "'%s' has %" G_GSIZE_FORMAT " bytes, not those of %" G_GINT64_FORMAT
           " elements", path, size, storage->i);
       return NULL;
     }
@@ -289,7 +289,7 @@ cnn3d_pth_zip_read (GBytes *bytes, const char *name, GError **error)
       zip_source_free (source);
   }
   if (zip == NULL) {
-    cnn3d_pickle_fail (error, name, "is a damaged zip archive: %s", zip_error_strerror (&zip_error));
+    cnn3d_state_fail (error, name, "is a damaged zip archive: %s", zip_error_strerror (&zip_error));
     zip_error_fini (&zip_error);
     return NULL;
   }

@@ -12,6 +12,10 @@ Cnn3dState *cnn3d_state_new (GBytes *bytes);
 gboolean cnn3d_state_add (Cnn3dState *state, const Cnn3dTensor *tensor, const char *file,
     GError **error);
 
+/* Sets a CNN3D_ERROR_FORMAT that begins with the file's name; returns FALSE. */
+gboolean cnn3d_state_fail (GError **error, const char *file, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
+
 Cnn3dState *cnn3d_safetensors_read (GBytes *bytes, const char *name, GError **error);
 Cnn3dState *cnn3d_pth_legacy_read (GBytes *bytes, const char *name, GError **error);
 Cnn3dState *cnn3d_pth_zip_read (GBytes *bytes, const char *name, GError **error);

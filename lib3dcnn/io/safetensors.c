@@ -34,22 +34,6 @@ typedef struct {
   const char *name;
 } Span;
 
-static gboolean
-fail (GError **error, const char *file, const char *format, ...) G_GNUC_PRINTF (3, 4);
-
-static gboolean
-fail (GError **error, const char *file, const char *format, ...)
-{
-  g_autofree char *reason = NULL;
-  va_list args;
-
-  va_start (args, format);
-  reason = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", file, reason);
-  return FALSE;
-}
-
 gboolean
 cnn3d_json_is_shallow (const char *json, gsize length)
 {
@@ -118,11 +102,11 @@ read_metadata (Cnn3dState *state, JsonNode *node, const char *file, GError **err
   JsonNode *value;
 
   if (!JSON_NODE_HOLDS_OBJECT (node))
-    return fail (error, file, "__metadata__ is not an object");
+    return cnn3d_state_fail (error, file, "__metadata__ is not an object");
   json_object_iter_init (&iter, json_node_get_object (node));
   while (json_object_iter_next (&iter, &key, &value)) {
     if (read_string (value) == NULL)
-      return fail (error, file, "__metadata__ has something other than text under '%s'", key);
+      return cnn3d_state_fail (error, file, "__metadata__ has something other than text under '%s'", key);
     g_hash_table_insert (state->metadata, g_strdup (key), g_strdup (read_string (value)));
   }
   return TRUE;
@@ -139,30 +123,30 @@ read_tensor (Cnn3dState *state, const char *key, JsonNode *node, const guint8 *d
   guint k;
 
   if (!JSON_NODE_HOLDS_OBJECT (node))
-    return fail (error, file, "tensor '%s' is not described by an object", key);
+    return cnn3d_state_fail (error, file, "tensor '%s' is not described by an object", key);
   object = json_node_get_object (node);
   dtype = read_string (json_object_get_member (object, "dtype"));
   for (k = 0; dtype != NULL && k < G_N_ELEMENTS (dtypes); k++)
     if (strcmp (dtype, dtypes[k].name) == 0)
       break;
   if (dtype == NULL || k == G_N_ELEMENTS (dtypes))
-    return fail (error, file, "tensor '%s' has the unknown type '%s'", key, dtype ? dtype : "");
+    return cnn3d_state_fail (error, file, "tensor '%s' has the unknown type '%s'", key, dtype ? dtype : "");
   tensor.dtype = dtypes[k].dtype;
 
   tensor.n_dims = read_integers (object, "shape", tensor.dims, CNN3D_MAX_DIMS);
   if (tensor.n_dims < 0)
-    return fail (error, file, "tensor '%s' has no valid shape", key);
+    return cnn3d_state_fail (error, file, "tensor '%s' has no valid shape", key);
   if (read_integers (object, "data_offsets", offsets, 2) != 2 || offsets[0] > offsets[1]
       || offsets[1] > size)
-    return fail (error, file, "tensor '%s' lies outside of the file", key);
+    return cnn3d_state_fail (error, file, "tensor '%s' lies outside of the file", key);
   for (int d = tensor.n_dims - 1; d >= 0; d--) {
     tensor.strides[d] = count;
     if (__builtin_mul_overflow (count, tensor.dims[d], &count))
-      return fail (error, file, "tensor '%s' has more elements than fit into memory", key);
+      return cnn3d_state_fail (error, file, "tensor '%s' has more elements than fit into memory", key);
   }
   if (__builtin_mul_overflow (count, (gint64) dtypes[k].bytes, &bytes)
       || bytes != offsets[1] - offsets[0])
-    return fail (error, file,
+    return cnn3d_state_fail (error, file,
         "tensor '%s' has %" G_GINT64_FORMAT " bytes, which do not fit its type and shape", key,
         offsets[1] - offsets[0]);
   tensor.data = data + offsets[0];
@@ -191,13 +175,13 @@ check_spans (GArray *spans, gint64 size, const char *file, GError **error)
     const Span *span = &g_array_index (spans, Span, i);
 
     if (span->begin < end)
-      return fail (error, file, "tensor '%s' overlaps another one", span->name);
+      return cnn3d_state_fail (error, file, "tensor '%s' overlaps another one", span->name);
     if (span->begin > end)
-      return fail (error, file, "there are bytes that belong to no tensor before '%s'", span->name);
+      return cnn3d_state_fail (error, file, "there are bytes that belong to no tensor before '%s'", span->name);
     end = span->end;
   }
   if (end != size)
-    return fail (error, file, "there are bytes that belong to no tensor at the end");
+    return cnn3d_state_fail (error, file, "there are bytes that belong to no tensor at the end");
   return TRUE;
 }
 
@@ -211,7 +195,7 @@ read_header (Cnn3dState *state, JsonNode *root, const guint8 *data, gint64 size,
   JsonNode *value;
 
   if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
-    return fail (error, file, "the header is not a JSON object");
+    return cnn3d_state_fail (error, file, "the header is not a JSON object");
   json_object_iter_init_ordered (&iter, json_node_get_object (root));
   while (json_object_iter_next_ordered (&iter, &key, &value)) {
     gboolean ok = strcmp (key, "__metadata__") == 0
@@ -234,24 +218,24 @@ cnn3d_safetensors_read (GBytes *bytes, const char *name, GError **error)
   guint64 header;
 
   if (size < 8) {
-    fail (error, name, "is too short for a safetensors file");
+    cnn3d_state_fail (error, name, "is too short for a safetensors file");
     return NULL;
   }
   memcpy (&header, data, 8);
   header = GUINT64_FROM_LE (header);
   if (header > MAX_HEADER || header > size - 8) {
-    fail (error, name, "the header is said to be %" G_GUINT64_FORMAT " bytes long, the file has %"
+    cnn3d_state_fail (error, name, "the header is said to be %" G_GUINT64_FORMAT " bytes long, the file has %"
         G_GSIZE_FORMAT, header, size);
     return NULL;
   }
   if (!g_utf8_validate ((const char *) data + 8, (gssize) header, NULL)
       || !cnn3d_json_is_shallow ((const char *) data + 8, header)) {
-    fail (error, name, "the header is not valid JSON for a safetensors file");
+    cnn3d_state_fail (error, name, "the header is not valid JSON for a safetensors file");
     return NULL;
   }
   parser = json_parser_new_immutable ();
   if (!json_parser_load_from_data (parser, (const char *) data + 8, (gssize) header, &json_error)) {
-    fail (error, name, "the header is not valid JSON: %s", json_error->message);
+    cnn3d_state_fail (error, name, "the header is not valid JSON: %s", json_error->message);
     return NULL;
   }
   state = cnn3d_state_new (bytes);

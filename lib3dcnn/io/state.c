@@ -3,6 +3,19 @@
 
 #include <string.h>
 
+gboolean
+cnn3d_state_fail (GError **error, const char *file, const char *format, ...)
+{
+  g_autofree char *reason = NULL;
+  va_list args;
+
+  va_start (args, format);
+  reason = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", file, reason);
+  return FALSE;
+}
+
 static void
 tensor_free (gpointer data)
 {
