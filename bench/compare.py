@@ -6,7 +6,7 @@ interleaved in one run on the same weights, checks that the logits agree, and wr
     bench/compare.py [--threads 1,2] [--rounds 3] [--only shufflenet-1.0] [--output doc/benchmark.md]
 
 The peers come from PyPI, into a virtual environment that the script makes (.venv in the source
-folder). The tool is taken from $THREEDCNN, else build/tools/3dcnn.
+folder); the models reach them as ONNX from `3dcnn export`. The tool is taken from $THREEDCNN, else build/tools/3dcnn.
 """
 import argparse
 import json
@@ -38,6 +38,7 @@ def enter_venv():
 
 enter_venv()
 import numpy  # noqa: E402
+import onnx  # noqa: E402
 import onnxruntime  # noqa: E402
 import openvino  # noqa: E402
 import torch  # noqa: E402
@@ -138,7 +139,9 @@ def make_files(name, width, folder):
     files = {"model": model, "x": x, "pth": f"{folder}/m.pth", "onnx": f"{folder}/m.onnx",
              "clip": f"{folder}/clip.f32"}
     torch.save({"state_dict": model.state_dict()}, files["pth"])
-    torch.onnx.export(model, x, files["onnx"], dynamo=False, input_names=["x"], opset_version=17)
+    subprocess.run([TOOL, "export", files["pth"], "--onnx", files["onnx"]], check=True,
+                   stdout=subprocess.DEVNULL)
+    onnx.checker.check_model(onnx.load(files["onnx"]), full_check=True)
     x.numpy().astype("<f4").tofile(files["clip"])
     return files
 

@@ -22,4 +22,5 @@
 #include <lib3dcnn/model.h>
 #include <lib3dcnn/session.h>
 #include <lib3dcnn/labels.h>
+#include <lib3dcnn/onnx.h>
 #include <lib3dcnn/train.h>

@@ -13,6 +13,7 @@ static const Command commands[] = {
 #ifdef HAVE_GST
   { "classify", "classify videos", cmd_classify },
 #endif
+  { "export", "write a model as ONNX", cmd_export },
   { "bench", "measure how long models take", cmd_bench },
 };
 

@@ -39,7 +39,7 @@ def test_main():
     check("an unknown command is named", status == 2 and "nonsense" in err, err)
     with open(os.path.join(SOURCE, "doc", "3dcnn.1"), encoding="utf-8") as f:
         page = f.read().replace("\\-", "-")
-    for command in ["info", "import", "verify", "run", "bench"] + ["classify"] * HAVE_GST:
+    for command in ["info", "import", "verify", "run", "export", "bench"] + ["classify"] * HAVE_GST:
         status, out, _ = run(command, "--help")
         options = {w.split("=")[0].rstrip(",") for w in out.split() if w.startswith("--")}
         missing = [o for o in options - {"--help"} if o not in page]
@@ -117,6 +117,16 @@ def test_run(folder):
     check("an unknown backend is named", status == 1 and "gpu" in err, err)
 
 
+def test_export(folder):
+    path = os.path.join(folder, "model.onnx")
+    status, _, err = run("export", MODEL, "--onnx", path)
+    with open(path, "rb") as f:
+        data = f.read()
+    check("export", status == 0 and b"lib3dcnn" in data and data.count(b"Conv") == 49 and b"Gemm" in data, err)
+    status, _, err = run("export", MODEL, "--onnx", os.path.join(folder, "no", "model.onnx"))
+    check("a file that cannot be written is named", status == 1 and "model.onnx" in err, err)
+
+
 def test_bench():
     status, out, err = run("bench", MODEL, "--runs", "2", "--threads", "1,2", "--batch", "2", "--json")
     rows = json.loads(out)
@@ -159,6 +169,7 @@ with tempfile.TemporaryDirectory() as tmp:
     test_info()
     test_import_verify(tmp)
     test_run(tmp)
+    test_export(tmp)
     test_bench()
     if HAVE_GST:
         test_classify(tmp)

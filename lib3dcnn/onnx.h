@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <lib3dcnn/model.h>
+
+G_BEGIN_DECLS
+
+/**
+ * cnn3d_model_export_onnx:
+ * @path: the file to write or replace
+ *
+ * Writes the network as ONNX (opset 17): input "x", float32 of N x 3 x frames x size x size,
+ * normalised; output "y", logits of N x classes. BatchNorm is folded into the convolutions.
+ *
+ * Returns: %TRUE on success, else %FALSE with %G_FILE_ERROR
+ */
+CNN3D_API gboolean cnn3d_model_export_onnx (Cnn3dModel *model, const char *path, GError **error);
+
+G_END_DECLS
