@@ -21,6 +21,8 @@ typedef struct {
   void (*destroy) (gpointer engine);
   /* For people: what of the backend is in use. */
   char *(*describe) (gpointer engine);
+  /* As cnn3d_session_profile(); may be NULL. */
+  int (*profile) (gpointer engine, const float *clip, Cnn3dLayer *layers, int max, double *peak);
 } Cnn3dBackendClass;
 
 extern const Cnn3dBackendClass cnn3d_cpu_backend;

@@ -157,6 +157,17 @@ cnn3d_session_run_rgb (Cnn3dSession *session, const guint8 *rgb, int n, float *l
   return run (session, NULL, rgb, n, logits, error);
 }
 
+int
+cnn3d_session_profile (Cnn3dSession *session, const float *clip, Cnn3dLayer *layers, int max,
+    double *peak)
+{
+  g_return_val_if_fail (session != NULL && clip != NULL && (layers != NULL || max == 0), 0);
+
+  if (session->klass->profile == NULL)
+    return 0;
+  return session->klass->profile (session->engine, clip, layers, max, peak);
+}
+
 Cnn3dModel *
 cnn3d_session_get_model (Cnn3dSession *session)
 {

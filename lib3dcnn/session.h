@@ -91,6 +91,37 @@ CNN3D_API gboolean cnn3d_session_run_rgb (Cnn3dSession *session, const guint8 *r
     float *logits, GError **error);
 
 /**
+ * Cnn3dLayer:
+ * @name: (nullable): the published module's name
+ * @kind: "stem", "conv", "pointwise", "depthwise", "maxpool", "avgpool" or "linear", joined by "+" where
+ *   several layers run as one
+ * @macs: multiply-adds for one clip
+ * @seconds: time of one run
+ *
+ * How long one layer takes.
+ */
+typedef struct {
+  const char *name;
+  char kind[40];
+  gint64 macs;
+  double seconds;
+} Cnn3dLayer;
+
+/**
+ * cnn3d_session_profile:
+ * @clip: as of cnn3d_session_run(), of one clip
+ * @layers: (out caller-allocates) (array length=max): the layers in order of execution
+ * @max: room in @layers
+ * @peak: (out) (optional): multiply-adds per second that the session's threads reach at most, measured
+ *
+ * Runs one clip and tells how long each layer took. Names belong to the session.
+ *
+ * Returns: the number of layers, which may be above @max; 0 if the backend does not profile
+ */
+CNN3D_API int cnn3d_session_profile (Cnn3dSession *session, const float *clip, Cnn3dLayer *layers,
+    int max, double *peak);
+
+/**
  * cnn3d_session_get_model:
  *
  * Returns: (transfer none): the session's model

@@ -21,6 +21,7 @@ typedef struct {
   int runs, batch;
   Cnn3dBackend backend;
   JsonBuilder *json; /* or NULL */
+  gboolean layers;
 } Bench;
 
 static int
@@ -85,11 +86,54 @@ bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
   return TRUE;
 }
 
+/* The time of each layer: medians over runs, so that each has its own. */
+static gboolean
+bench_layers (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
+{
+  enum { MAX_LAYERS = 256 };
+  const Cnn3dConfig *config = cnn3d_model_get_config (model);
+  Cnn3dSessionOptions options = { .backend = bench->backend, .threads = threads };
+  g_autoptr (Cnn3dSession) session = cnn3d_session_new (model, &options, error);
+  g_autofree float *clip = g_new0 (float, 3 * config->frames * config->size * config->size);
+  g_autofree double *seconds = g_new0 (double, (gsize) bench->runs * MAX_LAYERS);
+  g_autofree char *network = cnn3d_config_describe (config);
+  Cnn3dLayer layers[MAX_LAYERS];
+  double peak = 0, total = 0;
+  int n = 0;
+
+  if (session == NULL)
+    return FALSE;
+  for (int r = 0; r < bench->runs; r++) {
+    n = MIN (cnn3d_session_profile (session, clip, layers, MAX_LAYERS, r == 0 ? &peak : NULL), MAX_LAYERS);
+    for (int i = 0; i < n; i++)
+      seconds[i * bench->runs + r] = layers[i].seconds;
+  }
+  if (n == 0) {
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "%s does not profile its layers",
+        cnn3d_session_describe (session));
+    return FALSE;
+  }
+  for (int i = 0; i < n; i++) {
+    qsort (seconds + i * bench->runs, (gsize) bench->runs, sizeof *seconds, compare_doubles);
+    layers[i].seconds = seconds[i * bench->runs + bench->runs / 2];
+    total += layers[i].seconds;
+  }
+  printf ("%s, %s, peak %.0f GFLOP/s\n", network, cnn3d_session_describe (session), 2e-9 * peak);
+  printf ("%-26s %-28s %8s %7s %9s %7s\n", "layer", "kind", "us", "% time", "GFLOP/s", "% peak");
+  for (int i = 0; i < n; i++)
+    printf ("%-26s %-28s %8.1f %7.1f %9.1f %7.1f\n", layers[i].name ? layers[i].name : "",
+        layers[i].kind, 1e6 * layers[i].seconds, 100 * layers[i].seconds / total,
+        2e-9 * (double) layers[i].macs / layers[i].seconds,
+        100 * (double) layers[i].macs / layers[i].seconds / peak);
+  printf ("%-26s %-28s %8.1f\n\n", "", "all", 1e6 * total);
+  return TRUE;
+}
+
 static gboolean
 bench_threads (const Bench *bench, Cnn3dModel *model, const int *threads, GError **error)
 {
   for (int i = 0; threads[i] != 0; i++)
-    if (!bench_model (bench, model, threads[i], error))
+    if (!(bench->layers ? bench_layers : bench_model) (bench, model, threads[i], error))
       return FALSE;
   return TRUE;
 }
@@ -118,6 +162,8 @@ cmd_bench (int argc, char **argv)
     { "batch", 'n', 0, G_OPTION_ARG_INT, &bench.batch, "Clips in a run (1)", "N" },
     { "runs", 'r', 0, G_OPTION_ARG_INT, &bench.runs, "Runs to take the median of (30)", "N" },
     { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto, cpu or reference (auto)", "BACKEND" },
+    { "layers", 'l', 0, G_OPTION_ARG_NONE, &bench.layers,
+        "Print the time of each layer, and its share of the measured FMA peak", NULL },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { NULL },
   };
@@ -143,10 +189,14 @@ cmd_bench (int argc, char **argv)
   if (backend != NULL && !cnn3d_backend_from_name (backend, &bench.backend, &error))
     return tool_fail (error);
 
+  if (json && bench.layers) {
+    tool_complain ("--layers prints no JSON");
+    return EXIT_USAGE;
+  }
   if (json) {
     bench.json = json_builder_new ();
     json_builder_begin_array (bench.json);
-  } else {
+  } else if (!bench.layers) {
     printf ("%-34s %7s %8s %8s %8s %9s %9s\n", "network", "threads", "ms", "p10", "p90", "clips/s",
         "GFLOP/s");
   }

@@ -2,6 +2,7 @@
 #include "lib3dcnn/cpu/engine.h"
 
 #include <math.h>
+#include <time.h>
 
 static void
 destroy (gpointer data)
@@ -127,6 +128,18 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   return engine;
 }
 
+/* Some milliseconds. */
+#define PEAK_ROUNDS 2000000
+
+static gint64
+now (void)
+{
+  struct timespec t;
+
+  clock_gettime (CLOCK_MONOTONIC, &t);
+  return (gint64) t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 static void
 run_clip (gpointer data, int thread)
 {
@@ -135,8 +148,71 @@ run_clip (gpointer data, int thread)
   cnn3d_cpu_load_clip (engine, thread);
   for (guint i = 0; i < engine->plan->steps->len; i += (guint) engine->steps[i].step->chain) {
     cnn3d_workers_barrier (engine->workers);
+    if (engine->times != NULL && thread == 0)
+      engine->times[i] = now ();
     engine->steps[i].run (engine, i, thread);
   }
+}
+
+static void
+run_peak (gpointer data, int thread)
+{
+  Cnn3dEngine *engine = data;
+  float sink[16] = { 1e-3f };
+
+  engine->kernels->peak (sink, PEAK_ROUNDS);
+  /* The sum is never this; so the loop cannot be left out. */
+  if (sink[1] == 12345.0f)
+    engine->arena[0] = sink[1];
+}
+
+static double
+measure_peak (Cnn3dEngine *engine)
+{
+  double best = 0;
+
+  for (int i = 0; i < 5; i++) {
+    gint64 begin = now ();
+
+    cnn3d_workers_run (engine->workers, run_peak, engine);
+    best = MAX (best, (double) PEAK_ROUNDS * CNN3D_PEAK_CHAINS * engine->kernels->vector_width
+        * engine->n_threads / (double) (now () - begin) * 1e9);
+  }
+  return best;
+}
+
+static int
+profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max, double *peak)
+{
+  static const char *const kinds[] = { "stem", "conv", "pointwise", "depthwise", "maxpool", "avgpool",
+    "linear" };
+  Cnn3dEngine *engine = data;
+  guint n = engine->plan->steps->len, next;
+  g_autofree gint64 *times = g_new0 (gint64, n + 1);
+  int count = 0;
+
+  engine->clip = (Cnn3dClip){ .planes = clip };
+  engine->times = times;
+  cnn3d_workers_run (engine->workers, run_clip, engine);
+  times[n] = now ();
+  engine->times = NULL;
+  for (guint i = 0; i < n; i = next, count++) {
+    Cnn3dLayer layer = { .name = engine->steps[i].step->module };
+
+    next = i + (guint) engine->steps[i].step->chain;
+    for (guint k = i; k < next; k++) {
+      if (k > i)
+        g_strlcat (layer.kind, "+", sizeof layer.kind);
+      g_strlcat (layer.kind, kinds[engine->steps[k].step->kind], sizeof layer.kind);
+      layer.macs += engine->steps[k].step->macs;
+    }
+    layer.seconds = (double) (times[next] - times[i]) * 1e-9;
+    if (count < max)
+      layers[count] = layer;
+  }
+  if (peak != NULL)
+    *peak = measure_peak (engine);
+  return count;
 }
 
 static gboolean
@@ -168,4 +244,5 @@ const Cnn3dBackendClass cnn3d_cpu_backend = {
   .run = run,
   .destroy = destroy,
   .describe = describe,
+  .profile = profile,
 };

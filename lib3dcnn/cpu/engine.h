@@ -56,6 +56,7 @@ struct _Cnn3dEngine {
   gsize gemm_floats;
   float *rings;      /* for each thread, the part of a producer's output that a chain works on */
   gsize ring_floats;
+  gint64 *times; /* of a profile: nanoseconds at the start of each step and at the end; else NULL */
   /* The clip that is being run. */
   Cnn3dClip clip;
 };

@@ -70,8 +70,14 @@ typedef void Cnn3dConvFunc (const Cnn3dConvArgs *args, int halves, int positions
 typedef void Cnn3dDepthwiseFunc (const Cnn3dDepthwiseArgs *args);
 typedef void Cnn3dPoolFunc (const Cnn3dPoolArgs *args);
 
+/* n times 12 independent multiply-adds of vectors: what the FMA units can do at most. */
+typedef void Cnn3dPeakFunc (float *sink, long n);
+#define CNN3D_PEAK_CHAINS 12
+
 typedef struct {
   const char *isa;
+  int vector_width; /* floats */
+  Cnn3dPeakFunc *peak;
   int max_halves;   /* that a call of conv may be given */
   int align_halves; /* a call's first half is a multiple of it, unless it is the only one */
 #define CNN3D_KERNEL(family, name) Cnn3d##family##Func *name;

@@ -42,6 +42,20 @@ pixels (const Cnn3dPixelArgs *a)
   }
 }
 
+static void
+peak (float *sink, long n)
+{
+  V acc[CNN3D_PEAK_CHAINS], a = splat (0.999f), b = splat (sink[0]);
+
+  for (int i = 0; i < CNN3D_PEAK_CHAINS; i++)
+    acc[i] = splat ((float) i);
+  for (long k = 0; k < n; k++)
+    UNROLL for (int i = 0; i < CNN3D_PEAK_CHAINS; i++)
+      acc[i] = acc[i] * a + b;
+  for (int i = 0; i < CNN3D_PEAK_CHAINS; i++)
+    store (sink, load (sink) + acc[i]);
+}
+
 #define STRING(x) STRING_ (x)
 #define STRING_(x) #x
 #define JOIN(a, b) JOIN_ (a, b)
@@ -52,6 +66,8 @@ JOIN (cnn3d_kernels_init_, CNN3D_ISA) (Cnn3dKernels *kernels)
 {
   *kernels = (Cnn3dKernels){
     .isa = STRING (CNN3D_ISA),
+    .vector_width = CNN3D_VW,
+    .peak = peak,
     .max_halves = CNN3D_TILE_HALVES,
     .align_halves = CNN3D_VW == 16 ? 2 : 1,
 #define CNN3D_KERNEL(family, name) .name = name,

@@ -131,6 +131,8 @@ def test_bench():
     status, out, err = run("bench", MODEL, "--runs", "2", "--threads", "1,2", "--batch", "2", "--json")
     rows = json.loads(out)
     check("bench", status == 0 and [r["threads"] for r in rows] == [1, 2] and rows[0]["median_ms"] > 0, err)
+    status, out, err = run("bench", MODEL, "--layers", "--runs", "3")
+    check("bench --layers", status == 0 and "classifier.1" in out and "depthwise" in out and "peak" in out, err)
     status, _, err = run("bench", MODEL, "--threads", "x")
     check("bench refuses threads that are no numbers", status == 2 and "'x'" in err, err)
 
