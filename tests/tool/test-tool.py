@@ -133,6 +133,19 @@ def test_bench():
     check("bench", status == 0 and [r["threads"] for r in rows] == [1, 2] and rows[0]["median_ms"] > 0, err)
     status, out, err = run("bench", MODEL, "--layers", "--runs", "3")
     check("bench --layers", status == 0 and "classifier.1" in out and "depthwise" in out and "peak" in out, err)
+    check("bench tells the speed", all(r["gflops"] > 0 and r["p10_ms"] <= r["median_ms"] <= r["p90_ms"]
+                                       for r in rows), rows)
+    status, out, err = run("bench", "--arch", "shufflenet", "--groups", "8", "--layers", "--runs", "2", "--json")
+    info = json.loads(run("info", "--arch", "shufflenet", "--groups", "8", "--json")[1])
+    rows = json.loads(out)
+    check("bench --layers as JSON has every multiply-add", status == 0 and rows[0]["peak_gflops"] > 0
+          and sum(layer["macs"] for layer in rows[0]["layers"]) == info["macs"], (err, out))
+    status, _, err = run("bench", MODEL, "--layers", "--batch", "2")
+    check("bench --layers refuses batches", status == 2 and "--batch" in err, err)
+    status, _, err = run("bench", MODEL, "--layers", "--backend", "reference")
+    check("bench --layers names a backend without a profile", status == 1 and "reference" in err, err)
+    status, _, err = run("bench", MODEL, "--width", "2")
+    check("bench refuses a width for a model", status == 2 and "--arch" in err, err)
     status, _, err = run("bench", MODEL, "--threads", "x")
     check("bench refuses threads that are no numbers", status == 2 and "'x'" in err, err)
 
