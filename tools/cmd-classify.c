@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <gst/gst.h>
 #include <stdio.h>
-#include <unistd.h>
 
+#include "tools/progress.h"
 #include "tools/timeline.h"
 #include "tools/tool.h"
+
+#define NO_VIDEO "%s: has no video that could be decoded"
 
 typedef struct {
   double start, end; /* seconds */
@@ -100,34 +102,19 @@ take_clip (const GstStructure *s, GArray *clips)
   g_array_append_val (clips, clip);
 }
 
+/* A stream error's text, with the file's name. */
 static void
-show_progress (GstElement *pipeline, const char *path, gboolean done)
+take_error (GstMessage *message, GstElement *classifier, const char *path, GError **error)
 {
-  gint64 position = 0, duration = 0;
-  g_autofree char *name = g_path_get_basename (path);
-  int filled;
-
-  if (!isatty (STDERR_FILENO))
-    return;
-  if (done) {
-    fputs ("\r\033[K", stderr);
-    return;
-  }
-  gst_element_query_position (pipeline, GST_FORMAT_TIME, &position);
-  gst_element_query_duration (pipeline, GST_FORMAT_TIME, &duration);
-  filled = duration > 0 ? (int) (CLAMP (position, 0, duration) * 30 / duration) : 0;
-  fprintf (stderr, "\r%.30s [%.*s%*s] %.1f s", name, filled, "##############################",
-      30 - filled, "", (double) position / GST_SECOND);
-}
-
-/* A stream error's text, with the file's name if it does not have it. */
-static void
-take_error (GstMessage *message, const char *path, GError **error)
-{
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (classifier, "sink");
   g_autoptr (GError) reason = NULL;
 
   gst_message_parse_error (message, &reason, NULL);
-  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", path, reason->message);
+  /* All that a demuxer can tell when nobody takes its streams is that they do not flow. */
+  if (!gst_pad_is_linked (sink) && g_error_matches (reason, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED))
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, NO_VIDEO, path);
+  else
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", path, reason->message);
 }
 
 static GArray *
@@ -147,10 +134,9 @@ classify (const Job *job, GError **error)
     g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus, 200 * GST_MSECOND,
         GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT | GST_MESSAGE_WARNING);
 
-    if (message == NULL) {
-      show_progress (pipeline, job->path, FALSE);
+    progress_show (pipeline, job->path);
+    if (message == NULL)
       continue;
-    }
     switch (GST_MESSAGE_TYPE (message)) {
       case GST_MESSAGE_ELEMENT:
         if (gst_message_has_name (message, "videoclassify3d"))
@@ -160,11 +146,12 @@ classify (const Job *job, GError **error)
         if (GST_MESSAGE_SRC (message) == GST_OBJECT (classifier)) {
           g_autoptr (GError) warning = NULL;
           gst_message_parse_warning (message, &warning, NULL);
+          progress_clear ();
           tool_complain ("%s", warning->message);
         }
         break;
       case GST_MESSAGE_ERROR:
-        take_error (message, job->path, error);
+        take_error (message, classifier, job->path, error);
         ok = FALSE;
         done = TRUE;
         break;
@@ -173,12 +160,11 @@ classify (const Job *job, GError **error)
         break;
     }
   }
-  show_progress (pipeline, job->path, TRUE);
+  progress_clear ();
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
   if (ok && clips->len == 0) {
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: has no video that could be decoded",
-        job->path);
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, NO_VIDEO, job->path);
     ok = FALSE;
   }
   return ok ? g_steal_pointer (&clips) : NULL;

@@ -150,12 +150,37 @@ def test_bench():
     check("bench refuses threads that are no numbers", status == 2 and "'x'" in err, err)
 
 
+def launch(pipeline):
+    subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True,
+                   env={k: v for k, v in os.environ.items() if not k.startswith("GST_")})
+
+
+def test_formats(folder):
+    """A checkpoint is as good a model as a model file."""
+    clip = os.path.join(folder, "clip.f32")
+    with open(clip, "wb") as f:
+        f.write(struct.pack("<f", 1.5) * (3 * 16 * 112 * 112))
+    for name in ("legacy.pth", "zip.pth", "state.safetensors"):
+        model = os.path.join(SOURCE, "tests", "data", name)
+        results = [run("info", model, "--json"), run("run", model, "--input", clip, "--json"),
+                   run("bench", model, "--runs", "1", "--json"),
+                   run("export", model, "--onnx", os.path.join(folder, "m.onnx"))]
+        check(f"info, run, bench and export take {name}", all(status == 0 for status, _, _ in results),
+              [err for _, _, err in results])
+        logits = json.loads(results[1][1])["logits"]
+        largest = max(map(abs, logits))
+        if name == "legacy.pth":
+            first = logits
+        check(f"{name} is the same network", max(abs(a - b) for a, b in zip(first, logits)) <= 1e-4 * largest
+              and len(logits) == 3, (first, logits))
+        status, _, err = run("verify", model)
+        check(f"verify says that {name} has no self-check", status == 1 and "self-check" in err, err)
+
+
 def test_classify(folder):
     video = os.path.join(folder, "pan.avi")
-    subprocess.run(["gst-launch-1.0", "-q", "videotestsrc", "num-buffers=64", "pattern=smpte",
-                    "horizontal-speed=-2", "!", "video/x-raw,width=320,height=240,framerate=30/1", "!",
-                    "jpegenc", "!", "avimux", "!", "filesink", f"location={video}"], check=True,
-                   env={k: v for k, v in os.environ.items() if not k.startswith("GST_")})
+    launch("videotestsrc num-buffers=64 pattern=smpte horizontal-speed=-2 "
+           f"! video/x-raw,width=320,height=240,framerate=30/1 ! jpegenc ! avimux ! filesink location={video}")
     status, out, err = run("classify", "shufflenet", video)
     check("classify", status == 0 and "pan left" in out and "whole video" in out, (out, err))
     status, out, err = run("classify", MODEL, video, "--json", "--clip-stride", "4", "--top-k", "2")
@@ -177,6 +202,13 @@ def test_classify(folder):
           and "pan left" in out, (out, err))
     status, out, err = run("classify", MODEL, MODEL)
     check("what is no video is named", status == 1 and MODEL in err and not out, (out, err))
+    sound = os.path.join(folder, "sound.wav")
+    launch(f"audiotestsrc num-buffers=20 ! wavenc ! filesink location={sound}")
+    status, out, err = run("classify", MODEL, sound)
+    check("sound alone is no video", status == 1 and "sound.wav: has no video" in err and not out, (out, err))
+    checkpoint = os.path.join(SOURCE, "tests", "data", "zip.pth")
+    status, out, err = run("classify", checkpoint, video, "--sample-rate", "7.5", "--json")
+    check("classify takes a checkpoint", status == 0 and len(json.loads(out)[0]["classes"]) == 3, (out, err))
 
 
 with tempfile.TemporaryDirectory() as tmp:
@@ -184,6 +216,7 @@ with tempfile.TemporaryDirectory() as tmp:
     test_info()
     test_import_verify(tmp)
     test_run(tmp)
+    test_formats(tmp)
     test_export(tmp)
     test_bench()
     if HAVE_GST:
