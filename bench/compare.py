@@ -157,6 +157,7 @@ def measure(name, width, threads, rounds):
         times = {r.name: [] for r in runtimes}
         for _ in range(rounds):
             for r in runtimes:
+                time.sleep(0.3)  # the threads of some runtimes go on spinning after a run
                 times[r.name] += r.time()
     return {k: statistics.median(v) for k, v in times.items()}
 
