@@ -16,7 +16,8 @@ cmd_export (int argc, char **argv)
 
   if (!tool_parse (&argc, &argv, entries, "MODEL",
           "Writes a model as ONNX, opset 17: input \"x\" (N x 3 x frames x size x size, normalised), output\n"
-          "\"y\" (logits, N x classes). BatchNorm is folded into the convolutions.\n\n"
+          "\"y\" (logits, N x classes). BatchNorm is folded into the convolutions. The model card is in the\n"
+          "file's metadata.\n\n"
           "Example:\n  3dcnn export shufflenet --onnx shufflenet.onnx\n", 1, 1))
     return EXIT_USAGE;
   if (onnx == NULL) {

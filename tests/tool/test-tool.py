@@ -123,6 +123,9 @@ def test_export(folder):
     with open(path, "rb") as f:
         data = f.read()
     check("export", status == 0 and b"lib3dcnn" in data and data.count(b"Conv") == 49 and b"Gemm" in data, err)
+    check("export keeps the card", b"3dcnn.labels" in data and b"pan left" in data, data[:2000])
+    status, _, err = run("export", MODEL)
+    check("export needs --onnx", status == 2 and "--onnx" in err, err)
     status, _, err = run("export", MODEL, "--onnx", os.path.join(folder, "no", "model.onnx"))
     check("a file that cannot be written is named", status == 1 and "model.onnx" in err, err)
 
