@@ -24,3 +24,4 @@
 #include <lib3dcnn/labels.h>
 #include <lib3dcnn/onnx.h>
 #include <lib3dcnn/train.h>
+#include <lib3dcnn/cache.h>
