@@ -87,11 +87,12 @@ compare_scores (gconstpointer a, gconstpointer b, gpointer data)
   return c - d;
 }
 
-/* The best classes by output->scores. */
+/* The best classes by output->scores, and the action that is going on, if any. */
 static GstVideoClassifyResult *
 make_result (GstClassifyOutput * output, guint top_k, gdouble threshold,
-    GstClockTime start, GstClockTime end)
+    GstClockTime start, GstClockTime end, const GstDecisionEvent * decided)
 {
+  GstVideoClassifyEvent event;
   guint n_classes = output->n_classes, n = 0;
   g_autofree GstVideoClassifyClass *best = NULL;
 
@@ -108,8 +109,13 @@ make_result (GstClassifyOutput * output, guint top_k, gdouble threshold,
     best[n].label = cnn3d_model_get_label (output->model, output->order[n]);
     n++;
   }
-  return gst_video_classify_result_new (output->model_name, start, end, best,
-      n);
+  if (decided != NULL)
+    event = (GstVideoClassifyEvent) {
+    decided->index, decided->score,
+          cnn3d_model_get_label (output->model, decided->index),
+          decided->start, decided->peak, decided->end};
+  return gst_video_classify_result_new_with_event (output->model_name, start,
+      end, best, n, decided ? &event : NULL);
 }
 
 static GstStructure *
@@ -132,6 +138,7 @@ gst_classify_output_process (GstClassifyOutput * output,
     GstClockTime start, GstClockTime end, GstStructure * events[2],
     guint * n_events)
 {
+  const GstDecisionEvent *current = NULL;
   GstDecisionEvent decided[2];
 
   cnn3d_card_scores (cnn3d_model_get_card (output->model), logits,
@@ -148,7 +155,10 @@ gst_classify_output_process (GstClassifyOutput * output,
         end, decided);
   for (guint i = 0; i < *n_events; i++)
     events[i] = make_event (output, &decided[i]);
-  return make_result (output, settings->top_k, settings->threshold, start, end);
+  if (settings->events == GST_CLASSIFY_EVENTS_ONCE)
+    current = gst_decision_get_event (output->decision);
+  return make_result (output, settings->top_k, settings->threshold, start, end,
+      current);
 }
 
 GstStructure *
@@ -205,7 +215,7 @@ gst_classify_output_summary (GstClassifyOutput * output, guint top_k)
     return NULL;
   for (gint c = 0; c < output->n_classes; c++)
     output->scores[c] = output->sum[c] / output->n_clips;
-  result = make_result (output, top_k, 0, 0, 0);
+  result = make_result (output, top_k, 0, 0, 0, NULL);
   s = gst_classify_output_describe (result);
   gst_structure_set_name (s, "videoclassify3d-summary");
   gst_structure_set (s, "clips", G_TYPE_UINT64, output->n_clips, NULL);

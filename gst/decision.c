@@ -200,3 +200,9 @@ gst_decision_get_current (GstDecision * decision)
 {
   return decision->active ? decision->current.index : -1;
 }
+
+const GstDecisionEvent *
+gst_decision_get_event (GstDecision * decision)
+{
+  return decision->active ? &decision->current : NULL;
+}

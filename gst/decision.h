@@ -74,6 +74,8 @@ guint gst_decision_finish (GstDecision * decision, GstDecisionEvent * event);
 
 /* The class of the action that is going on, or -1. */
 gint gst_decision_get_current (GstDecision * decision);
+/* The action that is going on as it is so far, or NULL. */
+const GstDecisionEvent *gst_decision_get_event (GstDecision * decision);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstDecision, gst_decision_free)
 

@@ -33,6 +33,27 @@ typedef struct
   const gchar *label;
 } GstVideoClassifyClass;
 
+/**
+ * GstVideoClassifyEvent:
+ * @index: number of the class in the model, from 0
+ * @score: the highest so far, in [0, 1]
+ * @label: (transfer none): its label
+ * @start: timestamp (PTS) of the first frame of its first clip
+ * @peak: timestamp of the middle of the clip with the highest score
+ * @end: timestamp of the last frame of its last clip so far
+ *
+ * An action that is going on.
+ *
+ * Since: 0.1
+ */
+typedef struct
+{
+  gint index;
+  gdouble score;
+  const gchar *label;
+  GstClockTime start, peak, end;
+} GstVideoClassifyEvent;
+
 #define GST_TYPE_VIDEO_CLASSIFY_RESULT (gst_video_classify_result_get_type ())
 GST_VIDEO_CLASSIFY_API
 GType gst_video_classify_result_get_type (void);
@@ -55,6 +76,26 @@ GST_VIDEO_CLASSIFY_API
 GstVideoClassifyResult *gst_video_classify_result_new (const gchar * model,
     GstClockTime clip_start, GstClockTime clip_end,
     const GstVideoClassifyClass * classes, guint n_classes);
+
+/**
+ * gst_video_classify_result_new_with_event:
+ * @model: name of the model
+ * @clip_start: timestamp of the clip's first frame
+ * @clip_end: timestamp of the clip's last frame
+ * @classes: (array length=n_classes): the best classes, best first; labels
+ *   are copied
+ * @event: (nullable): the action that is going on at the end of the clip, or
+ *   %NULL; copied with its label
+ *
+ * Returns: (transfer full): a new result
+ *
+ * Since: 0.1
+ */
+GST_VIDEO_CLASSIFY_API
+GstVideoClassifyResult *gst_video_classify_result_new_with_event (const gchar *
+    model, GstClockTime clip_start, GstClockTime clip_end,
+    const GstVideoClassifyClass * classes, guint n_classes,
+    const GstVideoClassifyEvent * event);
 
 GST_VIDEO_CLASSIFY_API
 GstVideoClassifyResult *gst_video_classify_result_ref (GstVideoClassifyResult *
@@ -120,6 +161,20 @@ GST_VIDEO_CLASSIFY_API
 const GstVideoClassifyClass *gst_video_classify_result_get_class (const
     GstVideoClassifyResult * result, guint i);
 
+/**
+ * gst_video_classify_result_get_event:
+ *
+ * Returns: (transfer none) (nullable): the action that is going on at the end of
+ *   the clip, valid as long as @result; %NULL if there is none, or if the
+ *   element's property `events` is none. It is the same action as in the result
+ *   before if its start is the same.
+ *
+ * Since: 0.1
+ */
+GST_VIDEO_CLASSIFY_API
+const GstVideoClassifyEvent *gst_video_classify_result_get_event (const
+    GstVideoClassifyResult * result);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstVideoClassifyResult,
     gst_video_classify_result_unref)
 
@@ -130,7 +185,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstVideoClassifyResult,
  * @age: how long after the clip's last frame the buffer's timestamp is
  *
  * A classification result on a buffer. It has no tags, so that it survives
- * conversion and scaling. A buffer may have several, from different models.
+ * conversion and scaling. A buffer may have several, from different models. On
+ * GStreamer 1.24 and later it can be serialised with its buffer.
  *
  * Since: 0.1
  */

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* GstVideoClassifyMeta: what it carries, and what it survives. */
+
+#include "tests/element/common.h"
+
+static GstVideoClassifyResult *
+result_new (gboolean with_event)
+{
+  const GstVideoClassifyClass classes[] = {
+    {3, 0.75, "Wave « hello »"}, {0, 0.125, "Nothing"}
+  };
+  const GstVideoClassifyEvent event = { 3, 0.875, "Wave « hello »",
+    GST_SECOND, 2 * GST_SECOND, 3 * GST_SECOND
+  };
+
+  return gst_video_classify_result_new_with_event ("model", GST_SECOND,
+      3 * GST_SECOND, classes, G_N_ELEMENTS (classes),
+      with_event ? &event : NULL);
+}
+
+static void
+check_result (const GstVideoClassifyResult * result, gboolean with_event)
+{
+  const GstVideoClassifyClass *c;
+  const GstVideoClassifyEvent *e;
+
+  g_assert_cmpstr (gst_video_classify_result_get_model (result), ==, "model");
+  g_assert_cmpuint (gst_video_classify_result_get_clip_start (result), ==,
+      GST_SECOND);
+  g_assert_cmpuint (gst_video_classify_result_get_clip_end (result), ==,
+      3 * GST_SECOND);
+  g_assert_cmpuint (gst_video_classify_result_get_n_classes (result), ==, 2);
+  c = gst_video_classify_result_get_class (result, 0);
+  g_assert_cmpint (c->index, ==, 3);
+  g_assert_cmpfloat (c->score, ==, 0.75);
+  g_assert_cmpstr (c->label, ==, "Wave « hello »");
+  c = gst_video_classify_result_get_class (result, 1);
+  g_assert_cmpstr (c->label, ==, "Nothing");
+  e = gst_video_classify_result_get_event (result);
+  g_assert_cmpint (e != NULL, ==, with_event);
+  if (with_event) {
+    g_assert_cmpint (e->index, ==, 3);
+    g_assert_cmpfloat (e->score, ==, 0.875);
+    g_assert_cmpstr (e->label, ==, "Wave « hello »");
+    g_assert_cmpuint (e->start, ==, GST_SECOND);
+    g_assert_cmpuint (e->peak, ==, 2 * GST_SECOND);
+    g_assert_cmpuint (e->end, ==, 3 * GST_SECOND);
+  }
+}
+
+static void
+test_result (void)
+{
+  g_autoptr (GstVideoClassifyResult) with = result_new (TRUE);
+  g_autoptr (GstVideoClassifyResult) without = result_new (FALSE);
+
+  check_result (with, TRUE);
+  check_result (without, FALSE);
+}
+
+static void
+test_copy (void)
+{
+  g_autoptr (GstVideoClassifyResult) result = result_new (TRUE);
+  GstBuffer *buffer = gst_buffer_new (), *copy;
+  GstVideoClassifyMeta *meta;
+
+  gst_buffer_add_video_classify_meta (buffer, result)->age = 5;
+  copy = gst_buffer_copy (buffer);
+  gst_buffer_unref (buffer);
+  meta = gst_buffer_get_video_classify_meta (copy, "model");
+  g_assert_true (meta->result == result);
+  g_assert_cmpuint (meta->age, ==, 5);
+  gst_buffer_unref (copy);
+}
+
+/* The element says which action is going on, on each buffer. */
+static void
+test_event (void)
+{
+  GstHarness *h = harness_new ("mode=sync events=once event-threshold=0.1 "
+      "clip-stride=4");
+  guint with_event = 0;
+
+  for (guint i = 0; i < CLIP_FRAMES + 40; i++) {
+    GstBuffer *out = gst_harness_push_and_pull (h, frame_new (i * FRAME));
+    GstVideoClassifyMeta *meta = gst_buffer_get_video_classify_meta (out, NULL);
+    const GstVideoClassifyEvent *e = meta ?
+        gst_video_classify_result_get_event (meta->result) : NULL;
+
+    if (e != NULL) {
+      g_assert_cmpuint (e->start, <=, e->peak);
+      g_assert_cmpuint (e->peak, <=, e->end);
+      g_assert_cmpuint (e->end, ==,
+          gst_video_classify_result_get_clip_end (meta->result));
+      g_assert_cmpfloat (e->score, >=, 0.1);
+      g_assert_nonnull (e->label);
+      with_event++;
+    }
+    gst_buffer_unref (out);
+  }
+  g_assert_cmpuint (with_event, ==, 41);
+  gst_harness_teardown (h);
+}
+
+#if GST_CHECK_VERSION (1, 24, 0)
+static void
+check_serialized (gboolean with_event)
+{
+  g_autoptr (GstVideoClassifyResult) result = result_new (with_event);
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  GstBuffer *from = gst_buffer_new (), *to = gst_buffer_new ();
+  GstVideoClassifyMeta *meta =
+      gst_buffer_add_video_classify_meta (from, result);
+  guint32 consumed = 0;
+
+  meta->age = 7;
+  g_assert_true (gst_meta_serialize_simple (&meta->meta, bytes));
+  g_assert_nonnull (gst_meta_deserialize (to, bytes->data, bytes->len,
+          &consumed));
+  g_assert_cmpuint (consumed, ==, bytes->len);
+  meta = gst_buffer_get_video_classify_meta (to, "model");
+  g_assert_nonnull (meta);
+  check_result (meta->result, with_event);
+  g_assert_cmpuint (meta->age, ==, 7);
+  gst_buffer_unref (from);
+  gst_buffer_unref (to);
+
+  /* Damaged bytes are refused or read as something else; nothing breaks. */
+  for (guint i = 0; i < bytes->len; i++) {
+    GstBuffer *buffer = gst_buffer_new ();
+
+    bytes->data[i] ^= 0xff;
+    gst_meta_deserialize (buffer, bytes->data, bytes->len, &consumed);
+    bytes->data[i] ^= 0xff;
+    gst_buffer_unref (buffer);
+  }
+}
+
+static void
+test_serialized (void)
+{
+  check_serialized (TRUE);
+  check_serialized (FALSE);
+}
+#endif
+
+int
+main (int argc, char **argv)
+{
+  gst_init (&argc, &argv);
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/meta/result", test_result);
+  g_test_add_func ("/meta/copy", test_copy);
+  g_test_add_func ("/meta/event", test_event);
+#if GST_CHECK_VERSION (1, 24, 0)
+  g_test_add_func ("/meta/serialized", test_serialized);
+#endif
+  return g_test_run ();
+}
