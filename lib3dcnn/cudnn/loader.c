@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lib3dcnn/cudnn/loader.h"
+
+#include <dlfcn.h>
+
+typedef enum { DRIVER, RUNTIME, CUDNN, N_LIBRARIES } Library;
+
+/* Later names are tried when earlier ones are not found. */
+static const struct {
+  const char *names[3];
+  const char *what;
+  const char *next_step;
+} libraries[N_LIBRARIES] = {
+  [DRIVER] = { { "libcuda.so.1" }, "the NVIDIA driver's library",
+      "install the NVIDIA driver (see nvidia-smi)" },
+  [RUNTIME] = { { "libcudart.so.13", "libcudart.so.12" }, "the CUDA runtime, 12.8 or later",
+      "install the CUDA toolkit, or run tools/setup-cuda.sh, and put its lib folder into"
+      " LD_LIBRARY_PATH" },
+  [CUDNN] = { { "libcudnn.so.9" }, "cuDNN, 9.8 or later",
+      "install cuDNN 9 for your CUDA version, or run tools/setup-cuda.sh, and put its lib folder"
+      " into LD_LIBRARY_PATH" },
+};
+
+typedef struct {
+  const Cnn3dCudaSystem *system;
+  void *handles[N_LIBRARIES];
+  const char *names[N_LIBRARIES];
+} Loading;
+
+G_GNUC_PRINTF (2, 3)
+static gboolean
+fail (GError **error, const char *format, ...)
+{
+  g_autofree char *reason = NULL;
+  va_list args;
+
+  va_start (args, format);
+  reason = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "the cudnn backend cannot be used: %s",
+      reason);
+  return FALSE;
+}
+
+static gboolean
+open_library (Loading *loading, Library library, GError **error)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+
+  for (int i = 0; libraries[library].names[i] != NULL; i++) {
+    loading->names[library] = libraries[library].names[i];
+    loading->handles[library] = loading->system->open (loading->names[library]);
+    if (loading->handles[library] != NULL)
+      return TRUE;
+    g_string_append_printf (names, "%s%s", i > 0 ? " or " : "", loading->names[library]);
+  }
+  return fail (error, "%s (%s) is not found: %s", names->str, libraries[library].what,
+      libraries[library].next_step);
+}
+
+static gboolean
+find_symbol (Loading *loading, Library library, const char *name, void *pointer, GError **error)
+{
+  void *symbol = loading->system->symbol (loading->handles[library], name);
+
+  if (symbol == NULL)
+    return fail (error, "%s lacks %s, so it is too old; needed is %s: %s", loading->names[library], name,
+        libraries[library].what, libraries[library].next_step);
+  memcpy (pointer, &symbol, sizeof symbol);
+  return TRUE;
+}
+
+static gboolean
+find_symbols (Loading *loading, Library library, Cnn3dCuda *cuda, GError **error)
+{
+#define STATUS(of, type, name, parameters, arguments) PLAIN (of, type, name, parameters)
+#define PLAIN(of, type, name, parameters)                                                          \
+  if (of == library && !find_symbol (loading, library, #name, &cuda->name, error))                 \
+    return FALSE;
+#include "lib3dcnn/cudnn/functions.inc"
+#undef STATUS
+#undef PLAIN
+  return TRUE;
+}
+
+static gboolean
+check_driver (const Cnn3dCuda *cuda, gboolean *absent, GError **error)
+{
+  CUresult result = cuda->cuInit (0);
+  int version = 0;
+
+  if (result == CUDA_ERROR_NO_DEVICE) {
+    *absent = TRUE;
+    return fail (error, "the driver finds no NVIDIA GPU (is it hidden by CUDA_VISIBLE_DEVICES or by"
+        " a container that was started without --gpus?)");
+  }
+  if (result != CUDA_SUCCESS)
+    return fail (error, "the NVIDIA driver does not start (cuInit: error %d): see nvidia-smi and"
+        " the kernel's log; after an update of the driver, restart the machine", (int) result);
+  if (cuda->cuDriverGetVersion (&version) != CUDA_SUCCESS)
+    return fail (error, "the NVIDIA driver does not tell its version");
+  return TRUE;
+}
+
+static gboolean
+check_runtime (const Cnn3dCuda *cuda, gboolean *absent, GError **error)
+{
+  int version = 0, driver = 0, count = 0;
+  cudaError_t code;
+
+  if (cuda->cudaRuntimeGetVersion (&version) != cudaSuccess || version < CNN3D_CUDART_VERSION)
+    return fail (error, "libcudart is version %d.%d, too old; needed is %s: %s", version / 1000,
+        version % 1000 / 10, libraries[RUNTIME].what, libraries[RUNTIME].next_step);
+  code = cuda->cudaGetDeviceCount (&count);
+  if (code == cudaErrorInsufficientDriver) {
+    cuda->cuDriverGetVersion (&driver);
+    return fail (error, "the NVIDIA driver supports CUDA %d.%d, but libcudart is %d.%d: install a newer"
+        " driver, or an older CUDA toolkit", driver / 1000, driver % 1000 / 10, version / 1000,
+        version % 1000 / 10);
+  }
+  if (code == cudaErrorNoDevice || (code == cudaSuccess && count == 0)) {
+    *absent = TRUE;
+    return fail (error, "CUDA finds no NVIDIA GPU (is it hidden by CUDA_VISIBLE_DEVICES or by a"
+        " container that was started without --gpus?)");
+  }
+  if (code != cudaSuccess)
+    return fail (error, "CUDA does not start: %s (cudaGetDeviceCount: error %d)",
+        cuda->cudaGetErrorString (code), (int) code);
+  return TRUE;
+}
+
+static gboolean
+check_cudnn (const Cnn3dCuda *cuda, GError **error)
+{
+  gsize version = cuda->cudnnGetVersion ();
+
+  if (version < CNN3D_CUDNN_VERSION)
+    return fail (error, "libcudnn is version %d.%d.%d, too old; needed is %s: %s",
+        (int) (version / 10000), (int) (version % 10000 / 100), (int) (version % 100),
+        libraries[CUDNN].what, libraries[CUDNN].next_step);
+  return TRUE;
+}
+
+gboolean
+cnn3d_cuda_load_from (const Cnn3dCudaSystem *system, Cnn3dCuda *cuda, gboolean *absent,
+    GError **error)
+{
+  Loading loading = { .system = system };
+
+  *absent = FALSE;
+  if (!open_library (&loading, DRIVER, error)) {
+    *absent = TRUE;
+    return FALSE;
+  }
+  return find_symbols (&loading, DRIVER, cuda, error) && check_driver (cuda, absent, error)
+      && open_library (&loading, RUNTIME, error) && find_symbols (&loading, RUNTIME, cuda, error)
+      && check_runtime (cuda, absent, error) && open_library (&loading, CUDNN, error)
+      && find_symbols (&loading, CUDNN, cuda, error) && check_cudnn (cuda, error);
+}
+
+static void *
+open_shared (const char *name)
+{
+  return dlopen (name, RTLD_NOW | RTLD_LOCAL);
+}
+
+static GMutex lock;
+static const Cnn3dCuda *loaded;
+
+const Cnn3dCuda *
+cnn3d_cuda_load (gboolean *absent, GError **error)
+{
+  static const Cnn3dCudaSystem system = { open_shared, dlsym };
+  static Cnn3dCuda table;
+  gboolean ignored;
+  const Cnn3dCuda *result;
+
+  g_mutex_lock (&lock);
+  /* A failure is not kept: libraries may be installed while a program runs. */
+  if (loaded == NULL
+      && cnn3d_cuda_load_from (&system, &table, absent != NULL ? absent : &ignored, error))
+    loaded = &table;
+  result = loaded;
+  g_mutex_unlock (&lock);
+  return result;
+}
+
+void
+cnn3d_cuda_replace (const Cnn3dCuda *cuda)
+{
+  g_mutex_lock (&lock);
+  loaded = cuda;
+  g_mutex_unlock (&lock);
+}
+
+gboolean
+cnn3d_cuda_fail (const Cnn3dCuda *cuda, const char *what, cudaError_t code, GError **error)
+{
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "%s: %s (CUDA error %d)", what,
+      cuda->cudaGetErrorString (code), (int) code);
+  return FALSE;
+}
+
+gboolean
+cnn3d_cudnn_fail (const Cnn3dCuda *cuda, const char *what, cudnnStatus_t status, GError **error)
+{
+  char reason[512] = "";
+
+  cuda->cudnnGetLastErrorString (reason, sizeof reason);
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "%s: %s%s%s", what,
+      cuda->cudnnGetErrorString (status), reason[0] != '\0' ? ": " : "", reason);
+  return FALSE;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The real cuDNN finalizes a plan for every convolution of all 17 networks, on seven generations of
+ * devices, in half and in single precision: precompiled, fused, with little workspace, on tensor cores
+ * in half precision. What it chooses is kept in plans.txt; CNN3D_UPDATE=1 writes the file anew.
+ */
+
+#include "lib3dcnn/cudnn/convplan.h"
+#include "lib3dcnn/cudnn/lower.h"
+#include "tests/gpu/networks.h"
+#include "tests/gpu/real.h"
+
+static Cnn3dCuda cuda;
+static GPtrArray *keys;   /* Cnn3dConvKey, distinct, of one clip */
+static GString *report[7]; /* for each device, a line for each key */
+
+/* The distinct convolutions of all networks. */
+static void
+collect_keys (void)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  keys = g_ptr_array_new_with_free_func (g_free);
+  for (int half = 1; half >= 0; half--)
+    for (int i = 0; i < N_NETWORKS; i++) {
+      Cnn3dConfig config = networks[i].config;
+      g_autoptr (Cnn3dGraph) graph = NULL;
+      g_autoptr (Cnn3dGpuPlan) plan = NULL;
+
+      cnn3d_config_fill (&config);
+      graph = cnn3d_graph_new (&config, NULL);
+      plan = cnn3d_gpu_plan_new (graph);
+      for (guint s = 0; s < plan->steps->len; s++) {
+        const Cnn3dGpuStep *step = cnn3d_gpu_plan_step (plan, (int) s);
+        Cnn3dConvKey key;
+
+        if (step->kind != CNN3D_GPU_CONV)
+          continue;
+        cnn3d_conv_key_init (&key, plan, step, half, 1);
+        if (g_hash_table_add (seen, cnn3d_conv_key_string (&key)))
+          g_ptr_array_add (keys, g_memdup2 (&key, sizeof key));
+      }
+    }
+}
+
+/* What the plan says of itself that shows the fusion: its kernel ends in bias and activation. */
+static gboolean
+is_fused (const Cnn3dConvPlan *plan)
+{
+  g_autofree char *json = NULL;
+  gint64 n = 0;
+
+  g_assert_cmpint (cuda.cudnnBackendGetAttribute (plan->plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+                       CUDNN_TYPE_CHAR, 0, &n, NULL), ==, 0);
+  json = g_malloc0 ((gsize) n + 1);
+  g_assert_cmpint (cuda.cudnnBackendGetAttribute (plan->plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+                       CUDNN_TYPE_CHAR, n, &n, json), ==, 0);
+  return strstr (json, "\"finalizeMode\":\"CONV_ADD_BIAS_ACT\"") != NULL;
+}
+
+/* Batches need the same; what is chosen for them is not kept. */
+static void
+test_batch (gconstpointer data)
+{
+  int d = GPOINTER_TO_INT (data);
+  Cnn3dConvFilter filter = { FALSE, 8 * CNN3D_MAX_WORKSPACE, 1 };
+  g_autoptr (GError) error = NULL;
+  cudnnBackendDescriptor_t device;
+
+  if (!real_cudnn_load (&cuda))
+    return;
+  device = real_cudnn_device (&cuda, real_devices[d]);
+  for (guint i = 0; i < keys->len; i++) {
+    Cnn3dConvKey key = *(const Cnn3dConvKey *) keys->pdata[i];
+    GArray *plans;
+
+    key.n = 8;
+    plans = cnn3d_conv_plans (&cuda, device, &key, &filter, &error);
+    g_assert_no_error (error);
+    g_assert_true (g_array_index (plans, Cnn3dConvPlan, 0).tensor_core == key.half);
+    g_assert_true (is_fused (&g_array_index (plans, Cnn3dConvPlan, 0)));
+    cnn3d_conv_plans_free (&cuda, plans);
+  }
+  cuda.cudnnBackendDestroyDescriptor (device);
+}
+
+static void
+test_device (gconstpointer data)
+{
+  int d = GPOINTER_TO_INT (data);
+  g_autoptr (GError) error = NULL;
+  Cnn3dConvFilter filter = { FALSE, CNN3D_MAX_WORKSPACE, 1 };
+  cudnnBackendDescriptor_t device;
+  gint64 largest[2] = { 0, 0 };
+
+  if (!real_cudnn_load (&cuda))
+    return;
+  device = real_cudnn_device (&cuda, real_devices[d]);
+  report[d] = g_string_new (NULL);
+  for (guint i = 0; i < keys->len; i++) {
+    const Cnn3dConvKey *key = keys->pdata[i];
+    g_autofree char *name = cnn3d_conv_key_string (key);
+    GArray *plans = cnn3d_conv_plans (&cuda, device, key, &filter, &error);
+    const Cnn3dConvPlan *plan;
+
+    if (plans == NULL)
+      g_error ("%s on %s: %s", name, real_devices[d], error->message);
+    g_assert_cmpuint (plans->len, ==, 1);
+    plan = &g_array_index (plans, Cnn3dConvPlan, 0);
+    g_assert_false (plan->runtime_compiled);
+    g_assert_cmpint (plan->workspace, <=, CNN3D_MAX_WORKSPACE);
+    if (plan->tensor_core != key->half)
+      g_error ("%s on %s: engine %d %s tensor cores", name, real_devices[d], plan->engine,
+          plan->tensor_core ? "uses (TF32)" : "has no");
+    g_assert_true (is_fused (plan));
+    g_string_append_printf (report[d], "%d%s/%d\n", plan->engine, plan->tensor_core ? "T" : "",
+        (int) ((plan->workspace + 1023) / 1024));
+    largest[key->half] = MAX (largest[key->half], plan->workspace);
+    cnn3d_conv_plans_free (&cuda, plans);
+  }
+  cuda.cudnnBackendDestroyDescriptor (device);
+  g_test_message ("%u convolutions; most workspace %d KB in half, %d KB in single precision", keys->len,
+      (int) (largest[1] / 1024), (int) (largest[0] / 1024));
+}
+
+/* One line for each convolution: its key, then what each device chose. */
+static char *
+format_report (void)
+{
+  GString *text = g_string_new ("# Chosen for each convolution: engine, T = tensor cores, / KB of"
+                                " workspace.\n#");
+  char **lines[7];
+
+  for (int d = 0; real_devices[d] != NULL; d++) {
+    g_string_append_printf (text, " %s", real_devices[d]);
+    lines[d] = g_strsplit (report[d]->str, "\n", -1);
+  }
+  g_string_append_printf (text, "; cuDNN %d\n", (int) cuda.cudnnGetVersion ());
+  for (guint i = 0; i < keys->len; i++) {
+    g_autofree char *name = cnn3d_conv_key_string (keys->pdata[i]);
+
+    g_string_append_printf (text, "%s:", name);
+    for (int d = 0; real_devices[d] != NULL; d++)
+      g_string_append_printf (text, " %s", lines[d][i]);
+    g_string_append_c (text, '\n');
+  }
+  for (int d = 0; real_devices[d] != NULL; d++)
+    g_strfreev (lines[d]);
+  return g_string_free (text, FALSE);
+}
+
+static void
+test_golden (void)
+{
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "plans.txt", NULL);
+  g_autofree char *actual = NULL, *expected = NULL, *version = NULL;
+  g_autoptr (GError) error = NULL;
+
+  for (int d = 0; real_devices[d] != NULL; d++)
+    if (report[d] == NULL) {
+      g_test_skip ("no plans were made");
+      return;
+    }
+  actual = format_report ();
+  if (g_getenv ("CNN3D_UPDATE") != NULL) {
+    g_file_set_contents (path, actual, -1, &error);
+    g_assert_no_error (error);
+  }
+  g_file_get_contents (path, &expected, NULL, &error);
+  g_assert_no_error (error);
+  version = g_strdup_printf ("; cuDNN %d\n", (int) cuda.cudnnGetVersion ());
+  if (strstr (expected, version) == NULL) {
+    g_test_skip ("plans.txt is of another version of cuDNN; only what must hold was tested");
+    return;
+  }
+  if (strcmp (actual, expected) != 0) {
+    g_autofree char *other = g_strconcat (g_get_tmp_dir (), "/plans.txt", NULL);
+    g_file_set_contents (other, actual, -1, NULL);
+    g_error ("cuDNN chose otherwise than in plans.txt: see %s", other);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  collect_keys ();
+  for (int d = 0; real_devices[d] != NULL; d++) {
+    g_autofree char *name = g_strdup_printf ("/gpu/plans/%s-sm%d", real_devices[d], real_capabilities[d]);
+    g_autofree char *batch = g_strconcat (name, "-batch", NULL);
+    g_test_add_data_func (name, GINT_TO_POINTER (d), test_device);
+    g_test_add_data_func (batch, GINT_TO_POINTER (d), test_batch);
+  }
+  g_test_add_func ("/gpu/plans/golden", test_golden);
+  return g_test_run ();
+}
