@@ -35,12 +35,17 @@ typedef struct _Cnn3dSession Cnn3dSession;
  * @backend: what runs the network
  * @threads: threads to compute on, the caller's included; 0 means one for each
  *   CPU that the process may run on, at most 16
+ * @direct_stem: compute the first convolution as a plain sum. By default the CPU
+ *   backend uses Winograd's minimal filtering over frames, which is faster and
+ *   rounds differently; frame by frame it cannot be used, so this is for results
+ *   that equal those of incremental inference bit by bit
  *
  * Options for cnn3d_session_new(). All zeros is the default.
  */
 typedef struct {
   Cnn3dBackend backend;
   int threads;
+  gboolean direct_stem;
 } Cnn3dSessionOptions;
 
 #define CNN3D_TYPE_SESSION (cnn3d_session_get_type ())

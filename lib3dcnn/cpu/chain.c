@@ -3,8 +3,8 @@
 /*
  * Runs a chain strip by strip. Of a strip, the producer's output is kept for as many frames as the
  * next step's window spans, in a ring in the second cache, and for some of its channel blocks at a
- * time. Rows at a strip's border are computed by both strips; that is less than what it costs to
- * write the whole output to memory and to read it back. Threads have strips of their own.
+ * time. The last rows of a strip's frames, which the next strip needs as well, are kept aside.
+ * Threads have strips of their own, and compute the rows at their common border both.
  */
 
 #include "lib3dcnn/cpu/engine.h"
@@ -14,12 +14,23 @@
 
 typedef struct {
   const Cnn3dCpuStep *producer, *middle, *last; /* last may be NULL */
-  int n_frames;   /* in the ring */
-  int n_blocks;   /* in the ring, at most */
-  int rows;       /* outputs of middle in a strip, at most */
-  int ring_rows;  /* that they need */
+  int step_frames; /* that the producer makes at a time */
+  int n_frames;    /* in the ring */
+  int max_blocks;  /* of a group, where a tile does not need more */
+  int n_blocks;    /* in the ring, at most */
+  int rows;        /* outputs of middle in a strip, at most */
+  int ring_rows;   /* that they need */
+  int overlap;     /* of these, rows that the next strip needs too */
   gsize in_frame, in_block; /* floats */
+  gsize point_floats;       /* of one point's planes (temporal_tmpl.h), of a strip */
 } Chain;
+
+/* What a thread works on. */
+typedef struct {
+  float *ring;   /* [block][frame][row][w][16] */
+  float *kept;   /* [block][frame][overlap][w][16], of all blocks and frames */
+  float *planes; /* [point][row][channel][padded w], of a stem that is temporal */
+} Room;
 
 /* Tiles from `first` on that belong to a ring of at most max blocks (one group at least). */
 static int
@@ -52,19 +63,48 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   const Cnn3dCpuStep *s = &engine->steps[index];
   const Cnn3dStep *middle = s[1].step;
   int row_bytes = s->step->out.w * CNN3D_BLOCK * (int) sizeof (float), end;
+  int row_floats = s->step->channels_in * cnn3d_padded_extent (s->step).w;
 
   *c = (Chain){ .producer = s, .middle = s + 1, .last = s->step->chain > 2 ? s + 2 : NULL,
-    .n_frames = MIN (middle->kernel.t, middle->in.t) };
-  /* At most three blocks, which is one tile of the widest vectors: so strips have many rows. */
+    .step_frames = s->temporal ? CNN3D_POINT_FRAMES : 1,
+    .overlap = MAX (middle->kernel.h - middle->stride.h, 0) };
+  c->n_frames = MIN (middle->kernel.t + c->step_frames - 1,
+      (middle->in.t + c->step_frames - 1) / c->step_frames * c->step_frames);
+  /* Few blocks, so that strips have many rows; but the transform of frames is for all of them. */
+  c->max_blocks = s->temporal ? 4 : 3;
   for (int first = 0; first < s->n_tiles; first = end) {
-    end = end_of_group (s, first, 3);
+    end = end_of_group (s, first, c->max_blocks);
     c->n_blocks = MAX (c->n_blocks, blocks_of_group (s, first, end));
   }
-  c->rows = RING_BYTES / (row_bytes * c->n_frames * c->n_blocks);
+  row_bytes *= c->n_frames * c->n_blocks;
+  if (s->temporal)
+    row_bytes += CNN3D_POINTS * s->step->stride.h * row_floats * (int) sizeof (float);
+  c->rows = RING_BYTES / row_bytes;
   c->rows = CLAMP ((c->rows - middle->kernel.h) / middle->stride.h + 1, 1, middle->out.h);
   c->ring_rows = (c->rows - 1) * middle->stride.h + middle->kernel.h;
   c->in_frame = (gsize) c->ring_rows * s->step->out.w * CNN3D_BLOCK;
   c->in_block = c->in_frame * c->n_frames;
+  if (s->temporal)
+    c->point_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * row_floats;
+}
+
+static gsize
+kept_rows_floats (const Chain *c)
+{
+  return (gsize) c->overlap * c->producer->step->out.w * CNN3D_BLOCK;
+}
+
+/* Floats of a thread's room; divides it if room is not NULL. */
+static gsize
+divide_room (const Chain *c, float *from, Room *room)
+{
+  const Cnn3dStep *step = c->producer->step;
+  gsize ring = c->in_block * c->n_blocks;
+  gsize kept = kept_rows_floats (c) * step->n_blocks * step->out.t;
+
+  if (room != NULL)
+    *room = (Room){ .ring = from, .kept = from + ring, .planes = from + ring + kept };
+  return ring + kept + CNN3D_POINTS * c->point_floats;
 }
 
 gsize
@@ -73,13 +113,42 @@ cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i)
   Chain c;
 
   chain_init (&c, engine, i);
-  return c.in_block * c.n_blocks;
+  return (divide_room (&c, NULL, NULL) + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
 }
 
-/* Rows [y0, y1) of frame t of the producer into the ring, where row y0 is the first. */
+/* The planes of all points for rows [y0, y1) of frames t to t + 3 of a stem. */
 static void
-produce (Cnn3dEngine *engine, const Chain *c, float *ring, int first_tile, int end_tile, int t, int y0,
-    int y1)
+transform_frames (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int y0, int y1)
+{
+  const Cnn3dStep *step = c->producer->step;
+  Cnn3dExtent padded = cnn3d_padded_extent (step);
+  int first = y0 * step->stride.h, end = (y1 - 1) * step->stride.h + step->kernel.h;
+  Cnn3dTemporalInputArgs args = { .width = padded.w, .out = room->planes,
+    .point_floats = (intptr_t) c->point_floats };
+
+  for (int row = first; row < end; row++)
+    for (int p = 0; p < step->channels_in; p++, args.out += padded.w) {
+      for (int k = 0; k < CNN3D_POINTS; k++) {
+        /* Past the last frame, like its border, there is nothing: so is the border before the first. */
+        int frame = t + k < padded.t ? t + k : 0;
+        args.rows[k] = engine->padded + (((gsize) p * padded.t + frame) * padded.h + row) * padded.w;
+      }
+      engine->kernels->temporal_input (&args);
+    }
+}
+
+/* Where row y (of the strip's, whose first is y0) of frame t lies in the ring. */
+static float *
+ring_row (const Chain *c, const Room *room, int t, int y)
+{
+  return room->ring + (t % c->n_frames) * c->in_frame
+      + (gsize) y * c->producer->step->out.w * CNN3D_BLOCK;
+}
+
+/* Rows [y0, y1) of frame t, or of the four frames from t on, into the ring from its row `place` on. */
+static void
+produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, int end_tile, int t,
+    int y0, int y1, int place)
 {
   const Cnn3dStep *step = c->producer->step;
   int first_half = c->producer->tiles[first_tile].first_half, w = step->out.w;
@@ -88,47 +157,90 @@ produce (Cnn3dEngine *engine, const Chain *c, float *ring, int first_tile, int e
   /* The stem reads padded planes, a row a call; a pointwise convolution reads all rows at once. */
   int rows_a_call = stem ? 1 : y1 - y0;
 
+  if (c->producer->temporal)
+    transform_frames (engine, c, room, t, y0, y1);
   for (int i = first_tile; i < end_tile; i++) {
     const Cnn3dTile *tile = &c->producer->tiles[i];
-    Cnn3dConvArgs args = { .taps = tile->taps, .n_taps = tile->n_taps, .weights = tile->weights,
-      .bias = tile->bias, .low = c->producer->low, .high = c->producer->high };
+    int32_t offsets[CNN3D_MAX_HALVES];
 
     for (int h = 0; h < tile->halves; h++) {
       int half = tile->first_half + h - first_half;
-      args.out_offsets[h] = (int32_t) (half / 2 * c->in_block) + half % 2 * CNN3D_HALF;
+      offsets[h] = (int32_t) (half / 2 * c->in_block) + half % 2 * CNN3D_HALF;
     }
     for (int y = y0; y < y1; y += rows_a_call) {
-      args.out = ring + (t % c->n_frames) * c->in_frame + (gsize) (y - y0) * w * CNN3D_BLOCK;
-      if (stem) {
-        args.x = engine->padded
-            + ((gsize) t * step->stride.t * padded.h + (gsize) y * step->stride.h) * padded.w;
-        engine->kernels->conv_planar (&args, tile->halves, w);
+      if (c->producer->temporal) {
+        Cnn3dTemporalArgs args = { .taps = tile->taps, .n_taps = tile->n_taps,
+          .weights = tile->weights, .bias = tile->bias, .low = c->producer->low,
+          .high = c->producer->high, .point_floats = (intptr_t) c->point_floats,
+          .x = room->planes + (gsize) (y - y0) * step->stride.h * step->channels_in * padded.w };
+
+        memcpy (args.out_offsets, offsets, sizeof offsets);
+        for (int k = 0; k < CNN3D_POINT_FRAMES; k++)
+          args.out[k] = ring_row (c, room, t + k, y - y0 + place);
+        engine->kernels->temporal (&args, tile->halves, w);
       } else {
-        args.x = engine->arena + ((gsize) t * step->out.h + y) * w * CNN3D_BLOCK;
-        engine->kernels->conv_blocked (&args, tile->halves, rows_a_call * w);
+        Cnn3dConvArgs args = { .taps = tile->taps, .n_taps = tile->n_taps, .weights = tile->weights,
+          .bias = tile->bias, .low = c->producer->low, .high = c->producer->high,
+          .out = ring_row (c, room, t, y - y0 + place) };
+
+        memcpy (args.out_offsets, offsets, sizeof offsets);
+        if (stem) {
+          args.x = engine->padded
+              + ((gsize) t * step->stride.t * padded.h + (gsize) y * step->stride.h) * padded.w;
+          engine->kernels->conv_planar (&args, tile->halves, w);
+        } else {
+          args.x = engine->arena + ((gsize) t * step->out.h + y) * w * CNN3D_BLOCK;
+          engine->kernels->conv_blocked (&args, tile->halves, rows_a_call * w);
+        }
       }
     }
   }
 }
 
-/* Outputs [y0, y1) of the middle step, of all frames, for the channels of some of the tiles. */
+/* Copies the rows that two strips share between the ring, from its row `place` on, and the room for them. */
 static void
-run_group (Cnn3dEngine *engine, const Chain *c, float *ring, int thread, int first_tile, int end_tile,
-    int y0, int y1)
+keep_rows (const Chain *c, const Room *room, int first_block, int n_blocks, int t, int place, gboolean back)
+{
+  gsize n = kept_rows_floats (c);
+
+  for (int b = 0; b < n_blocks; b++) {
+    float *ring = ring_row (c, room, t, place) + b * c->in_block;
+    float *kept = room->kept + ((gsize) (first_block + b) * c->producer->step->out.t + t) * n;
+
+    memcpy (back ? ring : kept, back ? kept : ring, n * sizeof (float));
+  }
+}
+
+/*
+ * Outputs [y0, y1) of the middle step, of all frames, for the channels of some of the tiles. below:
+ * whether the strip above was this thread's, above: whether the one below will be.
+ */
+static void
+run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile,
+    int end_tile, int y0, int y1, gboolean below, gboolean above)
 {
   const Cnn3dStep *middle = c->middle->step;
   int in0 = MAX (y0 * middle->stride.h - middle->pad.h, 0), done = 0;
   int in1 = MIN ((y1 - 1) * middle->stride.h - middle->pad.h + middle->kernel.h, middle->in.h);
   int first_block = c->producer->tiles[first_tile].first_half / 2;
+  int n_blocks = blocks_of_group (c->producer, first_tile, end_tile);
+  int known = below ? c->overlap : 0;
 
   for (int t = 0; t < middle->out.t; t++) {
     int needed = MIN (t * middle->stride.t - middle->pad.t + middle->kernel.t, middle->in.t);
 
-    for (; done < needed; done++)
-      produce (engine, c, ring, first_tile, end_tile, done, in0, in1);
-    for (int b = 0; b < blocks_of_group (c->producer, first_tile, end_tile); b++)
+    for (; done < needed; done += c->step_frames) {
+      produce (engine, c, room, first_tile, end_tile, done, in0 + known, in1, known);
+      for (int k = done; k < MIN (done + c->step_frames, middle->in.t); k++) {
+        if (below)
+          keep_rows (c, room, first_block, n_blocks, k, 0, TRUE);
+        if (above)
+          keep_rows (c, room, first_block, n_blocks, k, in1 - in0 - c->overlap, FALSE);
+      }
+    }
+    for (int b = 0; b < n_blocks; b++)
       for (int y = y0; y < y1; y++) {
-        Cnn3dRow row = { .in = ring + b * c->in_block, .in_frame = c->in_frame,
+        Cnn3dRow row = { .in = room->ring + b * c->in_block, .in_frame = c->in_frame,
           .in_frames = c->n_frames, .in_first_row = in0,
           .out = cnn3d_cpu_output_row (engine, middle, first_block + b, t, y) };
 
@@ -141,12 +253,13 @@ run_group (Cnn3dEngine *engine, const Chain *c, float *ring, int thread, int fir
 void
 cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
 {
-  float *ring = engine->rings + (gsize) thread * engine->ring_floats;
   const Cnn3dStep *middle;
   int first, end, group;
+  Room room;
   Chain c;
 
   chain_init (&c, engine, index);
+  divide_room (&c, engine->rings + (gsize) thread * engine->ring_floats, &room);
   middle = c.middle->step;
   first = (int) cnn3d_share (middle->out.h, thread, engine->n_threads);
   end = (int) cnn3d_share (middle->out.h, thread + 1, engine->n_threads);
@@ -155,8 +268,8 @@ cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
     int y1 = MIN (y0 + c.rows, end);
 
     for (int tile = 0; tile < c.producer->n_tiles; tile = group) {
-      group = end_of_group (c.producer, tile, 3);
-      run_group (engine, &c, ring, thread, tile, group, y0, y1);
+      group = end_of_group (c.producer, tile, c.max_blocks);
+      run_group (engine, &c, &room, thread, tile, group, y0, y1, y0 > first, y1 < end);
     }
     for (int t = 0; c.last != NULL && t < middle->out.t; t++) {
       gint64 row = (gint64) t * middle->out.h;

@@ -22,8 +22,10 @@
 #define HALF_OF(v) ((v) * CNN3D_VW / CNN3D_HALF)
 #define IN_HALF(v) ((v) * CNN3D_VW % CNN3D_HALF)
 
+/* The sums are clamped if clamp is set, and stored as they are if not. */
 INLINE void
-conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, const int step)
+conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, const int step,
+    const int clamp)
 {
   const int nv = FULL (halves);
   const float *x = a->x + position * step, *w = a->weights;
@@ -80,7 +82,7 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
         acc[v][p] += load (r + p * CNN3D_BLOCK);
     }
     UNROLL for (int p = 0; p < np; p++)
-      store (out + p * CNN3D_BLOCK, vclamp (acc[v][p], low, high));
+      store (out + p * CNN3D_BLOCK, clamp ? vclamp (acc[v][p], low, high) : acc[v][p]);
   }
 #if CNN3D_VW == 16
   if (TAIL (halves)) {
@@ -94,7 +96,7 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
     }
     UNROLL for (int p = 0; p < np; p++)
       *(HU *) (out + p * CNN3D_BLOCK) =
-          (H) _mm256_min_ps (high, _mm256_max_ps (low, (__m256) tail[p]));
+          clamp ? (H) _mm256_min_ps (high, _mm256_max_ps (low, (__m256) tail[p])) : tail[p];
   }
 #endif
 }
@@ -117,7 +119,7 @@ tile_positions (const int halves)
 #define TILE_CASE(np)                                                                              \
   case np:                                                                                         \
     if (np < tile_positions (halves))                                                              \
-      conv_tile (a, p, halves, np < CNN3D_TILE_POSITIONS ? np : 1, step);                          \
+      conv_tile (a, p, halves, np < CNN3D_TILE_POSITIONS ? np : 1, step, 1);                          \
     break;
 
 INLINE void
@@ -127,7 +129,7 @@ conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int ste
   intptr_t p = 0;
 
   for (; p + np <= positions; p += np)
-    conv_tile (a, p, halves, np, step);
+    conv_tile (a, p, halves, np, step, 1);
   switch (positions - p) {
     TILE_CASE (1)
     TILE_CASE (2)

@@ -36,7 +36,7 @@ alloc_floats (gsize n)
 }
 
 static void
-init_step (Cnn3dEngine *engine, guint i)
+init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
 {
   Cnn3dCpuStep *s = &engine->steps[i];
   const Cnn3dStep *step = s->step = cnn3d_plan_step (engine->plan, (int) i);
@@ -48,6 +48,9 @@ init_step (Cnn3dEngine *engine, guint i)
     case CNN3D_STEP_STEM:
       g_assert (i == 0 && step->stride.w == 2);
       s->run = cnn3d_cpu_run_stem;
+      /* Pays where the output has many frames, and chains alone know what to do with four at a time. */
+      s->temporal = !options->direct_stem && step->chain > 1 && step->kernel.t == 3
+          && step->stride.t == 1 && step->pad.t == 1 && step->out.t >= CNN3D_POINT_FRAMES;
       engine->padded = alloc_floats (3 * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step)));
       break;
     case CNN3D_STEP_CONV: {
@@ -107,7 +110,7 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   engine->use_gemm = cnn3d_gemm_init (kernels);
   engine->steps = g_new0 (Cnn3dCpuStep, n);
   for (guint i = 0; i < n; i++)
-    init_step (engine, i);
+    init_step (engine, i, options);
   cnn3d_cpu_pack (engine);
   for (guint i = 0; i < n; i++)
     if (engine->steps[i].step->chain > 1) {

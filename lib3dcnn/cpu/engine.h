@@ -31,6 +31,7 @@ typedef struct {
   Cnn3dTile *tiles; /* of convolutions other than depthwise */
   int n_tiles;
   int *tile_split;  /* n_threads + 1: the tiles of each thread, if they are split by tiles */
+  gboolean temporal; /* a stem by Winograd's filtering over frames; tiles hold the taps of one frame */
   const float *weights, *bias; /* of DEPTHWISE: [block][27][16] and [block][16]; or see gemm.c */
 } Cnn3dCpuStep;
 
@@ -54,7 +55,7 @@ struct _Cnn3dEngine {
   gboolean use_gemm; /* 1x1x1 convolutions by OpenBLAS */
   float *gemm;       /* for each thread, its matrices */
   gsize gemm_floats;
-  float *rings;      /* for each thread, the part of a producer's output that a chain works on */
+  float *rings;      /* for each thread, what a chain works on (chain.c) */
   gsize ring_floats;
   gint64 *times; /* of a profile: nanoseconds at the start of each step and at the end; else NULL */
   /* The clip that is being run. */
@@ -63,6 +64,12 @@ struct _Cnn3dEngine {
 
 /* Fills in steps, tiles, packed weights. */
 void cnn3d_cpu_pack (Cnn3dEngine *engine);
+
+/* winograd.c: the points' weights of three taps g, for F(4, 3). */
+void cnn3d_winograd_f4 (const double *g, double *points);
+/* What pack.c does for other tiles. */
+void cnn3d_winograd_pack_temporal (const Cnn3dStep *step, const Cnn3dFolded *folded, Cnn3dTile *tile,
+    int32_t *taps, float *weights);
 
 /* Below this many positions a step streams weights, and threads split output channels instead. */
 #define CNN3D_SPLIT_POSITIONS 392

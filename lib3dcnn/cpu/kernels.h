@@ -34,6 +34,32 @@ typedef struct {
   float low, high;                             /* the activation as bounds */
 } Cnn3dConvArgs;
 
+/*
+ * Four frames of a row of the stem at a time (temporal_tmpl.h). x holds the input planes of the
+ * first of six points; a tap is an input channel at one place of the kernel within a frame.
+ */
+#define CNN3D_POINTS 6
+#define CNN3D_POINT_FRAMES 4
+typedef struct {
+  const float *x;
+  intptr_t point_floats; /* from one point's planes to the next one's */
+  const int32_t *taps;
+  int n_taps;
+  const float *weights; /* [6][n_taps][halves * 8] */
+  const float *bias;    /* [halves * 8] */
+  float *out[CNN3D_POINT_FRAMES];
+  int32_t out_offsets[CNN3D_MAX_HALVES];
+  float low, high;
+} Cnn3dTemporalArgs;
+
+/* One row of six frames to one row of each of the six points' planes. */
+typedef struct {
+  const float *rows[CNN3D_POINTS];
+  int width;
+  float *out;
+  intptr_t point_floats;
+} Cnn3dTemporalInputArgs;
+
 /* One output row of one block of a depthwise convolution with a 3x3x3 kernel. */
 typedef struct {
   int n_rows; /* input rows inside of the border, with the weights that meet them */
@@ -67,6 +93,8 @@ typedef struct {
 
 typedef void Cnn3dPixelFunc (const Cnn3dPixelArgs *args);
 typedef void Cnn3dConvFunc (const Cnn3dConvArgs *args, int halves, int positions);
+typedef void Cnn3dTemporalFunc (const Cnn3dTemporalArgs *args, int halves, int positions);
+typedef void Cnn3dTemporalInputFunc (const Cnn3dTemporalInputArgs *args);
 typedef void Cnn3dDepthwiseFunc (const Cnn3dDepthwiseArgs *args);
 typedef void Cnn3dPoolFunc (const Cnn3dPoolArgs *args);
 

@@ -5,7 +5,7 @@
 #if defined __AVX512F__
 #define CNN3D_VW 16
 #define CNN3D_TILE_HALVES 6
-#define CNN3D_TILE_POSITIONS 12
+#define CNN3D_TILE_POSITIONS 14
 #define CNN3D_DEPTHWISE_RUN 14
 #elif defined __AVX2__
 #define CNN3D_VW 8
@@ -27,6 +27,7 @@
 #include "lib3dcnn/cpu/conv_tmpl.h"
 #include "lib3dcnn/cpu/depthwise_tmpl.h"
 #include "lib3dcnn/cpu/pool_tmpl.h"
+#include "lib3dcnn/cpu/temporal_tmpl.h"
 
 /* Left to the compiler, which has the permutes for it. */
 static void

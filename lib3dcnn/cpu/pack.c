@@ -163,6 +163,8 @@ make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
     s->tiles[i].first_half = h;
     s->tiles[i].halves = best_next[h] - h;
     s->tiles[i].n_taps = taps_of (&cut, groups_of (&cut, h, s->tiles[i].halves));
+    if (s->temporal)
+      s->tiles[i].n_taps /= step->kernel.t;
     i++;
   }
 }
@@ -185,23 +187,18 @@ tap_offset (const Cnn3dEngine *engine, const Cnn3dStep *step, int c, int k)
 }
 
 static void
-pack_tile (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dFolded *folded, Cnn3dTile *tile,
+pack_taps (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dFolded *folded, Cnn3dTile *tile,
     int32_t *taps, float *weights)
 {
   Cut cut;
   guint64 groups;
   const int *channel = step->lane_channel + tile->first_half * CNN3D_HALF;
   int lanes = tile->halves * CNN3D_HALF, n = 0;
-  float *bias = weights;
 
   init_cut (&cut, engine, step);
   groups = groups_of (&cut, tile->first_half, tile->halves);
-  for (int i = 0; i < lanes; i++)
-    bias[i] = channel[i] >= 0 ? folded->bias[channel[i]] : 0;
-  weights += lanes;
   tile->taps = taps;
   tile->weights = weights;
-  tile->bias = bias;
 
   for (int g = 0; g < step->groups; g++) {
     if (!(groups >> g & 1))
@@ -216,6 +213,24 @@ pack_tile (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dFolded *
         }
       }
   }
+}
+
+/* Bias, weights and offsets. */
+static void
+pack_tile (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *folded, Cnn3dTile *tile,
+    int32_t *taps, float *weights)
+{
+  const Cnn3dStep *step = s->step;
+  const int *channel = step->lane_channel + tile->first_half * CNN3D_HALF;
+  int lanes = tile->halves * CNN3D_HALF;
+
+  tile->bias = weights;
+  for (int i = 0; i < lanes; i++)
+    *weights++ = channel[i] >= 0 ? folded->bias[channel[i]] : 0;
+  if (s->temporal)
+    cnn3d_winograd_pack_temporal (step, folded, tile, taps, weights);
+  else
+    pack_taps (engine, step, folded, tile, taps, weights);
 
   for (int h = 0; h < tile->halves; h++) {
     int lane = (tile->first_half + h) * CNN3D_HALF;
@@ -259,6 +274,15 @@ plain_floats (const Cnn3dEngine *engine, const Cnn3dStep *step)
   return 0;
 }
 
+/* Floats of a tile's bias and weights. */
+static gsize
+tile_floats (const Cnn3dCpuStep *s, const Cnn3dTile *tile)
+{
+  gsize n = (gsize) tile->n_taps * (s->temporal ? CNN3D_POINTS : 1) + 1;
+
+  return round_up (n * (gsize) tile->halves * CNN3D_HALF);
+}
+
 void
 cnn3d_cpu_pack (Cnn3dEngine *engine)
 {
@@ -277,7 +301,7 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
       make_tiles (engine, s);
     for (int t = 0; t < s->n_tiles; t++) {
       n_taps += (gsize) s->tiles[t].n_taps;
-      n_weights += round_up (((gsize) s->tiles[t].n_taps + 1) * s->tiles[t].halves * CNN3D_HALF);
+      n_weights += tile_floats (s, &s->tiles[t]);
     }
   }
   weights = engine->weights = g_aligned_alloc (n_weights, sizeof (float), 64);
@@ -302,9 +326,9 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
     for (int t = 0; t < s->n_tiles; t++) {
       Cnn3dTile *tile = &s->tiles[t];
 
-      pack_tile (engine, s->step, folded, tile, taps, weights);
+      pack_tile (engine, s, folded, tile, taps, weights);
       taps += tile->n_taps;
-      weights += round_up (((gsize) tile->n_taps + 1) * tile->halves * CNN3D_HALF);
+      weights += tile_floats (s, tile);
     }
   }
 }

@@ -52,8 +52,8 @@ typedef struct {
   Tile tiles[128];
 } ConvBench;
 
-static float *
-alloc (size_t floats)
+float *
+bench_alloc (size_t floats)
 {
   size_t bytes = (floats * sizeof (float) + 63) / 64 * 64;
   float *p = aligned_alloc (64, bytes);
@@ -116,10 +116,10 @@ bench_layer (const Kernel *kernel, const ConvLayer *l)
   b.padded_w = b.stride * l->w + pad;
   plane = (l->t + pad) * b.padded_h * b.padded_w;
   floats = b.stride == 2 ? (size_t) (l->in * plane) : (size_t) ((l->in + 15) / 16 * plane * 16);
-  b.x = alloc (floats);
-  b.out = alloc ((size_t) ((l->out + 15) / 16 * 16 * positions));
-  b.weights = alloc ((size_t) (l->in * volume * lanes));
-  b.bias = alloc ((size_t) lanes);
+  b.x = bench_alloc (floats);
+  b.out = bench_alloc ((size_t) ((l->out + 15) / 16 * 16 * positions));
+  b.weights = bench_alloc ((size_t) (l->in * volume * lanes));
+  b.bias = bench_alloc ((size_t) lanes);
   b.taps = malloc ((size_t) (l->in * volume) * sizeof (int32_t));
 
   for (int c = 0; c < l->in; c++)
@@ -271,10 +271,10 @@ bench_planes (const Kernel *kernel, int stride, double flops, void (*run) (void 
     size_t out = (size_t) (l->blocks * b.out_t * b.out_h * b.out_w * CNN3D_BLOCK);
     char shape[64];
 
-    b.x = alloc (in);
-    b.out = alloc (out);
-    b.weights = alloc ((size_t) (l->blocks * 27 * CNN3D_BLOCK));
-    b.line = alloc ((size_t) (l->w * CNN3D_BLOCK));
+    b.x = bench_alloc (in);
+    b.out = bench_alloc (out);
+    b.weights = bench_alloc ((size_t) (l->blocks * 27 * CNN3D_BLOCK));
+    b.line = bench_alloc ((size_t) (l->w * CNN3D_BLOCK));
     snprintf (shape, sizeof shape, "%s %d %dx%dx%d", l->network, l->blocks * CNN3D_BLOCK, l->t,
         l->h, l->w);
     flops_all = flops * l->blocks * CNN3D_BLOCK * taps_inside (l->t, stride)
@@ -317,7 +317,7 @@ run_pixels (void *data)
 void
 bench_Pixel (const Kernel *kernel)
 {
-  float *rgb = alloc (112 * 112 * 3 / 4), *planes = alloc (3 * 112);
+  float *rgb = bench_alloc (112 * 112 * 3 / 4), *planes = bench_alloc (3 * 112);
   PixelBench b = { kernel, { .rgb = (uint8_t *) rgb, .width = 112, .channel = { 0, 1, 2 },
                                .mean = { 114, 107, 99 }, .scale = { 1, 1, 1 },
                                .planes = { planes, planes + 112, planes + 224 } } };

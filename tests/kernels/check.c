@@ -2,7 +2,7 @@
 
 /* Each family against naive sums in double precision, on every tail that its kernels have. */
 
-#include "tests/kernels/kernels-test.h"
+#include "tests/kernels/check.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,9 +10,8 @@
 #define MAX_POSITIONS 40
 #define MAX_TAPS 200
 #define MAX_WIDTH 72
-#define MAX_ROWS 64
 
-static void
+void
 random_fill (float *p, size_t n, bool exact)
 {
   for (size_t i = 0; i < n; i++)
@@ -29,7 +28,7 @@ shuffle (int *p, int n)
   }
 }
 
-static const char *
+const char *
 random_bounds (float *low, float *high)
 {
   static const char *const names[] = { "no activation", "ReLU", "ReLU6" };
@@ -46,19 +45,14 @@ clamp (double v, double low, double high)
   return v < low ? low : v > high ? high : v;
 }
 
-/* Expects v between the bounds; an error of v is none beyond them. */
-static void
+void
 expect (const float *out, double v, float low, float high, double error)
 {
   /* -0 would be no difference worth a failure, and ReLU may give either. */
   case_expect (out, clamp (v, low, high) + 0.0, error);
 }
 
-/*
- * Gives each half a place in a buffer of blocks: pairs that share a block where the kernel takes
- * them so, any half of any block elsewhere.
- */
-static void
+void
 place_halves (const Cnn3dKernels *table, int32_t *offsets, int halves, int blocks, int positions)
 {
   int order[2 * (CNN3D_MAX_HALVES + 1)], align = table->align_halves, places = 2 * blocks / align;
@@ -149,8 +143,7 @@ check_Conv (const Kernel *kernel, bool exact)
         conv_case (kernel, exact, halves, positions);
 }
 
-/* Rows of one buffer in any order, with poison before, between and after them. */
-static void
+void
 scatter_rows (const float **rows, int n, int row_floats, bool exact, uint32_t poison)
 {
   int order[MAX_ROWS], gap = random_int (1, 40);

@@ -27,6 +27,8 @@ struct Kernel {
 enum {
   PARAM_conv_blocked = 16, /* floats from one position's input to the next one's */
   PARAM_conv_planar = 2,
+  PARAM_temporal = 2,
+  PARAM_temporal_input = 0,
   PARAM_depthwise_s1 = 1, /* stride */
   PARAM_depthwise_s2 = 2,
   PARAM_pool_max = 1,
@@ -36,10 +38,14 @@ enum {
 
 /* One check and one benchmark for each family. */
 void check_Conv (const Kernel *kernel, bool exact);
+void check_Temporal (const Kernel *kernel, bool exact);
+void check_TemporalInput (const Kernel *kernel, bool exact);
 void check_Depthwise (const Kernel *kernel, bool exact);
 void check_Pool (const Kernel *kernel, bool exact);
 void check_Pixel (const Kernel *kernel, bool exact);
 void bench_Conv (const Kernel *kernel);
+void bench_Temporal (const Kernel *kernel);
+void bench_TemporalInput (const Kernel *kernel);
 void bench_Depthwise (const Kernel *kernel);
 void bench_Pool (const Kernel *kernel);
 void bench_Pixel (const Kernel *kernel);
@@ -82,6 +88,9 @@ void fill (float *p, size_t floats, uint32_t bits);
 /* Prints one benchmark: the kernel is called through run until it took long enough. */
 void bench_run (const Kernel *kernel, const char *shape, double flops, double bytes,
     void (*run) (void *data), void *data);
+
+/* Aligned, and filled with small numbers. */
+float *bench_alloc (size_t floats);
 
 /* peak_tmpl.c: n rounds of multiply-adds in registers; returns the floating point operations. */
 typedef double PeakFunc (long n);

@@ -35,9 +35,9 @@ static const Cnn3dConfig configs[] = {
 };
 
 static float *
-run (Cnn3dModel *model, Cnn3dBackend backend, int threads, const float *clip)
+run (Cnn3dModel *model, Cnn3dBackend backend, int threads, gboolean direct_stem, const float *clip)
 {
-  Cnn3dSessionOptions options = { .backend = backend, .threads = threads };
+  Cnn3dSessionOptions options = { .backend = backend, .threads = threads, .direct_stem = direct_stem };
   g_autoptr (GError) error = NULL;
   g_autoptr (Cnn3dSession) session = cnn3d_session_new (model, &options, &error);
   float *logits = g_new (float, cnn3d_model_get_config (model)->classes);
@@ -85,7 +85,7 @@ test_config (gconstpointer data)
   g_assert_no_error (error);
   clip = g_new (float, 3 * config->frames * config->size * config->size);
   cnn3d_hash_clip (config, "odd", clip);
-  expected = run (model, CNN3D_BACKEND_REFERENCE, 1, clip);
+  expected = run (model, CNN3D_BACKEND_REFERENCE, 1, FALSE, clip);
 
   for (int i = 0; cnn3d_isa_get (i) != NULL; i++)
     for (guint t = 0; t < G_N_ELEMENTS (threads); t++) {
@@ -93,7 +93,7 @@ test_config (gconstpointer data)
       double difference;
 
       setenv (CNN3D_ISA_ENV, cnn3d_isa_get (i)->isa, TRUE);
-      logits = run (model, CNN3D_BACKEND_CPU, threads[t], clip);
+      logits = run (model, CNN3D_BACKEND_CPU, threads[t], t % 2, clip);
       difference = compare (logits, expected, config->classes);
       worst = MAX (worst, difference);
     }
@@ -116,6 +116,25 @@ test_unknown_isa (void)
   unsetenv (CNN3D_ISA_ENV);
 }
 
+/* The option does choose another kernel, and both are right. */
+static void
+test_direct_stem (void)
+{
+  Cnn3dConfig config = { .arch = CNN3D_ARCH_SHUFFLENET, .width = 0.5, .frames = 16, .size = 112 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (&config, "odd", &error);
+  g_autofree float *clip = g_new (float, 3 * 16 * 112 * 112), *direct = NULL, *filtered = NULL;
+  int classes;
+
+  g_assert_no_error (error);
+  classes = cnn3d_model_get_config (model)->classes;
+  cnn3d_hash_clip (&config, "odd", clip);
+  direct = run (model, CNN3D_BACKEND_CPU, 1, TRUE, clip);
+  filtered = run (model, CNN3D_BACKEND_CPU, 1, FALSE, clip);
+  g_assert_cmpint (memcmp (direct, filtered, (gsize) classes * sizeof (float)), !=, 0);
+  g_test_message ("difference: %.2e of the largest logit", compare (filtered, direct, classes));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -127,6 +146,7 @@ main (int argc, char **argv)
         c->size, i);
     g_test_add_data_func (name, c, test_config);
   }
+  g_test_add_func ("/backend/direct-stem", test_direct_stem);
   g_test_add_func ("/backend/unknown-isa", test_unknown_isa);
   return g_test_run ();
 }

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Winograd's kernels on layers of the paper's networks. FLOPs are those of the direct convolution. */
+
+#include "tests/kernels/kernels-test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SIZE 56 /* of the stem's output */
+#define PADDED (2 * SIZE + 2)
+
+typedef struct {
+  const Kernel *kernel;
+  int channels;
+  float *x, *weights, *bias, *out;
+  int32_t taps[27];
+} TemporalBench;
+
+/* Four frames of the stem. */
+static void
+run_temporal (void *data)
+{
+  const TemporalBench *b = data;
+  int n_halves = (b->channels + CNN3D_HALF - 1) / CNN3D_HALF;
+  Cnn3dTemporalArgs a = { .point_floats = 3 * PADDED * PADDED, .taps = b->taps, .n_taps = 27,
+    .bias = b->bias, .low = 0, .high = 6 };
+
+  for (int y = 0; y < SIZE; y++)
+    for (int half = 0, halves; half < n_halves; half += halves) {
+      halves = n_halves - half;
+      if (halves > b->kernel->table->max_halves)
+        halves = b->kernel->table->max_halves;
+      a.x = b->x + 2 * y * PADDED;
+      a.weights = b->weights + half * CNN3D_HALF * 27 * CNN3D_POINTS;
+      for (int h = 0; h < halves; h++)
+        a.out_offsets[h] = (half + h) / 2 * SIZE * SIZE * 16 + (half + h) % 2 * CNN3D_HALF;
+      for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
+        a.out[t] = b->out + ((t * 4 * SIZE) + y) * SIZE * CNN3D_BLOCK;
+      ((Cnn3dTemporalFunc *) b->kernel->func) (&a, halves, SIZE);
+    }
+}
+
+void
+bench_Temporal (const Kernel *kernel)
+{
+  static const struct {
+    const char *network;
+    int channels;
+  } stems[] = { { "MobileNetV1 1.0x", 32 }, { "SqueezeNet", 64 }, { "ShuffleNetV1", 24 },
+    { "ShuffleNetV1 0.5x", 12 } };
+
+  for (size_t i = 0; i < sizeof stems / sizeof *stems; i++) {
+    int n = stems[i].channels;
+    TemporalBench b = { .kernel = kernel, .channels = n, .x = bench_alloc (18 * PADDED * PADDED),
+      .weights = bench_alloc (64 * 27 * 6), .bias = bench_alloc (64),
+      .out = bench_alloc (16 * SIZE * SIZE * 16) };
+    char shape[64];
+
+    for (int k = 0; k < 27; k++)
+      b.taps[k] = (k / 9 * PADDED + k / 3 % 3) * PADDED + k % 3;
+    snprintf (shape, sizeof shape, "%s 3>%d k3 4x56x56", stems[i].network, n);
+    bench_run (kernel, shape, 2.0 * 81 * n * 4 * SIZE * SIZE,
+        4.0 * (18.0 * PADDED * PADDED + 4.0 * n * SIZE * SIZE), run_temporal, &b);
+    free (b.x);
+    free (b.weights);
+    free (b.bias);
+    free (b.out);
+  }
+}
+
+typedef struct {
+  const Kernel *kernel;
+  Cnn3dTemporalInputArgs args;
+} InputBench;
+
+static void
+run_input (void *data)
+{
+  const InputBench *b = data;
+
+  for (int h = 0; h < 9; h++) {
+    Cnn3dTemporalInputArgs a = b->args;
+
+    a.out += h * PADDED;
+    ((Cnn3dTemporalInputFunc *) b->kernel->func) (&a);
+  }
+}
+
+void
+bench_TemporalInput (const Kernel *kernel)
+{
+  float *x = bench_alloc (6 * PADDED), *out = bench_alloc (6 * 9 * PADDED);
+  InputBench b = { kernel, { .width = PADDED, .out = out, .point_floats = 9 * PADDED } };
+
+  for (int t = 0; t < CNN3D_POINTS; t++)
+    b.args.rows[t] = x + t * PADDED;
+  bench_run (kernel, "9 rows of 114", 22.0 * 9 * PADDED, 48.0 * 9 * PADDED, run_input, &b);
+  free (x);
+  free (out);
+}

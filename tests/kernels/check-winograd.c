@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The kernels of Winograd's minimal filtering, against naive sums with its matrices. */
+
+#include "tests/kernels/check.h"
+
+#include <math.h>
+
+#define MAX_POSITIONS 60
+#define MAX_TAPS 60
+
+/* F(4, 3) at 0, 1, -1, 2, -2 and infinity. */
+static const double b4[6][6] = { { 4, 0, -5, 0, 1, 0 }, { 0, -4, -4, 1, 1, 0 },
+  { 0, 4, -4, -1, 1, 0 }, { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 } };
+static const double a4[4][6] = { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 },
+  { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } };
+
+static void
+temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
+{
+  static int32_t taps[MAX_TAPS];
+  int n_taps = random_int (0, MAX_TAPS), lanes = halves * CNN3D_HALF, step = kernel->param;
+  int blocks = halves + random_int (0, 1), reach = random_int (0, 2 * MAX_POSITIONS);
+  int point_floats = reach + (positions - 1) * step + 1 + random_int (0, 9);
+  size_t out_floats = (size_t) (blocks * positions * CNN3D_BLOCK);
+  float *x, *weights, *bias;
+  Cnn3dTemporalArgs a = { .taps = taps, .n_taps = n_taps, .point_floats = point_floats };
+  const char *activation = random_bounds (&a.low, &a.high);
+
+  case_begin ("%d halves, %d positions, %d taps, %s", halves, positions, n_taps, activation);
+  x = guarded ((size_t) (CNN3D_POINTS * point_floats));
+  weights = guarded ((size_t) (CNN3D_POINTS * n_taps * lanes));
+  bias = guarded ((size_t) lanes);
+  for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
+    a.out[t] = guarded (out_floats);
+  random_fill (weights, (size_t) (CNN3D_POINTS * n_taps * lanes), exact);
+  random_fill (bias, (size_t) lanes, exact);
+
+  /* All of the input that no tap meets stays poison. */
+  for (int k = 0; k < n_taps; k++) {
+    taps[k] = k == 0 ? reach : k == 1 ? 0 : random_int (0, reach);
+    for (int j = 0; j < CNN3D_POINTS; j++)
+      for (int p = 0; p < positions; p++)
+        x[j * point_floats + taps[k] + p * step] = random_value (exact);
+  }
+  place_halves (kernel->table, a.out_offsets, halves, blocks, positions);
+  case_freeze ();
+
+  for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
+    for (int p = 0; p < positions; p++)
+      for (int i = 0; i < lanes; i++) {
+        double sum = bias[i], sum_abs = fabs (bias[i]);
+
+        for (int j = 0; j < CNN3D_POINTS; j++)
+          for (int k = 0; k < n_taps; k++) {
+            double product = a4[t][j] * x[j * point_floats + taps[k] + p * step]
+                * weights[(j * n_taps + k) * lanes + i];
+            sum += product;
+            sum_abs += fabs (product);
+          }
+        /* The bias goes through the sums and differences of the points 1 and -1. */
+        expect (a.out[t] + a.out_offsets[i / 8] + i % 8 + p * CNN3D_BLOCK, sum, a.low, a.high,
+            error_bound (exact, n_taps + 4, sum_abs));
+      }
+
+  a.x = x;
+  a.weights = weights;
+  a.bias = bias;
+  ((Cnn3dTemporalFunc *) kernel->func) (&a, halves, positions);
+  case_end ();
+}
+
+void
+check_Temporal (const Kernel *kernel, bool exact)
+{
+  for (int round = 0; round < 2 * rounds && !guard_failed (); round++)
+    for (int halves = 1; halves <= kernel->table->max_halves; halves++)
+      for (int positions = 1; positions <= MAX_POSITIONS && !guard_failed (); positions++)
+        temporal_case (kernel, exact, halves, positions);
+}
+
+static void
+temporal_input_case (const Kernel *kernel, bool exact, int width)
+{
+  Cnn3dTemporalInputArgs a = { .width = width, .point_floats = width + random_int (0, 20) };
+
+  case_begin ("width %d", width);
+  scatter_rows (a.rows, CNN3D_POINTS, width, exact, POISON);
+  a.out = guarded ((size_t) (CNN3D_POINTS * a.point_floats));
+  case_freeze ();
+
+  for (int j = 0; j < CNN3D_POINTS; j++)
+    for (int i = 0; i < width; i++) {
+      double sum = 0, sum_abs = 0;
+
+      for (int k = 0; k < CNN3D_POINTS; k++) {
+        sum += b4[j][k] * a.rows[k][i];
+        sum_abs += fabs (b4[j][k] * a.rows[k][i]);
+      }
+      case_expect (a.out + j * a.point_floats + i, sum + 0.0, error_bound (exact, 6, sum_abs));
+    }
+
+  ((Cnn3dTemporalInputFunc *) kernel->func) (&a);
+  case_end ();
+}
+
+void
+check_TemporalInput (const Kernel *kernel, bool exact)
+{
+  for (int round = 0; round < 4 * rounds && !guard_failed (); round++)
+    for (int width = 1; width <= 2 * MAX_POSITIONS && !guard_failed (); width++)
+      temporal_input_case (kernel, exact, width);
+}
