@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/gstvideoclassify3d.h"
+#ifdef HAVE_PANGOCAIRO
+#include "gst/gstvideoclassoverlay.h"
+#endif
 
 static gboolean
 plugin_init (GstPlugin * plugin)
 {
-  return GST_ELEMENT_REGISTER (videoclassify3d, plugin);
+  gboolean ok = GST_ELEMENT_REGISTER (videoclassify3d, plugin);
+
+#ifdef HAVE_PANGOCAIRO
+  ok |= GST_ELEMENT_REGISTER (videoclassoverlay, plugin);
+#endif
+  return ok;
 }
 
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, videoclassify3d,

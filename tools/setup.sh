@@ -7,6 +7,7 @@ packages="
   build-essential meson ninja-build pkg-config
   libglib2.0-dev libjson-glib-dev libzip-dev libopenblas-dev
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev
+  libpango1.0-dev libcairo2-dev fonts-dejavu-core
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-libav gstreamer1.0-tools
   python3
 "
