@@ -12,6 +12,7 @@ static const Command commands[] = {
   { "run", "run one raw clip through a model", cmd_run },
 #ifdef HAVE_GST
   { "classify", "classify videos", cmd_classify },
+  { "synth", "make labelled clips of camera motion", cmd_synth },
 #endif
   { "export", "write a model as ONNX", cmd_export },
   { "bench", "measure how long models take", cmd_bench },

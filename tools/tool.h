@@ -24,6 +24,7 @@ int cmd_import (int argc, char **argv);
 int cmd_verify (int argc, char **argv);
 int cmd_run (int argc, char **argv);
 int cmd_classify (int argc, char **argv);
+int cmd_synth (int argc, char **argv);
 int cmd_export (int argc, char **argv);
 int cmd_bench (int argc, char **argv);
 
