@@ -124,8 +124,7 @@ cmd_synth (int argc, char **argv)
           "Makes labelled clips of camera motion: static, pan left and right, tilt up and down, zoom in and\n"
           "out, roll clockwise and counterclockwise, shake. Pan, tilt and zoom are the camera's: in\n"
           "\"pan left\" the picture moves right. In \"roll clockwise\" the picture turns clockwise.\n\nExample:\n"
-          "  3dcnn synth --images /usr/share/backgrounds --clips 20000 -o motion\n"
-          "  3dcnn train --arch shufflenet --width 0.5 --data motion/train --val motion/test -o motion.safetensors\n",
+          "  3dcnn synth --images /usr/share/backgrounds --clips 20000 -o motion\n",
           0, 0))
     return EXIT_USAGE;
   as_videos = g_strcmp0 (format, "video") == 0;
