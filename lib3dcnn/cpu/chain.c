@@ -32,9 +32,8 @@ typedef struct {
   float *planes; /* [point][row][channel][padded w], of a stem that is temporal */
 } Room;
 
-/* Tiles from `first` on that belong to a ring of at most max blocks (one group at least). */
-static int
-end_of_group (const Cnn3dCpuStep *s, int first, int max)
+int
+cnn3d_cpu_end_of_group (const Cnn3dCpuStep *s, int first, int max)
 {
   int end = 0, begin = s->tiles[first].first_half;
 
@@ -49,8 +48,8 @@ end_of_group (const Cnn3dCpuStep *s, int first, int max)
   return end;
 }
 
-static int
-blocks_of_group (const Cnn3dCpuStep *s, int first, int end)
+int
+cnn3d_cpu_blocks_of_group (const Cnn3dCpuStep *s, int first, int end)
 {
   int next = end < s->n_tiles ? s->tiles[end].first_half : s->step->n_blocks * 2;
 
@@ -73,8 +72,8 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   /* Few blocks, so that strips have many rows; but the transform of frames is for all of them. */
   c->max_blocks = s->temporal ? 4 : 3;
   for (int first = 0; first < s->n_tiles; first = end) {
-    end = end_of_group (s, first, c->max_blocks);
-    c->n_blocks = MAX (c->n_blocks, blocks_of_group (s, first, end));
+    end = cnn3d_cpu_end_of_group (s, first, c->max_blocks);
+    c->n_blocks = MAX (c->n_blocks, cnn3d_cpu_blocks_of_group (s, first, end));
   }
   row_bytes *= c->n_frames * c->n_blocks;
   if (s->temporal)
@@ -223,7 +222,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
   int in0 = MAX (y0 * middle->stride.h - middle->pad.h, 0), done = 0;
   int in1 = MIN ((y1 - 1) * middle->stride.h - middle->pad.h + middle->kernel.h, middle->in.h);
   int first_block = c->producer->tiles[first_tile].first_half / 2;
-  int n_blocks = blocks_of_group (c->producer, first_tile, end_tile);
+  int n_blocks = cnn3d_cpu_blocks_of_group (c->producer, first_tile, end_tile);
   int known = below ? c->overlap : 0;
 
   for (int t = 0; t < middle->out.t; t++) {
@@ -268,7 +267,7 @@ cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
     int y1 = MIN (y0 + c.rows, end);
 
     for (int tile = 0; tile < c.producer->n_tiles; tile = group) {
-      group = end_of_group (c.producer, tile, c.max_blocks);
+      group = cnn3d_cpu_end_of_group (c.producer, tile, c.max_blocks);
       run_group (engine, &c, &room, thread, tile, group, y0, y1, y0 > first, y1 < end);
     }
     for (int t = 0; c.last != NULL && t < middle->out.t; t++) {

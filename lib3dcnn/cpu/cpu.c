@@ -59,6 +59,11 @@ init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
       g_assert (step->stride.w == 1);
       for (int c = 0; c < step->channels_in; c++)
         g_assert (step->inputs[c].lane % CNN3D_BLOCK == c % CNN3D_BLOCK);
+      if (cnn3d_winograd_fits (step)) {
+        s->run = cnn3d_cpu_run_winograd;
+        cnn3d_winograd_init (s);
+        break;
+      }
       s->run = cnn3d_cpu_run_conv;
       engine->scratch_floats = MAX (engine->scratch_floats,
           blocks * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step)) * CNN3D_BLOCK);
@@ -112,6 +117,15 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   for (guint i = 0; i < n; i++)
     init_step (engine, i, options);
   cnn3d_cpu_pack (engine);
+  for (guint i = 0; i < n; i++) {
+    gsize shared, of_thread;
+
+    if (engine->steps[i].winograd_frames == 0)
+      continue;
+    cnn3d_winograd_room (&engine->steps[i], &shared, &of_thread);
+    engine->scratch_floats = MAX (engine->scratch_floats, shared);
+    engine->ring_floats = MAX (engine->ring_floats, of_thread);
+  }
   for (guint i = 0; i < n; i++)
     if (engine->steps[i].step->chain > 1) {
       engine->steps[i].run = cnn3d_cpu_run_chain;

@@ -31,6 +31,7 @@ typedef struct {
   Cnn3dTile *tiles; /* of convolutions other than depthwise */
   int n_tiles;
   int *tile_split;  /* n_threads + 1: the tiles of each thread, if they are split by tiles */
+  int winograd_frames, winograd_size; /* tiles of a dense convolution in dense.c; else 0 */
   gboolean temporal; /* a stem by Winograd's filtering over frames; tiles hold the taps of one frame */
   const float *weights, *bias; /* of DEPTHWISE: [block][27][16] and [block][16]; or see gemm.c */
 } Cnn3dCpuStep;
@@ -65,11 +66,22 @@ struct _Cnn3dEngine {
 /* Fills in steps, tiles, packed weights. */
 void cnn3d_cpu_pack (Cnn3dEngine *engine);
 
-/* winograd.c: the points' weights of three taps g, for F(4, 3). */
-void cnn3d_winograd_f4 (const double *g, double *points);
-/* What pack.c does for other tiles. */
+/* winograd.c: what pack.c does for other tiles. */
 void cnn3d_winograd_pack_temporal (const Cnn3dStep *step, const Cnn3dFolded *folded, Cnn3dTile *tile,
     int32_t *taps, float *weights);
+void cnn3d_winograd_pack_dense (const Cnn3dCpuStep *s, const Cnn3dFolded *folded, Cnn3dTile *tile,
+    int32_t *taps, float *weights);
+/* Points of a tile of mt x m x m outputs. */
+int cnn3d_winograd_points (int mt, int m);
+
+/* dense.c: dense convolutions by Winograd's minimal filtering. */
+gboolean cnn3d_winograd_fits (const Cnn3dStep *step);
+void cnn3d_winograd_init (Cnn3dCpuStep *s); /* chooses the size of tiles */
+gboolean cnn3d_winograd_splits_channels (const Cnn3dCpuStep *s);
+/* Floats in engine->scratch, and in each thread's part of engine->rings, once tiles have been made. */
+void cnn3d_winograd_room (const Cnn3dCpuStep *s, gsize *shared, gsize *of_thread);
+int32_t cnn3d_winograd_tap (const Cnn3dCpuStep *s, int channel);
+void cnn3d_cpu_run_winograd (Cnn3dEngine *engine, gsize index, int thread);
 
 /* Below this many positions a step streams weights, and threads split output channels instead. */
 #define CNN3D_SPLIT_POSITIONS 392
@@ -79,6 +91,14 @@ void cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread);
 void cnn3d_cpu_run_stem (Cnn3dEngine *engine, gsize index, int thread);
 void cnn3d_cpu_run_conv (Cnn3dEngine *engine, gsize index, int thread);
 void cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread);
+/* This thread's part of copying a step's input to engine->scratch, with a border up to `padded`. */
+void cnn3d_cpu_pad (Cnn3dEngine *engine, const Cnn3dStep *step, Cnn3dExtent padded, int thread);
+/*
+ * chain.c: tiles from `first` on that have whole blocks of the output to themselves, of max blocks
+ * where they need no more; and how many blocks these are.
+ */
+int cnn3d_cpu_end_of_group (const Cnn3dCpuStep *s, int first, int max);
+int cnn3d_cpu_blocks_of_group (const Cnn3dCpuStep *s, int first, int end);
 /* chain.c: a whole chain of steps (plan.h), from its first. */
 void cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread);
 /* Floats that a thread needs for the chain that begins at step i. */

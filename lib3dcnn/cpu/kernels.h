@@ -60,6 +60,29 @@ typedef struct {
   intptr_t point_floats;
 } Cnn3dTemporalInputArgs;
 
+/*
+ * A tile of a dense 3x3x3 convolution by Winograd's minimal filtering (winograd_tmpl.h): one block of
+ * its input to points, and of the products of all points to mt x m x m outputs. (mt, m): frames, and
+ * rows as well as columns; mt is 1, 2 or 4, m is 2 or 4.
+ */
+typedef struct {
+  const float *x;
+  intptr_t row, frame; /* floats */
+  float *out;
+  intptr_t point; /* floats from one point to the next */
+} Cnn3dWinogradInputArgs;
+
+typedef struct {
+  const float *products;
+  intptr_t point;
+  const float *bias;     /* [16] */
+  const float *residual; /* or NULL; strides of out */
+  float *out;
+  intptr_t row, frame;
+  int frames, rows, columns; /* of the tile that lie inside of the output */
+  float low, high;
+} Cnn3dWinogradOutputArgs;
+
 /* One output row of one block of a depthwise convolution with a 3x3x3 kernel. */
 typedef struct {
   int n_rows; /* input rows inside of the border, with the weights that meet them */
@@ -95,6 +118,8 @@ typedef void Cnn3dPixelFunc (const Cnn3dPixelArgs *args);
 typedef void Cnn3dConvFunc (const Cnn3dConvArgs *args, int halves, int positions);
 typedef void Cnn3dTemporalFunc (const Cnn3dTemporalArgs *args, int halves, int positions);
 typedef void Cnn3dTemporalInputFunc (const Cnn3dTemporalInputArgs *args);
+typedef void Cnn3dWinogradInputFunc (const Cnn3dWinogradInputArgs *args, int mt, int m);
+typedef void Cnn3dWinogradOutputFunc (const Cnn3dWinogradOutputArgs *args, int mt, int m);
 typedef void Cnn3dDepthwiseFunc (const Cnn3dDepthwiseArgs *args);
 typedef void Cnn3dPoolFunc (const Cnn3dPoolArgs *args);
 

@@ -28,6 +28,7 @@
 #include "lib3dcnn/cpu/depthwise_tmpl.h"
 #include "lib3dcnn/cpu/pool_tmpl.h"
 #include "lib3dcnn/cpu/temporal_tmpl.h"
+#include "lib3dcnn/cpu/winograd_tmpl.h"
 
 /* Left to the compiler, which has the permutes for it. */
 static void

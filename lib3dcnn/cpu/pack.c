@@ -17,6 +17,7 @@ typedef struct {
   int n_halves;
   int group_in, group_out; /* channels of a group */
   int kernel;              /* taps of one input channel */
+  int first_tap;           /* of these; taps before and after meet nothing but the border */
 } Cut;
 
 /* The groups that the channels of some halves belong to, as a bit mask; 0 if all lanes are dead. */
@@ -115,12 +116,24 @@ split_tiles (const Cut *cut, const int *next, int n_threads, int *split)
   return worst;
 }
 
+/* The last layers of SqueezeNet see a single frame, with a kernel of three. */
+static int
+live_frames (const Cnn3dStep *step, int *first)
+{
+  int last = MIN (step->kernel.t, step->in.t + step->pad.t) - 1;
+
+  *first = MAX (step->pad.t - (step->out.t - 1) * step->stride.t, 0);
+  return last - *first + 1;
+}
+
 static void
 init_cut (Cut *cut, const Cnn3dEngine *engine, const Cnn3dStep *step)
 {
+  int area = step->kernel.h * step->kernel.w, first, frames = live_frames (step, &first);
+
   *cut = (Cut){ .step = step, .kernels = engine->kernels, .n_halves = step->n_blocks * 2,
     .group_in = step->channels_in / step->groups, .group_out = step->channels_out / step->groups,
-    .kernel = step->kernel.t * step->kernel.h * step->kernel.w };
+    .kernel = frames * area, .first_tap = first * area };
 }
 
 /* Decides on the tiles of one step. */
@@ -128,18 +141,22 @@ static void
 make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
 {
   const Cnn3dStep *step = s->step;
-  gboolean by_tiles = cnn3d_extent_count (step->out) < CNN3D_SPLIT_POSITIONS;
-  int n_threads = by_tiles ? engine->n_threads : 1;
+  gboolean by_tiles = s->winograd_frames > 0 ? cnn3d_winograd_splits_channels (s)
+      : cnn3d_extent_count (step->out) < CNN3D_SPLIT_POSITIONS;
+  int n_threads = by_tiles ? engine->n_threads : 1, max_halves = engine->kernels->max_halves;
   Cut cut;
   g_autofree int *next = NULL, *best_next = NULL, *split = g_new (int, n_threads + 1);
   double best = G_MAXDOUBLE;
 
+  /* Whole blocks, as these are what is transformed back; four halves allow the most positions. */
+  if (s->winograd_frames > 0)
+    max_halves = MIN (max_halves, 4) / 2 * 2;
   init_cut (&cut, engine, step);
   next = g_new (int, cut.n_halves);
   best_next = g_new (int, cut.n_halves);
 
   /* Smaller tiles may share out more evenly. */
-  for (int max = engine->kernels->max_halves; max >= 1; max--) {
+  for (int max = max_halves; max >= 1; max -= s->winograd_frames > 0 ? 2 : 1) {
     double worst;
 
     cut_tiles (&cut, max, next);
@@ -151,6 +168,7 @@ make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
     if (n_threads == 1)
       break;
   }
+  g_assert (best < G_MAXDOUBLE);
   split_tiles (&cut, best_next, n_threads, split);
 
   s->n_tiles = split[n_threads];
@@ -164,7 +182,9 @@ make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
     s->tiles[i].halves = best_next[h] - h;
     s->tiles[i].n_taps = taps_of (&cut, groups_of (&cut, h, s->tiles[i].halves));
     if (s->temporal)
-      s->tiles[i].n_taps /= step->kernel.t;
+      s->tiles[i].n_taps = step->channels_in * step->kernel.h * step->kernel.w;
+    else if (s->winograd_frames > 0)
+      s->tiles[i].n_taps = step->channels_in;
     i++;
   }
 }
@@ -193,10 +213,11 @@ pack_taps (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dFolded *
   Cut cut;
   guint64 groups;
   const int *channel = step->lane_channel + tile->first_half * CNN3D_HALF;
-  int lanes = tile->halves * CNN3D_HALF, n = 0;
+  int lanes = tile->halves * CNN3D_HALF, n = 0, volume;
 
   init_cut (&cut, engine, step);
   groups = groups_of (&cut, tile->first_half, tile->halves);
+  volume = step->kernel.t * step->kernel.h * step->kernel.w;
   tile->taps = taps;
   tile->weights = weights;
 
@@ -205,11 +226,12 @@ pack_taps (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dFolded *
       continue;
     for (int c = 0; c < cut.group_in; c++)
       for (int k = 0; k < cut.kernel; k++, n++) {
-        taps[n] = (int32_t) tap_offset (engine, step, g * cut.group_in + c, k);
+        taps[n] = (int32_t) tap_offset (engine, step, g * cut.group_in + c, cut.first_tap + k);
         for (int i = 0; i < lanes; i++, weights++) {
           int o = channel[i];
           gboolean connected = o >= 0 && o / cut.group_out == g;
-          *weights = connected ? folded->weights[(gsize) o * folded->inputs + c * cut.kernel + k] : 0;
+          gsize w = (gsize) o * folded->inputs + (gsize) (c * volume + cut.first_tap + k);
+          *weights = connected ? folded->weights[w] : 0;
         }
       }
   }
@@ -229,6 +251,8 @@ pack_tile (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *
     *weights++ = channel[i] >= 0 ? folded->bias[channel[i]] : 0;
   if (s->temporal)
     cnn3d_winograd_pack_temporal (step, folded, tile, taps, weights);
+  else if (s->winograd_frames > 0)
+    cnn3d_winograd_pack_dense (s, folded, tile, taps, weights);
   else
     pack_taps (engine, step, folded, tile, taps, weights);
 
@@ -265,8 +289,12 @@ round_up (gsize floats)
 
 /* Floats that a step's packed weights take, its tiles excluded. */
 static gsize
-plain_floats (const Cnn3dEngine *engine, const Cnn3dStep *step)
+plain_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
 {
+  const Cnn3dStep *step = s->step;
+
+  if (s->winograd_frames > 0)
+    return (gsize) step->channels_out;
   if (step->kind == CNN3D_STEP_DEPTHWISE)
     return (gsize) step->n_blocks * 28 * CNN3D_BLOCK;
   if (cnn3d_gemm_wanted (engine, step))
@@ -278,8 +306,13 @@ plain_floats (const Cnn3dEngine *engine, const Cnn3dStep *step)
 static gsize
 tile_floats (const Cnn3dCpuStep *s, const Cnn3dTile *tile)
 {
-  gsize n = (gsize) tile->n_taps * (s->temporal ? CNN3D_POINTS : 1) + 1;
+  gsize n = (gsize) tile->n_taps;
 
+  if (s->temporal)
+    n *= CNN3D_POINTS;
+  else if (s->winograd_frames > 0)
+    n *= (gsize) cnn3d_winograd_points (s->winograd_frames, s->winograd_size);
+  n++;
   return round_up (n * (gsize) tile->halves * CNN3D_HALF);
 }
 
@@ -296,8 +329,8 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
 
     if (s->step->macs == 0)
       continue;
-    n_weights += plain_floats (engine, s->step);
-    if (plain_floats (engine, s->step) == 0)
+    n_weights += plain_floats (engine, s);
+    if (s->step->kind != CNN3D_STEP_DEPTHWISE && !cnn3d_gemm_wanted (engine, s->step))
       make_tiles (engine, s);
     for (int t = 0; t < s->n_tiles; t++) {
       n_taps += (gsize) s->tiles[t].n_taps;
@@ -321,8 +354,12 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
     } else if (cnn3d_gemm_wanted (engine, s->step)) {
       s->bias = weights + (gsize) s->step->channels_in / s->step->groups * s->step->channels_out;
       cnn3d_gemm_pack (s->step, folded, weights);
+    } else if (s->winograd_frames > 0) {
+      s->bias = weights;
+      for (int lane = 0; lane < s->step->channels_out; lane++)
+        weights[lane] = folded->bias[s->step->lane_channel[lane]];
     }
-    weights += plain_floats (engine, s->step);
+    weights += plain_floats (engine, s);
     for (int t = 0; t < s->n_tiles; t++) {
       Cnn3dTile *tile = &s->tiles[t];
 

@@ -96,16 +96,13 @@ cnn3d_cpu_run_stem (Cnn3dEngine *engine, gsize index, int thread)
   run_padded (engine, &engine->steps[index], thread, engine->kernels->conv_planar, engine->padded, 1);
 }
 
-/* Copies the input's channels into padded blocks, then convolves. */
 void
-cnn3d_cpu_run_conv (Cnn3dEngine *engine, gsize index, int thread)
+cnn3d_cpu_pad (Cnn3dEngine *engine, const Cnn3dStep *step, Cnn3dExtent padded, int thread)
 {
-  const Cnn3dCpuStep *s = &engine->steps[index];
-  const Cnn3dStep *step = s->step;
-  Cnn3dExtent in = step->in, padded = cnn3d_padded_extent (step);
+  Cnn3dExtent in = step->in;
   int n_blocks = (step->channels_in + CNN3D_BLOCK - 1) / CNN3D_BLOCK;
-  gsize row_bytes = (gsize) in.w * CNN3D_BLOCK * sizeof (float);
-  gsize edge_bytes = (gsize) step->pad.w * CNN3D_BLOCK * sizeof (float);
+  gsize row = (gsize) in.w * CNN3D_BLOCK, left = (gsize) step->pad.w * CNN3D_BLOCK;
+  gsize right = (gsize) padded.w * CNN3D_BLOCK - row - left;
   int total = n_blocks * padded.t * padded.h;
 
   for (int i = (int) cnn3d_share (total, thread, engine->n_threads);
@@ -117,16 +114,24 @@ cnn3d_cpu_run_conv (Cnn3dEngine *engine, gsize index, int thread)
     const Cnn3dBuffer *b = cnn3d_plan_buffer (engine->plan, lane->buffer);
 
     if (t < 0 || h < 0 || t >= in.t || h >= in.h) {
-      memset (out, 0, row_bytes + 2 * edge_bytes);
+      memset (out, 0, (left + row + right) * sizeof (float));
       continue;
     }
-    memset (out, 0, edge_bytes);
-    memcpy (out + step->pad.w * CNN3D_BLOCK,
-        engine->arena + b->offset
-            + ((lane->lane / CNN3D_BLOCK * in.t + t) * (gsize) in.h + h) * in.w * CNN3D_BLOCK,
-        row_bytes);
-    memset (out + (step->pad.w + in.w) * CNN3D_BLOCK, 0, edge_bytes);
+    memset (out, 0, left * sizeof (float));
+    memcpy (out + left,
+        engine->arena + b->offset + ((lane->lane / CNN3D_BLOCK * in.t + t) * (gsize) in.h + h) * row,
+        row * sizeof (float));
+    memset (out + left + row, 0, right * sizeof (float));
   }
+}
+
+/* Copies the input's channels into padded blocks, then convolves. */
+void
+cnn3d_cpu_run_conv (Cnn3dEngine *engine, gsize index, int thread)
+{
+  const Cnn3dCpuStep *s = &engine->steps[index];
+
+  cnn3d_cpu_pad (engine, s->step, cnn3d_padded_extent (s->step), thread);
   cnn3d_workers_barrier (engine->workers);
   run_padded (engine, s, thread, engine->kernels->conv_blocked, engine->scratch, CNN3D_BLOCK);
 }

@@ -99,3 +99,77 @@ bench_TemporalInput (const Kernel *kernel)
   free (x);
   free (out);
 }
+
+/* Tiles of a layer, of some blocks, in turn. */
+#define N_TILES 12
+#define N_BLOCKS 4
+#define MAX_POINTS 216
+
+typedef struct {
+  const Kernel *kernel;
+  int mt, m;
+  float *x, *points, *out, *bias;
+} TileBench;
+
+static void
+run_winograd_input (void *data)
+{
+  const TileBench *b = data;
+
+  for (int i = 0; i < N_TILES * N_BLOCKS; i++) {
+    Cnn3dWinogradInputArgs a = { .x = b->x + (i % N_TILES) * b->m * CNN3D_BLOCK, .row = 64 * CNN3D_BLOCK,
+      .frame = 6 * 64 * CNN3D_BLOCK, .out = b->points + i * CNN3D_BLOCK,
+      .point = N_TILES * N_BLOCKS * CNN3D_BLOCK };
+    ((Cnn3dWinogradInputFunc *) b->kernel->func) (&a, b->mt, b->m);
+  }
+}
+
+static void
+run_winograd_output (void *data)
+{
+  const TileBench *b = data;
+
+  for (int i = 0; i < N_TILES * N_BLOCKS; i++) {
+    Cnn3dWinogradOutputArgs a = { .products = b->points + i * CNN3D_BLOCK,
+      .point = N_TILES * N_BLOCKS * CNN3D_BLOCK, .bias = b->bias,
+      .out = b->out + (i % N_TILES) * b->m * CNN3D_BLOCK, .row = 64 * CNN3D_BLOCK,
+      .frame = 6 * 64 * CNN3D_BLOCK, .frames = b->mt, .rows = b->m, .columns = b->m, .low = 0,
+      .high = 6 };
+    ((Cnn3dWinogradOutputFunc *) b->kernel->func) (&a, b->mt, b->m);
+  }
+}
+
+/* No FLOPs: what matters is the time, and the bytes of the points. */
+static void
+bench_tiles (const Kernel *kernel, void (*run) (void *data))
+{
+  static const int sizes[][2] = { { 1, 4 }, { 2, 2 }, { 2, 4 }, { 4, 2 }, { 4, 4 } };
+
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    int mt = sizes[i][0], m = sizes[i][1], n = (mt == 1 ? 1 : mt + 2) * (m + 2) * (m + 2);
+    size_t plane = 6 * 6 * 64 * CNN3D_BLOCK;
+    TileBench b = { .kernel = kernel, .mt = mt, .m = m, .x = bench_alloc (plane),
+      .points = bench_alloc (MAX_POINTS * N_TILES * N_BLOCKS * CNN3D_BLOCK), .out = bench_alloc (plane),
+      .bias = bench_alloc (CNN3D_BLOCK) };
+    char shape[64];
+
+    snprintf (shape, sizeof shape, "%d tiles of %dx%dx%d, 64", N_TILES, mt, m, m);
+    bench_run (kernel, shape, 0, 4.0 * n * N_TILES * N_BLOCKS * CNN3D_BLOCK, run, &b);
+    free (b.x);
+    free (b.points);
+    free (b.out);
+    free (b.bias);
+  }
+}
+
+void
+bench_WinogradInput (const Kernel *kernel)
+{
+  bench_tiles (kernel, run_winograd_input);
+}
+
+void
+bench_WinogradOutput (const Kernel *kernel)
+{
+  bench_tiles (kernel, run_winograd_output);
+}

@@ -15,6 +15,22 @@ static const double b4[6][6] = { { 4, 0, -5, 0, 1, 0 }, { 0, -4, -4, 1, 1, 0 },
 static const double a4[4][6] = { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 },
   { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } };
 
+/* F(2, 3) at 0, 1, -1 and infinity. */
+static const double b2[4][4] = { { 1, 0, -1, 0 }, { 0, 1, 1, 0 }, { 0, -1, 1, 0 }, { 0, 1, 0, -1 } };
+static const double a2[2][4] = { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } };
+
+static double
+b_of (int m, int i, int k)
+{
+  return m == 4 ? b4[i][k] : m == 2 ? b2[i][k] : 1;
+}
+
+static double
+a_of (int m, int i, int k)
+{
+  return m == 4 ? a4[i][k] : m == 2 ? a2[i][k] : 1;
+}
+
 static void
 temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
 {
@@ -110,4 +126,114 @@ check_TemporalInput (const Kernel *kernel, bool exact)
   for (int round = 0; round < 4 * rounds && !guard_failed (); round++)
     for (int width = 1; width <= 2 * MAX_POSITIONS && !guard_failed (); width++)
       temporal_input_case (kernel, exact, width);
+}
+
+/* Sums over up to 216 points are slow in double: a few tiles of each size are enough. */
+static const int tiles[][2] = { { 1, 2 }, { 1, 4 }, { 2, 2 }, { 2, 4 }, { 4, 2 }, { 4, 4 } };
+
+static int
+points_of (int m)
+{
+  return m == 1 ? 1 : m + 2;
+}
+
+static void
+winograd_input_case (const Kernel *kernel, bool exact, int mt, int m)
+{
+  int pt = points_of (mt), p = points_of (m), n = pt * p * p, row = (p + random_int (0, 3)) * CNN3D_BLOCK;
+  int frame = (p + random_int (0, 2)) * row, point = (1 + random_int (0, 3)) * CNN3D_BLOCK;
+  float *x;
+  Cnn3dWinogradInputArgs a = { .row = row, .frame = frame, .point = point };
+
+  case_begin ("%d x %d x %d outputs", mt, m, m);
+  a.x = x = guarded ((size_t) ((pt - 1) * frame + (p - 1) * row + p * CNN3D_BLOCK));
+  a.out = guarded ((size_t) ((n - 1) * point + CNN3D_BLOCK));
+  for (int k = 0; k < n; k++)
+    random_fill (x + k / (p * p) * frame + k / p % p * row + k % p * CNN3D_BLOCK, CNN3D_BLOCK, exact);
+  case_freeze ();
+
+  for (int i = 0; i < n; i++)
+    for (int lane = 0; lane < CNN3D_BLOCK; lane++) {
+      double sum = 0, sum_abs = 0;
+
+      for (int k = 0; k < n; k++) {
+        double v = b_of (mt, i / (p * p), k / (p * p)) * b_of (m, i / p % p, k / p % p)
+            * b_of (m, i % p, k % p) * x[k / (p * p) * frame + k / p % p * row + k % p * CNN3D_BLOCK + lane];
+
+        sum += v;
+        sum_abs += fabs (v);
+      }
+      case_expect (a.out + i * point + lane, sum + 0.0, error_bound (exact, 12, sum_abs));
+    }
+
+  ((Cnn3dWinogradInputFunc *) kernel->func) (&a, mt, m);
+  case_end ();
+}
+
+static void
+winograd_output_case (const Kernel *kernel, bool exact, int mt, int m)
+{
+  int pt = points_of (mt), p = points_of (m), n = pt * p * p, row = (m + random_int (0, 3)) * CNN3D_BLOCK;
+  int frame = (m + random_int (0, 2)) * row, point = (1 + random_int (0, 3)) * CNN3D_BLOCK;
+  size_t out_floats = (size_t) ((mt - 1) * frame + (m - 1) * row + m * CNN3D_BLOCK);
+  Cnn3dWinogradOutputArgs a = { .row = row, .frame = frame, .point = point,
+    .frames = random_int (1, mt), .rows = random_int (1, m), .columns = random_int (1, m) };
+  const char *activation = random_bounds (&a.low, &a.high);
+  bool add = random_int (0, 1);
+  float *products, *bias, *residual = NULL;
+
+  case_begin ("%d x %d x %d of %d x %d x %d outputs, %s, %sresidual", a.frames, a.rows, a.columns, mt, m,
+      m, activation, add ? "" : "no ");
+  a.products = products = guarded ((size_t) ((n - 1) * point + CNN3D_BLOCK));
+  a.bias = bias = guarded (CNN3D_BLOCK);
+  a.out = guarded (out_floats);
+  for (int k = 0; k < n; k++)
+    random_fill (products + k * point, CNN3D_BLOCK, exact);
+  random_fill (bias, CNN3D_BLOCK, exact);
+  if (add) {
+    a.residual = residual = guarded (out_floats);
+    for (int t = 0; t < a.frames; t++)
+      for (int h = 0; h < a.rows; h++)
+        random_fill (residual + t * frame + h * row, (size_t) (a.columns * CNN3D_BLOCK), exact);
+  }
+  case_freeze ();
+
+  for (int t = 0; t < a.frames; t++)
+    for (int h = 0; h < a.rows; h++)
+      for (int i = 0; i < a.columns * CNN3D_BLOCK; i++) {
+        int place = t * frame + h * row + i;
+        double sum = bias[i % CNN3D_BLOCK], sum_abs = fabs (sum);
+
+        for (int k = 0; k < n; k++) {
+          double v = a_of (mt, t, k / (p * p)) * a_of (m, h, k / p % p) * a_of (m, i / CNN3D_BLOCK, k % p)
+              * products[k * point + i % CNN3D_BLOCK];
+
+          sum += v;
+          sum_abs += fabs (v);
+        }
+        if (add) {
+          sum += residual[place];
+          sum_abs += fabs (residual[place]);
+        }
+        expect (a.out + place, sum, a.low, a.high, error_bound (exact, 16, sum_abs));
+      }
+
+  ((Cnn3dWinogradOutputFunc *) kernel->func) (&a, mt, m);
+  case_end ();
+}
+
+void
+check_WinogradInput (const Kernel *kernel, bool exact)
+{
+  for (int round = 0; round < 20 * rounds; round++)
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles && !guard_failed (); i++)
+      winograd_input_case (kernel, exact, tiles[i][0], tiles[i][1]);
+}
+
+void
+check_WinogradOutput (const Kernel *kernel, bool exact)
+{
+  for (int round = 0; round < 60 * rounds; round++)
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles && !guard_failed (); i++)
+      winograd_output_case (kernel, exact, tiles[i][0], tiles[i][1]);
 }

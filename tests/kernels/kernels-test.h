@@ -29,6 +29,8 @@ enum {
   PARAM_conv_planar = 2,
   PARAM_temporal = 2,
   PARAM_temporal_input = 0,
+  PARAM_winograd_input = 0,
+  PARAM_winograd_output = 0,
   PARAM_depthwise_s1 = 1, /* stride */
   PARAM_depthwise_s2 = 2,
   PARAM_pool_max = 1,
@@ -40,12 +42,16 @@ enum {
 void check_Conv (const Kernel *kernel, bool exact);
 void check_Temporal (const Kernel *kernel, bool exact);
 void check_TemporalInput (const Kernel *kernel, bool exact);
+void check_WinogradInput (const Kernel *kernel, bool exact);
+void check_WinogradOutput (const Kernel *kernel, bool exact);
 void check_Depthwise (const Kernel *kernel, bool exact);
 void check_Pool (const Kernel *kernel, bool exact);
 void check_Pixel (const Kernel *kernel, bool exact);
 void bench_Conv (const Kernel *kernel);
 void bench_Temporal (const Kernel *kernel);
 void bench_TemporalInput (const Kernel *kernel);
+void bench_WinogradInput (const Kernel *kernel);
+void bench_WinogradOutput (const Kernel *kernel);
 void bench_Depthwise (const Kernel *kernel);
 void bench_Pool (const Kernel *kernel);
 void bench_Pixel (const Kernel *kernel);

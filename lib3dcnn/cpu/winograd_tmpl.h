@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Transforms of Winograd's minimal filtering (Lavin and Gray 2016) for dense 3x3x3 convolutions with
+ * stride 1, nested over frames, rows and columns. A tile of mt x m x m outputs comes from
+ * pt x p x p inputs; between the transforms, each of these points is a 1x1x1 convolution.
+ *
+ * Along one axis, m is 4 (points 0, 1, -1, 2, -2 and infinity; the matrices are in temporal_tmpl.h),
+ * 2 (points 0, 1, -1 and infinity), or 1 for an axis on which only the middle tap meets anything.
+ *
+ *        | 1  0 -1  0 |        |  1    0    0  |
+ *   B' = | 0  1  1  0 |    G = | 1/2  1/2  1/2 |    A' = | 1  1  1  0 |
+ *        | 0 -1  1  0 |        | 1/2 -1/2  1/2 |         | 0  1 -1 -1 |
+ *        | 0  1  0 -1 |        |  0    0    1  |
+ */
+
+#include "lib3dcnn/cpu/kernels.h"
+#include "lib3dcnn/cpu/vector.h"
+
+#define POINTS_OF(m) ((m) == 1 ? 1 : (m) + 2)
+#define MAX_AXIS 6
+
+/* B' on values that lie `step` apart. */
+INLINE void
+input_axis (V *d, const int step, const int m)
+{
+  if (m == 2) {
+    V d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
+
+    d[0] = d0 - d2;
+    d[step] = d1 + d2;
+    d[2 * step] = d2 - d1;
+    d[3 * step] = d1 - d3;
+  } else if (m == 4) {
+    V d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
+    V s = d4 - 4 * d2, t = d3 - 4 * d1, e = d4 - d2, f = 2 * (d3 - d1);
+
+    d[0] = 4 * d0 - 5 * d2 + d4;
+    d[step] = s + t;
+    d[2 * step] = s - t;
+    d[3 * step] = e + f;
+    d[4 * step] = e - f;
+    d[5 * step] += 4 * d1 - 5 * d3;
+  }
+}
+
+/* A': the first m values become outputs. */
+INLINE void
+output_axis (V *d, const int step, const int m)
+{
+  if (m == 2) {
+    V d1 = d[step], d2 = d[2 * step];
+
+    d[0] += d1 + d2;
+    d[step] = d1 - d2 - d[3 * step];
+  } else if (m == 4) {
+    V s1 = d[step] + d[2 * step], d1 = d[step] - d[2 * step];
+    V s2 = d[3 * step] + d[4 * step], d2 = d[3 * step] - d[4 * step];
+
+    d[0] += s1 + s2;
+    d[step] = d1 + 2 * d2;
+    d[2 * step] = s1 + 4 * s2;
+    d[3 * step] = d1 + 8 * d2 + d[5 * step];
+  }
+}
+
+INLINE void
+input_tile (const Cnn3dWinogradInputArgs *a, const int mt, const int m, const int lane)
+{
+  const int pt = POINTS_OF (mt), p = POINTS_OF (m);
+  V frames[MAX_AXIS][MAX_AXIS * MAX_AXIS];
+
+  for (int t = 0; t < pt; t++) {
+    const float *x = a->x + t * a->frame + lane;
+    V d[MAX_AXIS * MAX_AXIS];
+
+    UNROLL for (int h = 0; h < p; h++) {
+      UNROLL for (int w = 0; w < p; w++)
+        d[h * p + w] = load (x + h * a->row + w * CNN3D_BLOCK);
+      input_axis (d + h * p, 1, m);
+    }
+    UNROLL for (int w = 0; w < p; w++)
+      input_axis (d + w, p, m);
+    UNROLL for (int k = 0; k < p * p; k++)
+      frames[t][k] = d[k];
+  }
+  for (int k = 0; k < p * p; k++) {
+    float *out = a->out + k * a->point + lane;
+    V d[MAX_AXIS];
+
+    UNROLL for (int t = 0; t < pt; t++)
+      d[t] = frames[t][k];
+    input_axis (d, 1, mt);
+    UNROLL for (int t = 0; t < pt; t++)
+      store (out + t * p * p * a->point, d[t]);
+  }
+}
+
+/* The outputs of one place of all frames. */
+INLINE void
+store_frames (const Cnn3dWinogradOutputArgs *a, V frames[][MAX_AXIS * MAX_AXIS], const int mt, const int m,
+    const int lane, int h, int w)
+{
+  const int pt = POINTS_OF (mt);
+  intptr_t offset = h * a->row + w * CNN3D_BLOCK + lane;
+  V d[MAX_AXIS], bias = load (a->bias + lane), low = splat (a->low), high = splat (a->high);
+
+  UNROLL for (int t = 0; t < pt; t++)
+    d[t] = frames[t][h * m + w];
+  output_axis (d, 1, mt);
+  UNROLL for (int t = 0; t < mt; t++) {
+    V v = d[t] + bias;
+
+    if (t >= a->frames)
+      break;
+    if (a->residual)
+      v += load (a->residual + offset + t * a->frame);
+    store (a->out + offset + t * a->frame, vclamp (v, low, high));
+  }
+}
+
+INLINE void
+output_tile (const Cnn3dWinogradOutputArgs *a, const int mt, const int m, const int lane)
+{
+  const int pt = POINTS_OF (mt), p = POINTS_OF (m);
+  V frames[MAX_AXIS][MAX_AXIS * MAX_AXIS];
+
+  for (int t = 0; t < pt; t++) {
+    const float *x = a->products + t * p * p * a->point + lane;
+    V d[MAX_AXIS * MAX_AXIS];
+
+    UNROLL for (int w = 0; w < p; w++) {
+      UNROLL for (int h = 0; h < p; h++)
+        d[h * p + w] = load (x + (h * p + w) * a->point);
+      output_axis (d + w, p, m);
+    }
+    UNROLL for (int h = 0; h < m; h++) {
+      output_axis (d + h * p, 1, m);
+      UNROLL for (int w = 0; w < m; w++)
+        frames[t][h * m + w] = d[h * p + w];
+    }
+  }
+  for (int h = 0; h < a->rows; h++)
+    for (int w = 0; w < a->columns; w++)
+      store_frames (a, frames, mt, m, lane, h, w);
+}
+
+#define WINOGRAD_CASE(tile, t, n)                                                                  \
+  case t * 8 + n:                                                                                  \
+    for (int lane = 0; lane < CNN3D_BLOCK; lane += CNN3D_VW)                                       \
+      tile (a, t, n, lane);                                                                        \
+    break;
+
+#define WINOGRAD_CASES(tile)                                                                       \
+  switch (mt * 8 + m) {                                                                            \
+    WINOGRAD_CASE (tile, 1, 2)                                                                     \
+    WINOGRAD_CASE (tile, 1, 4)                                                                     \
+    WINOGRAD_CASE (tile, 2, 2)                                                                     \
+    WINOGRAD_CASE (tile, 2, 4)                                                                     \
+    WINOGRAD_CASE (tile, 4, 2)                                                                     \
+    WINOGRAD_CASE (tile, 4, 4)                                                                     \
+  }
+
+static void
+winograd_input (const Cnn3dWinogradInputArgs *a, int mt, int m)
+{
+  WINOGRAD_CASES (input_tile)
+}
+
+static void
+winograd_output (const Cnn3dWinogradOutputArgs *a, int mt, int m)
+{
+  WINOGRAD_CASES (output_tile)
+}
