@@ -406,10 +406,26 @@ gst_video_classify_3d_attach (GstVideoClassify3D * self, GstBuffer * buffer,
   gst_classify_object_attach (NULL, buffer, result);
 }
 
+/* What elements downstream could not learn from buffers: the summary, and the
+ * result of a clip that was padded, which comes after the last buffer. */
+static void
+push_summary (GstVideoClassify3D * self, const GstStructure * summary,
+    GstVideoClassifyResult * last)
+{
+  GstStructure *s = gst_structure_copy (summary);
+
+  if (last != NULL)
+    gst_structure_set (s, "result", GST_TYPE_VIDEO_CLASSIFY_RESULT, last, NULL);
+  gst_pad_push_event (GST_BASE_TRANSFORM_SRC_PAD (self),
+      gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, s));
+}
+
 void
 gst_video_classify_3d_finish (GstVideoClassify3D * self)
 {
+  g_autoptr (GstVideoClassifyResult) last = NULL;
   GstStructure *event, *summary;
+  gboolean is_padded = FALSE;
   GstClassifyOnEos on_eos;
   guint top_k;
 
@@ -425,14 +441,19 @@ gst_video_classify_3d_finish (GstVideoClassify3D * self)
   gst_classify_client_drain (self->client);
   if (on_eos == GST_CLASSIFY_ON_EOS_PAD && gst_clip_window_pad (self->window)) {
     submit_clip (self, self->window, 0, TRUE);
+    is_padded = TRUE;
   }
   g_mutex_lock (&self->lock);
+  if (is_padded && self->result != NULL)
+    last = gst_video_classify_result_ref (self->result);
   event = gst_classify_output_finish (self->output);
   summary = gst_classify_output_summary (self->output, top_k);
   g_mutex_unlock (&self->lock);
   if (event != NULL)
     post_event (self, event);
-  if (summary != NULL)
+  if (summary != NULL) {
+    push_summary (self, summary, last);
     post_structure (self, summary);
+  }
 }
 

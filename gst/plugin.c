@@ -3,12 +3,15 @@
 #ifdef HAVE_PANGOCAIRO
 #include "gst/gstvideoclassoverlay.h"
 #endif
+#include "gst/gstvideoclasstext.h"
 
 static gboolean
 plugin_init (GstPlugin * plugin)
 {
-  gboolean ok = GST_ELEMENT_REGISTER (videoclassify3d, plugin);
+  gboolean ok = FALSE;
 
+  ok |= GST_ELEMENT_REGISTER (videoclassify3d, plugin);
+  ok |= GST_ELEMENT_REGISTER (videoclasstext, plugin);
 #ifdef HAVE_PANGOCAIRO
   ok |= GST_ELEMENT_REGISTER (videoclassoverlay, plugin);
 #endif
