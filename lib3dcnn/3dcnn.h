@@ -21,6 +21,7 @@
 #include <lib3dcnn/card.h>
 #include <lib3dcnn/model.h>
 #include <lib3dcnn/session.h>
+#include <lib3dcnn/stream.h>
 #include <lib3dcnn/labels.h>
 #include <lib3dcnn/onnx.h>
 #include <lib3dcnn/train.h>

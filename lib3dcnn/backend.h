@@ -14,6 +14,22 @@ typedef struct {
   const guint8 *rgb;   /* T x S x S x 3 */
 } Cnn3dClip;
 
+/* Incremental inference (stream.h) by a backend that keeps more of clips than their frames. */
+typedef struct {
+  /* Returns NULL if nothing is gained by it. The engine outlives it. */
+  gpointer (*create) (gpointer engine);
+  /* The next frame has nothing to do with those before. */
+  void (*reset) (gpointer stream);
+  /*
+   * One frame, as a clip of one. Works ahead on the clip that begins with the frame of this number,
+   * counted from the last reset on; it is not complete without this frame.
+   */
+  void (*push) (gpointer stream, const Cnn3dClip *frame, gint64 clip);
+  /* The clip that the frame pushed last completes; there are as many frames. */
+  void (*run) (gpointer stream, float *logits);
+  void (*destroy) (gpointer stream);
+} Cnn3dStreamClass;
+
 typedef struct {
   /* Returns NULL with error set, or what the other two calls take. The model outlives it. */
   gpointer (*create) (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error);
@@ -23,6 +39,7 @@ typedef struct {
   char *(*describe) (gpointer engine);
   /* As cnn3d_session_profile(); may be NULL. */
   int (*profile) (gpointer engine, const float *clip, Cnn3dLayer *layers, int max, double *peak);
+  const Cnn3dStreamClass *stream; /* may be NULL */
 } Cnn3dBackendClass;
 
 extern const Cnn3dBackendClass cnn3d_cpu_backend;

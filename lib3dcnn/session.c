@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "lib3dcnn/backend.h"
+#include "lib3dcnn/session-private.h"
 
 #include <sched.h>
 
@@ -166,6 +166,13 @@ cnn3d_session_profile (Cnn3dSession *session, const float *clip, Cnn3dLayer *lay
   if (session->klass->profile == NULL)
     return 0;
   return session->klass->profile (session->engine, clip, layers, max, peak);
+}
+
+const Cnn3dStreamClass *
+cnn3d_session_get_stream_class (Cnn3dSession *session, gpointer *engine)
+{
+  *engine = session->engine;
+  return session->klass->stream;
 }
 
 Cnn3dModel *

@@ -240,7 +240,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
     for (int b = 0; b < n_blocks; b++)
       for (int y = y0; y < y1; y++) {
         Cnn3dRow row = { .in = room->ring + b * c->in_block, .in_frame = c->in_frame,
-          .in_frames = c->n_frames, .in_first_row = in0,
+          .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0,
           .out = cnn3d_cpu_output_row (engine, middle, first_block + b, t, y) };
 
         g_assert (middle->blocks[first_block + b].block == first_block + b);

@@ -14,6 +14,7 @@ destroy (gpointer data)
     g_free (engine->steps[i].tiles);
     g_free (engine->steps[i].tile_split);
   }
+  cnn3d_cpu_slices_free (engine->slices);
   g_free (engine->steps);
   cnn3d_plan_free (engine->plan);
   g_aligned_free (engine->arena);
@@ -232,17 +233,22 @@ profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max, double *
   return count;
 }
 
+void
+cnn3d_cpu_read_logits (const Cnn3dEngine *engine, float *logits)
+{
+  for (int c = 0; c < engine->model->config.classes; c++)
+    logits[c] = engine->arena[cnn3d_lane_offset (engine, &engine->plan->outputs[c])];
+}
+
 static gboolean
 run (gpointer data, const Cnn3dClip *clips, int n, float *logits, GError **error)
 {
   Cnn3dEngine *engine = data;
-  int classes = engine->model->config.classes;
 
   for (int i = 0; i < n; i++) {
     engine->clip = clips[i];
     cnn3d_workers_run (engine->workers, run_clip, engine);
-    for (int c = 0; c < classes; c++)
-      *logits++ = engine->arena[cnn3d_lane_offset (engine, &engine->plan->outputs[c])];
+    cnn3d_cpu_read_logits (engine, logits + i * engine->model->config.classes);
   }
   return TRUE;
 }
@@ -262,4 +268,5 @@ const Cnn3dBackendClass cnn3d_cpu_backend = {
   .destroy = destroy,
   .describe = describe,
   .profile = profile,
+  .stream = &cnn3d_cpu_stream,
 };

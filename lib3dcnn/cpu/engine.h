@@ -22,6 +22,7 @@ typedef struct {
 } Cnn3dTile;
 
 typedef struct _Cnn3dEngine Cnn3dEngine;
+typedef struct _Cnn3dCpuSlices Cnn3dCpuSlices;
 
 typedef struct {
   const Cnn3dStep *step;
@@ -59,6 +60,7 @@ struct _Cnn3dEngine {
   float *rings;      /* for each thread, what a chain works on (chain.c) */
   gsize ring_floats;
   gint64 *times; /* of a profile: nanoseconds at the start of each step and at the end; else NULL */
+  Cnn3dCpuSlices *slices; /* from the first stream on, else NULL */
   /* The clip that is being run. */
   Cnn3dClip clip;
 };
@@ -86,6 +88,12 @@ void cnn3d_cpu_run_winograd (Cnn3dEngine *engine, gsize index, int thread);
 /* Below this many positions a step streams weights, and threads split output channels instead. */
 #define CNN3D_SPLIT_POSITIONS 392
 
+/*
+ * Positions that are run through all tiles before the next ones: the input of a chunk stays in the
+ * first or second cache while the weights stream past it. A multiple of every tile's positions.
+ */
+#define CNN3D_CHUNK 96
+
 /* steps.c: what Cnn3dCpuStep.run may be. */
 void cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread);
 void cnn3d_cpu_run_stem (Cnn3dEngine *engine, gsize index, int thread);
@@ -107,8 +115,8 @@ gsize cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i);
 /* steps.c, for chains: where a row of a depthwise convolution or pool reads and writes. */
 typedef struct {
   const float *in;  /* of the block: frame 0, row 0 */
-  gsize in_frame;   /* floats between frames; frames are taken modulo in_frames */
-  int in_frames, in_first_row;
+  gsize in_frame;   /* floats between frames; time t is frame (in_start + t * in_scale) modulo in_frames */
+  int in_frames, in_start, in_scale, in_first_row;
   float *out;
 } Cnn3dRow;
 void cnn3d_cpu_run_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h,
@@ -116,6 +124,15 @@ void cnn3d_cpu_run_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, 
 /* Positions [first, end) of all tiles of a pointwise convolution. */
 void cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, gint64 first, gint64 end,
     int first_tile, int end_tile);
+/* Row i of the rows of all frames of a clip, into row 0 of each plane; gaps from plane to plane in floats. */
+void cnn3d_cpu_load_row (const Cnn3dEngine *engine, const Cnn3dClip *clip, gsize plane, int i, float *out,
+    gsize out_plane);
+void cnn3d_cpu_read_logits (const Cnn3dEngine *engine, float *logits);
+
+/* stream.c */
+extern const Cnn3dStreamClass cnn3d_cpu_stream;
+void cnn3d_cpu_slices_free (Cnn3dCpuSlices *slices);
+
 float *cnn3d_cpu_output_row (const Cnn3dEngine *engine, const Cnn3dStep *step, int block, int t, int h);
 /* Brings the clip into engine->padded. */
 void cnn3d_cpu_load_clip (Cnn3dEngine *engine, int thread);

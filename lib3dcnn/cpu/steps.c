@@ -4,12 +4,6 @@
 
 #include "lib3dcnn/cpu/engine.h"
 
-/*
- * Positions that are run through all tiles before the next ones: the input of a chunk stays in the
- * first or second cache while the weights stream past it. A multiple of every tile's positions.
- */
-#define CHUNK 96
-
 static void
 call_conv (Cnn3dEngine *engine, Cnn3dConvFunc *func, const Cnn3dCpuStep *s, const Cnn3dTile *tile,
     const float *x, gint64 first, int positions)
@@ -30,10 +24,10 @@ void
 cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, gint64 first, gint64 end,
     int first_tile, int end_tile)
 {
-  for (; first < end; first += CHUNK)
+  for (; first < end; first += CNN3D_CHUNK)
     for (int t = first_tile; t < end_tile; t++)
       call_conv (engine, engine->kernels->conv_blocked, s, &s->tiles[t],
-          engine->arena + first * CNN3D_BLOCK, first, (int) MIN (end - first, CHUNK));
+          engine->arena + first * CNN3D_BLOCK, first, (int) MIN (end - first, CNN3D_CHUNK));
 }
 
 void
@@ -74,7 +68,7 @@ run_padded (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3dConvFun
   const Cnn3dStep *step = s->step;
   int n_rows = step->out.t * step->out.h, first = 0, end = n_rows;
   int first_tile = 0, end_tile = s->n_tiles;
-  int group = MAX (1, CHUNK / step->out.w);
+  int group = MAX (1, CNN3D_CHUNK / step->out.w);
 
   if (s->tile_split != NULL) {
     first_tile = s->tile_split[thread];
@@ -160,7 +154,7 @@ input_row (const Cnn3dStep *step, const Cnn3dRow *row, int t, int h)
 {
   if (t < 0 || h < 0 || t >= step->in.t || h >= step->in.h)
     return NULL;
-  return row->in + (gsize) (t % row->in_frames) * row->in_frame
+  return row->in + (gsize) ((row->in_start + t * row->in_scale) % row->in_frames) * row->in_frame
       + (gsize) (h - row->in_first_row) * step->in.w * CNN3D_BLOCK;
 }
 
@@ -239,7 +233,7 @@ cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread)
     int block = rows_first ? i % step->n_blocks : i / rows;
     int k = rows_first ? i / step->n_blocks : i % rows;
     int t = k / step->out.h, h = k % step->out.h;
-    Cnn3dRow row = { .in = input_block (engine, step, block), .in_frames = step->in.t,
+    Cnn3dRow row = { .in = input_block (engine, step, block), .in_frames = step->in.t, .in_scale = 1,
       .in_frame = (gsize) step->in.h * step->in.w * CNN3D_BLOCK,
       .out = cnn3d_cpu_output_row (engine, step, block, t, h) };
 
@@ -248,33 +242,41 @@ cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread)
 }
 
 void
+cnn3d_cpu_load_row (const Cnn3dEngine *engine, const Cnn3dClip *clip, gsize plane, int i, float *out,
+    gsize out_plane)
+{
+  const Cnn3dCard *card = engine->model->card;
+  int width = engine->steps[0].step->in.w;
+  Cnn3dPixelArgs args = { .width = width };
+
+  if (clip->planes != NULL) {
+    for (int p = 0; p < 3; p++)
+      memcpy (out + p * out_plane, clip->planes + p * plane + (gsize) i * width,
+          (gsize) width * sizeof (float));
+    return;
+  }
+  args.rgb = clip->rgb + (gsize) i * width * 3;
+  for (int p = 0; p < 3; p++) {
+    args.channel[p] = card->channel_order == CNN3D_CHANNEL_ORDER_RGB ? p : 2 - p;
+    args.mean[p] = card->mean[p];
+    args.scale[p] = 1 / card->std[p];
+    args.planes[p] = out + p * out_plane;
+  }
+  engine->kernels->pixels (&args);
+}
+
+void
 cnn3d_cpu_load_clip (Cnn3dEngine *engine, int thread)
 {
   const Cnn3dStep *step = engine->steps[0].step;
-  const Cnn3dCard *card = engine->model->card;
   Cnn3dExtent in = step->in, padded = cnn3d_padded_extent (step);
-  gsize plane = (gsize) cnn3d_extent_count (in), padded_plane = (gsize) cnn3d_extent_count (padded);
   int rows = in.t * in.h;
 
   for (int i = (int) cnn3d_share (rows, thread, engine->n_threads);
       i < cnn3d_share (rows, thread + 1, engine->n_threads); i++) {
     gsize t = (gsize) (i / in.h + step->pad.t), h = (gsize) (i % in.h + step->pad.h);
-    float *out = engine->padded + (t * padded.h + h) * padded.w + step->pad.w;
 
-    if (engine->clip.planes != NULL) {
-      for (int p = 0; p < 3; p++)
-        memcpy (out + p * padded_plane, engine->clip.planes + p * plane + (gsize) i * in.w,
-            (gsize) in.w * sizeof (float));
-    } else {
-      Cnn3dPixelArgs args = { .rgb = engine->clip.rgb + (gsize) i * in.w * 3, .width = in.w };
-
-      for (int p = 0; p < 3; p++) {
-        args.channel[p] = card->channel_order == CNN3D_CHANNEL_ORDER_RGB ? p : 2 - p;
-        args.mean[p] = card->mean[p];
-        args.scale[p] = 1 / card->std[p];
-        args.planes[p] = out + p * padded_plane;
-      }
-      engine->kernels->pixels (&args);
-    }
+    cnn3d_cpu_load_row (engine, &engine->clip, (gsize) cnn3d_extent_count (in), i,
+        engine->padded + (t * padded.h + h) * padded.w + step->pad.w, (gsize) cnn3d_extent_count (padded));
   }
 }

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "lib3dcnn/backend.h"
+
+G_BEGIN_DECLS
+
+/* How streams of this session work, with what create() takes; NULL if its backend has no way of its own. */
+const Cnn3dStreamClass *cnn3d_session_get_stream_class (Cnn3dSession *session, gpointer *engine);
+
+G_END_DECLS

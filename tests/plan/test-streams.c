@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Incremental inference: equal to a run from scratch to the last bit, whatever was pushed and run before. */
+
+#include "lib3dcnn/cpu/isa.h"
+#include "lib3dcnn/model-private.h"
+#include "lib3dcnn/slices.h"
+#include "lib3dcnn/stream.h"
+
+#include <stdlib.h>
+
+#define N_FRAMES 36
+#define CLASSES 7
+
+static const Cnn3dConfig configs[] = {
+  { CNN3D_ARCH_MOBILENET, 0.5, .classes = CLASSES, .frames = 16, .size = 48 },
+  { CNN3D_ARCH_MOBILENET, 0.6, .classes = CLASSES, .frames = 9, .size = 113 },
+  { CNN3D_ARCH_MOBILENET, 0.3, .classes = CLASSES, .frames = 1, .size = 33 },
+  { CNN3D_ARCH_MOBILENET, 1.0, .classes = CLASSES, .frames = 16, .size = 112 },
+  { CNN3D_ARCH_MOBILENETV2, 0.3, .classes = CLASSES, .frames = 16, .size = 64 },
+  { CNN3D_ARCH_MOBILENETV2, 0.75, .classes = CLASSES, .frames = 8, .size = 79 },
+  { CNN3D_ARCH_MOBILENETV2, 0.3, .classes = CLASSES, .frames = 16, .size = 112 },
+  { CNN3D_ARCH_MOBILENETV2, 0.2, .classes = CLASSES, .frames = 32, .size = 96 },
+  { CNN3D_ARCH_SHUFFLENET, 0.5, .groups = 3, .classes = CLASSES, .frames = 16, .size = 48 },
+  { CNN3D_ARCH_SHUFFLENET, 1.0, .groups = 3, .classes = CLASSES, .frames = 16, .size = 112 },
+  { CNN3D_ARCH_SHUFFLENET, 0.75, .groups = 1, .classes = CLASSES, .frames = 32, .size = 81 },
+  { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = CLASSES, .frames = 16, .size = 112 },
+  { CNN3D_ARCH_SHUFFLENETV2, 1.0, .classes = CLASSES, .frames = 3, .size = 64 },
+  { CNN3D_ARCH_SQUEEZENET, .version = 11, .classes = CLASSES, .frames = 16, .size = 64 },
+  { CNN3D_ARCH_SQUEEZENET, .version = 10, .classes = CLASSES, .frames = 8, .size = 48 },
+};
+
+/* A video, and what a run from scratch makes of the clip that begins at each frame. */
+typedef struct {
+  Cnn3dConfig config;
+  Cnn3dModel *model;
+  gsize frame_bytes;
+  guint8 *rgb;
+  float *expected;
+} Video;
+
+static void
+set_up (Video *v, gconstpointer data)
+{
+  guint64 hash = cnn3d_hash_name ("video", "rgb");
+  g_autoptr (GError) error = NULL;
+
+  v->config = *(const Cnn3dConfig *) data;
+  v->model = cnn3d_model_new_synthetic (&v->config, "streams", &error);
+  g_assert_no_error (error);
+  v->frame_bytes = (gsize) 3 * v->config.size * v->config.size;
+  v->rgb = g_malloc (N_FRAMES * v->frame_bytes);
+  for (gsize k = 0; k < N_FRAMES * v->frame_bytes; k++)
+    v->rgb[k] = (guint8) (cnn3d_hash_uniform (hash, k) * 256);
+  v->expected = g_new (float, N_FRAMES * CLASSES);
+}
+
+static void
+tear_down (Video *v, gconstpointer data)
+{
+  cnn3d_model_unref (v->model);
+  g_free (v->rgb);
+  g_free (v->expected);
+}
+
+static Cnn3dSession *
+new_session (Video *v, Cnn3dBackend backend, int threads)
+{
+  Cnn3dSessionOptions options = { .backend = backend, .threads = threads, .direct_stem = TRUE };
+  g_autoptr (GError) error = NULL;
+  Cnn3dSession *session = cnn3d_session_new (v->model, &options, &error);
+
+  g_assert_no_error (error);
+  for (int i = 0; i + v->config.frames <= N_FRAMES; i++)
+    g_assert_true (cnn3d_session_run_rgb (session, v->rgb + i * v->frame_bytes, 1, v->expected + i * CLASSES,
+        NULL));
+  return session;
+}
+
+/* The clip of the newest frames, of which the last is that of this number in the video. */
+static void
+check_clip (Video *v, Cnn3dStream *stream, int last)
+{
+  float logits[CLASSES];
+  int first = last - v->config.frames + 1;
+
+  g_assert_true (cnn3d_stream_run (stream, logits, NULL));
+  g_assert_cmpmem (logits, sizeof logits, v->expected + first * CLASSES, sizeof logits);
+}
+
+static void
+push (Video *v, Cnn3dStream *stream, int frame)
+{
+  cnn3d_stream_push_rgb (stream, v->rgb + frame * v->frame_bytes);
+}
+
+static void
+check_stride (Video *v, Cnn3dStream *stream, int stride)
+{
+  int n_clips = 0;
+
+  cnn3d_stream_reset (stream);
+  cnn3d_stream_set_stride (stream, stride);
+  for (int i = 0; i < N_FRAMES; i++) {
+    push (v, stream, i);
+    g_assert_true (cnn3d_stream_is_due (stream) == (i == v->config.frames - 1 + n_clips * stride));
+    if (!cnn3d_stream_is_due (stream))
+      continue;
+    check_clip (v, stream, i);
+    n_clips++;
+  }
+  g_assert_cmpint (n_clips, ==, (N_FRAMES - v->config.frames) / stride + 1);
+  g_assert_cmpint (cnn3d_stream_get_n_frames (stream), ==, N_FRAMES);
+}
+
+/* Clips when they are due and when they are not, clips left out, jumps, strides that change. */
+static void
+check_wild (Video *v, Cnn3dStream *stream, int n)
+{
+  int frame = 0;
+
+  cnn3d_stream_reset (stream);
+  for (int i = 0; i < n; i++, frame++) {
+    if (frame == N_FRAMES || g_test_rand_int_range (0, 40) == 0) {
+      frame = g_test_rand_int_range (0, N_FRAMES - v->config.frames);
+      cnn3d_stream_reset (stream);
+    }
+    push (v, stream, frame);
+    if (g_test_rand_int_range (0, 10) == 0)
+      cnn3d_stream_set_stride (stream, g_test_rand_int_range (1, 20));
+    if (cnn3d_stream_get_n_frames (stream) >= v->config.frames
+        && (cnn3d_stream_is_due (stream) || g_test_rand_int_range (0, 5) == 0))
+      check_clip (v, stream, frame);
+    if (g_test_rand_int_range (0, 60) == 0 && cnn3d_stream_get_n_frames (stream) >= v->config.frames)
+      check_clip (v, stream, frame); /* the same clip once more */
+  }
+}
+
+static void
+test_stream (Video *v, gconstpointer data)
+{
+  gboolean small = v->config.size < 70;
+
+  for (int i = 0; cnn3d_isa_get (i) != NULL; i++)
+    for (int threads = 1; threads <= 3; threads++) {
+      g_autoptr (Cnn3dSession) session = NULL;
+      g_autoptr (Cnn3dStream) stream = NULL;
+
+      setenv (CNN3D_ISA_ENV, cnn3d_isa_get (i)->isa, TRUE);
+      session = new_session (v, CNN3D_BACKEND_CPU, threads);
+      stream = cnn3d_stream_new (session, 1);
+      g_assert_true (cnn3d_stream_get_session (stream) == session);
+      /* Every stride on small pictures, some of them on large ones, which take their time. */
+      for (int stride = small ? 1 : 3 + threads; stride <= 16; stride += small ? 1 : 9)
+        check_stride (v, stream, stride);
+      check_wild (v, stream, small ? 120 : 30);
+    }
+  unsetenv (CNN3D_ISA_ENV);
+}
+
+/* Two streams of one session, in turns with runs of the session itself; normalised frames. */
+static void
+test_shared (Video *v, gconstpointer data)
+{
+  g_autoptr (Cnn3dSession) session = new_session (v, CNN3D_BACKEND_CPU, 2);
+  g_autoptr (Cnn3dStream) a = cnn3d_stream_new (session, 4), b = cnn3d_stream_new (session, 3);
+  gsize n = (gsize) v->config.frames * v->frame_bytes, pixels = v->frame_bytes / 3;
+  g_autofree float *clip = g_new (float, n), *frame = g_new (float, v->frame_bytes);
+  float logits[CLASSES];
+
+  for (int i = 0; i < N_FRAMES; i++) {
+    int last = N_FRAMES - 1 - i;
+
+    push (v, a, i);
+    if (cnn3d_stream_is_due (a))
+      check_clip (v, a, i);
+    /* b sees the video backwards: only its first frame, over and over, makes a clip of known logits. */
+    cnn3d_model_normalize (v->model, v->rgb + MIN (last, N_FRAMES - v->config.frames) * v->frame_bytes, clip);
+    for (int p = 0; p < 3; p++)
+      memcpy (frame + p * pixels, clip + p * (int) pixels * v->config.frames, pixels * sizeof (float));
+    cnn3d_stream_push (b, frame);
+    if (cnn3d_stream_is_due (b))
+      g_assert_true (cnn3d_stream_run (b, logits, NULL));
+    if (i % 5 == 0 && i + v->config.frames <= N_FRAMES) {
+      g_assert_true (cnn3d_session_run_rgb (session, v->rgb + i * v->frame_bytes, 1, logits, NULL));
+      g_assert_cmpmem (logits, sizeof logits, v->expected + i * CLASSES, sizeof logits);
+    }
+  }
+  /* The same frames normalised and as bytes. */
+  cnn3d_stream_reset (b);
+  for (int i = 0; i < v->config.frames; i++) {
+    cnn3d_model_normalize (v->model, v->rgb, clip);
+    for (int p = 0; p < 3; p++)
+      memcpy (frame + p * pixels, clip + (p * (gsize) v->config.frames + (gsize) i) * pixels,
+          pixels * sizeof (float));
+    cnn3d_stream_push (b, frame);
+  }
+  check_clip (v, b, v->config.frames - 1);
+}
+
+/* A backend without streams of its own. */
+static void
+test_reference (void)
+{
+  Cnn3dConfig config = { CNN3D_ARCH_MOBILENET, 0.2, .classes = CLASSES, .frames = 8, .size = 32 };
+  Video v = { 0 };
+
+  set_up (&v, &config);
+  {
+    g_autoptr (Cnn3dSession) session = new_session (&v, CNN3D_BACKEND_REFERENCE, 1);
+    g_autoptr (Cnn3dStream) stream = cnn3d_stream_new (session, 3);
+
+    for (int stride = 1; stride <= 9; stride += 4)
+      check_stride (&v, stream, stride);
+  }
+  tear_down (&v, NULL);
+}
+
+static gboolean
+is_able (int step, gpointer data)
+{
+  return cnn3d_plan_step (data, step)->kind != CNN3D_STEP_CONV;
+}
+
+/* What must hold of any choice of slices, found here from frames instead of from ranges. */
+static void
+check_slices (const Cnn3dPlan *plan, int frames)
+{
+  g_autoptr (Cnn3dSlices) slices = cnn3d_slices_new (plan, is_able, (gpointer) plan);
+
+  for (int i = 0; i < slices->n_steps; i++) {
+    const Cnn3dStepSlices *s = &slices->steps[i];
+    const Cnn3dStep *step = cnn3d_plan_step (plan, i);
+
+    for (int t = 0; t < step->out.t; t++) {
+      g_assert_cmpint (s->last_frame[t], >=, MIN (t * s->scale, frames - 1));
+      g_assert_cmpint (s->last_frame[t], <, frames);
+      g_assert_cmpint (s->last_frame[t], >=, t > 0 ? s->last_frame[t - 1] : 0);
+    }
+    for (int c = 0; step->inputs != NULL && c < step->channels_in; c++) {
+      const Cnn3dStepSlices *in = &slices->steps[step->inputs[c].buffer];
+
+      g_assert_cmpint (s->scale, ==, in->scale * step->stride.t);
+      if (s->role != CNN3D_SLICES_WHOLE)
+        g_assert_cmpint (in->role, ==, CNN3D_SLICES_KEPT);
+      else
+        g_assert_cmpint (in->role, !=, CNN3D_SLICES_KEPT);
+      for (int t = s->first; t < s->end; t++)
+        for (int k = 0; k < step->kernel.t; k++) {
+          g_assert_cmpint (t * step->stride.t - step->pad.t + k, >=, in->first);
+          g_assert_cmpint (t * step->stride.t - step->pad.t + k, <, in->end);
+        }
+    }
+  }
+}
+
+static void
+test_slices (void)
+{
+  /* Kept steps of a clip of 16 frames of 112 pixels. */
+  static const struct { Cnn3dArch arch; int kept, last; } known[] = {
+    { CNN3D_ARCH_SHUFFLENET, 4, 2 },   /* stem, pool, 1x1x1, depthwise; both ends of the unit */
+    { CNN3D_ARCH_SHUFFLENETV2, 5, 2 }, /* stem, pool, two depthwise and the 1x1x1 between */
+    { CNN3D_ARCH_MOBILENET, 5, 1 },    /* stem, two blocks; the next depthwise */
+    { CNN3D_ARCH_MOBILENETV2, 5, 1 },  /* stem, block, expansion and depthwise; projection */
+    { CNN3D_ARCH_SQUEEZENET, 2, 1 },   /* stem, pool; squeeze */
+  };
+
+  for (guint k = 0; k < G_N_ELEMENTS (known); k++)
+    for (int frames = 1; frames <= 33; frames++) {
+      Cnn3dConfig config = { .arch = known[k].arch, .frames = frames };
+      g_autoptr (Cnn3dGraph) graph = NULL;
+      g_autoptr (Cnn3dPlan) plan = NULL;
+      g_autoptr (Cnn3dSlices) slices = NULL;
+      int last = 0;
+
+      cnn3d_config_fill (&config);
+      graph = cnn3d_graph_new (&config, NULL);
+      if (graph == NULL)
+        continue;
+      plan = cnn3d_plan_new (graph);
+      check_slices (plan, frames);
+      slices = cnn3d_slices_new (plan, is_able, plan);
+      for (int i = 0; i < slices->n_steps; i++)
+        last += slices->steps[i].role == CNN3D_SLICES_LAST;
+      g_test_message ("%s, %d frames: %d kept, %d last", cnn3d_arch_get_name (config.arch), frames,
+          slices->n_kept, last);
+      if (frames == 16) {
+        g_assert_cmpint (slices->n_kept, ==, known[k].kept);
+        g_assert_cmpint (last, ==, known[k].last);
+      }
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/streams/slices", test_slices);
+  g_test_add_func ("/streams/reference", test_reference);
+  for (guint i = 0; i < G_N_ELEMENTS (configs); i++) {
+    const Cnn3dConfig *c = &configs[i];
+    g_autofree char *name = g_strdup_printf ("%s-%.2f-%dx%d", cnn3d_arch_get_name (c->arch), c->width,
+        c->frames, c->size);
+    g_autofree char *equal = g_strconcat ("/streams/equal/", name, NULL);
+    g_autofree char *shared = g_strconcat ("/streams/shared/", name, NULL);
+
+    g_test_add (equal, Video, c, set_up, test_stream, tear_down);
+    g_test_add (shared, Video, c, set_up, test_shared, tear_down);
+  }
+  return g_test_run ();
+}
