@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/tool.h"
+#include "tools/bench.h"
 
 /* The networks of the paper's Table 8. */
 static const Cnn3dConfig table8[] = {
@@ -17,19 +17,26 @@ static const Cnn3dConfig table8[] = {
   { CNN3D_ARCH_SQUEEZENET, .width = 1.0 },
 };
 
-typedef struct {
-  int runs, batch;
-  Cnn3dBackend backend;
-  JsonBuilder *json; /* or NULL */
-  gboolean layers;
-} Bench;
-
 static int
 compare_doubles (gconstpointer a, gconstpointer b)
 {
   double x = *(const double *) a, y = *(const double *) b;
 
   return x < y ? -1 : x > y;
+}
+
+double
+bench_median (double *values, int n)
+{
+  qsort (values, (gsize) n, sizeof *values, compare_doubles);
+  return values[n / 2];
+}
+
+void
+bench_fill (guint8 *bytes, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    bytes[i] = (guint8) (i * 2654435761u >> 24);
 }
 
 static gboolean
@@ -51,8 +58,7 @@ bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
   if (session == NULL || !cnn3d_config_get_complexity (config, &c, error))
     return FALSE;
   setup = (double) (g_get_monotonic_time () - begin) * 1e-3;
-  for (gsize i = 0; i < n; i++)
-    rgb[i] = (guint8) (i * 2654435761u >> 24);
+  bench_fill (rgb, n);
 
   /* The first two runs bring pages and caches into their usual state. */
   for (int i = -2; i < bench->runs; i++) {
@@ -62,8 +68,7 @@ bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
     if (i >= 0)
       ms[i] = (double) (g_get_monotonic_time () - begin) * 1e-3;
   }
-  qsort (ms, (gsize) bench->runs, sizeof *ms, compare_doubles);
-  median = ms[bench->runs / 2];
+  median = bench_median (ms, bench->runs);
   low = ms[bench->runs / 10];
   high = ms[bench->runs - 1 - bench->runs / 10];
 
@@ -113,8 +118,7 @@ profile (const Bench *bench, Cnn3dSession *session, Cnn3dLayer *layers, double *
       seconds[i * bench->runs + r] = layers[i].seconds;
   }
   for (int i = 0; i < n; i++) {
-    qsort (seconds + i * bench->runs, (gsize) bench->runs, sizeof *seconds, compare_doubles);
-    layers[i].seconds = seconds[i * bench->runs + bench->runs / 2];
+    layers[i].seconds = bench_median (seconds + i * bench->runs, bench->runs);
   }
   return n;
 }
@@ -198,10 +202,13 @@ bench_layers (const Bench *bench, Cnn3dModel *model, int threads, GError **error
 static gboolean
 bench_threads (const Bench *bench, Cnn3dModel *model, const int *threads, GError **error)
 {
-  for (int i = 0; threads[i] != 0; i++)
-    if (!(bench->layers ? bench_layers : bench_model) (bench, model, threads[i], error))
-      return FALSE;
-  return TRUE;
+  gboolean ok = TRUE;
+
+  for (int i = 0; ok && threads[i] != 0; i++)
+    ok = bench->layers       ? bench_layers (bench, model, threads[i], error)
+        : bench->stride > 0 ? bench_stream (bench, model, threads[i], error)
+                            : bench_model (bench, model, threads[i], error);
+  return ok;
 }
 
 static gboolean
@@ -232,6 +239,8 @@ cmd_bench (int argc, char **argv)
     { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto, cpu or reference (auto)", "BACKEND" },
     { "layers", 'l', 0, G_OPTION_ARG_NONE, &bench.layers,
         "Print the time of each layer, and its share of the measured FMA peak", NULL },
+    { "stream", 's', 0, G_OPTION_ARG_INT, &bench.stride,
+        "Clips that overlap, a stride of N frames apart: incrementally and from scratch", "N" },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { NULL },
   };
@@ -240,7 +249,8 @@ cmd_bench (int argc, char **argv)
   if (!tool_parse (&argc, &argv, entries, "[MODEL...]",
           "Measures runs from bytes to logits: median, 10th and 90th percentile.\n\n"
           "Examples:\n  3dcnn bench --all --threads 1,2\n  3dcnn bench shufflenet --batch 8\n"
-          "  3dcnn bench --arch mobilenetv2 --layers\n", 0, -1))
+          "  3dcnn bench --arch mobilenetv2 --layers\n"
+          "  3dcnn bench --arch shufflenet --stream 8\n", 0, -1))
     return EXIT_USAGE;
   if (all + (arch != NULL) + (argc > 1) != 1) {
     tool_complain ("bench takes models, --arch or --all");
@@ -248,6 +258,10 @@ cmd_bench (int argc, char **argv)
   }
   if (bench.runs < 1 || bench.runs > 1000000 || bench.batch < 1 || bench.batch > 4096) {
     tool_complain ("--runs and --batch must be at least 1, and --batch at most 4096");
+    return EXIT_USAGE;
+  }
+  if (bench.stride < 0 || bench.stride > 10000 || (bench.stride > 0 && (bench.batch != 1 || bench.layers))) {
+    tool_complain ("--stream takes a stride of 1 to 10000 frames, and neither --batch nor --layers");
     return EXIT_USAGE;
   }
   if (bench.layers && bench.batch != 1) {
@@ -269,6 +283,8 @@ cmd_bench (int argc, char **argv)
   if (json) {
     bench.json = json_builder_new ();
     json_builder_begin_array (bench.json);
+  } else if (bench.stride > 0) {
+    bench_stream_head ();
   } else if (!bench.layers) {
     printf ("%-34s %7s %8s %8s %8s %9s %9s\n", "network", "threads", "ms", "p10", "p90", "clips/s",
         "GFLOP/s");

@@ -147,6 +147,12 @@ def test_bench():
     check("bench --layers refuses batches", status == 2 and "--batch" in err, err)
     status, _, err = run("bench", MODEL, "--layers", "--backend", "reference")
     check("bench --layers names a backend without a profile", status == 1 and "reference" in err, err)
+    status, out, err = run("bench", MODEL, "--stream", "8", "--runs", "2", "--threads", "1,2", "--json")
+    rows = json.loads(out) if status == 0 else []
+    check("bench --stream", len(rows) == 2 and all(r["stride"] == 8 and 0 < r["latency_ms"] <= r["stream_ms"]
+                                                   and r["direct_ms"] > 0 for r in rows), err)
+    status, _, err = run("bench", MODEL, "--stream", "8", "--batch", "2")
+    check("bench --stream refuses batches", status == 2 and "--batch" in err, err)
     status, _, err = run("bench", MODEL, "--width", "2")
     check("bench refuses a width for a model", status == 2 and "--arch" in err, err)
     status, _, err = run("bench", MODEL, "--threads", "x")

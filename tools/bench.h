@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the kinds of `3dcnn bench` share. */
+
+#include "tools/tool.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  int runs, batch;
+  Cnn3dBackend backend;
+  JsonBuilder *json; /* or NULL */
+  gboolean layers;
+  int stride; /* of --stream, else 0 */
+} Bench;
+
+/* Sorts n values, and returns the middle one. */
+double bench_median (double *values, int n);
+/* Random bytes, the same in every run. */
+void bench_fill (guint8 *bytes, gsize n);
+
+/* bench-stream.c: incremental inference against runs from scratch. */
+void bench_stream_head (void);
+gboolean bench_stream (const Bench *bench, Cnn3dModel *model, int threads, GError **error);
+
+G_END_DECLS
