@@ -34,13 +34,14 @@ struct _GstClassifyClient
 {
   GstClassifyEngine *engine;
   GstClassifyDone done;
+  GDestroyNotify free_owner;
   gpointer data;
   guint n_running;              /* guarded by the engine's lock */
 };
 
 typedef struct
 {
-  GstClassifyJob job;
+  GstClassifyJob job;           /* the first, so that a job is its entry */
   GstClassifyClient *client;
 } Entry;
 
@@ -56,6 +57,22 @@ entry_free (gpointer data)
   g_free (entry->job.logits);
   g_clear_error (&entry->job.error);
   g_free (entry);
+}
+
+static void
+release_owner (Entry * entry)
+{
+  if (entry->job.owner != NULL)
+    entry->client->free_owner (entry->job.owner);
+  entry->job.owner = NULL;
+}
+
+/* Called with the lock held. */
+static void
+recycle (GstClassifyEngine * engine, Entry * entry)
+{
+  release_owner (entry);
+  g_ptr_array_add (engine->idle, entry);
 }
 
 /* What waits, up to MAX_BATCH, in order. Called with the lock held. */
@@ -76,14 +93,18 @@ static void
 run_jobs (GstClassifyEngine * engine, Entry ** entries, guint n)
 {
   g_autoptr (GError) error = NULL;
+  const guint8 *clips = entries[0]->job.rgb;
   gint64 now;
   gboolean ok;
 
-  for (guint i = 0; i < n; i++)
-    memcpy (engine->batch + i * engine->clip_size, entries[i]->job.rgb,
-        engine->clip_size);
-  ok = cnn3d_session_run_rgb (engine->session, engine->batch, n,
-      engine->logits, &error);
+  if (n > 1) {
+    for (guint i = 0; i < n; i++)
+      memcpy (engine->batch + i * engine->clip_size, entries[i]->job.rgb,
+          engine->clip_size);
+    clips = engine->batch;
+  }
+  ok = cnn3d_session_run_rgb (engine->session, clips, n, engine->logits,
+      &error);
   if (engine->slow_us > 0)
     g_usleep (engine->slow_us);
   now = g_get_monotonic_time ();
@@ -118,8 +139,11 @@ work (gpointer data)
     run_jobs (engine, entries, n);
     g_mutex_lock (&engine->lock);
     for (guint i = 0; i < n; i++) {
-      entries[i]->client->n_running--;
-      g_ptr_array_add (engine->idle, entries[i]);
+      Entry *entry = entries[i];
+
+      /* A client without running jobs may be gone. */
+      recycle (engine, entry);
+      entry->client->n_running--;
     }
     g_cond_broadcast (&engine->done);
   }
@@ -259,7 +283,7 @@ gst_classify_engine_describe (GstClassifyEngine * engine)
 
 GstClassifyClient *
 gst_classify_client_new (GstClassifyEngine * engine, GstClassifyDone done,
-    gpointer data)
+    GDestroyNotify free_owner, gpointer data)
 {
   GstClassifyClient *client = g_new0 (GstClassifyClient, 1);
 
@@ -268,6 +292,7 @@ gst_classify_client_new (GstClassifyEngine * engine, GstClassifyDone done,
   g_mutex_unlock (&engines_lock);
   client->engine = engine;
   client->done = done;
+  client->free_owner = free_owner;
   client->data = data;
   return client;
 }
@@ -285,15 +310,18 @@ find_waiting (GstClassifyClient * client, gboolean any, guint stream)
   return NULL;
 }
 
-static void
+static guint
 drop_waiting (GstClassifyClient * client)
 {
+  guint n = 0;
   GList *l;
 
   while ((l = find_waiting (client, TRUE, 0)) != NULL) {
-    g_ptr_array_add (client->engine->idle, l->data);
+    recycle (client->engine, l->data);
     g_queue_delete_link (&client->engine->jobs, l);
+    n++;
   }
+  return n;
 }
 
 void
@@ -310,51 +338,48 @@ gst_classify_client_free (GstClassifyClient * client)
   gst_classify_engine_unref (engine);
 }
 
-/* An entry with room for a clip. Called with the lock held. */
-static Entry *
-get_entry (GstClassifyEngine * engine)
+GstClassifyJob *
+gst_classify_client_begin (GstClassifyClient * client)
 {
-  Entry *entry;
+  GstClassifyEngine *engine = client->engine;
+  Entry *entry = NULL;
 
+  g_mutex_lock (&engine->lock);
   if (engine->idle->len > 0)
-    return g_ptr_array_steal_index_fast (engine->idle, engine->idle->len - 1);
-  entry = g_new0 (Entry, 1);
-  entry->job.rgb = g_malloc (engine->clip_size);
-  entry->job.logits = g_new (gfloat, engine->classes);
-  return entry;
+    entry = g_ptr_array_steal_index_fast (engine->idle, engine->idle->len - 1);
+  g_mutex_unlock (&engine->lock);
+  if (entry == NULL) {
+    entry = g_new0 (Entry, 1);
+    entry->job.rgb = g_malloc (engine->clip_size);
+    entry->job.logits = g_new (gfloat, engine->classes);
+  }
+  entry->client = client;
+  return &entry->job;
 }
 
 guint
-gst_classify_client_submit (GstClassifyClient * client, const guint8 * rgb,
-    gint64 start, gint64 end, guint epoch, guint stream, gboolean wait)
+gst_classify_client_submit (GstClassifyClient * client, GstClassifyJob * job,
+    gboolean wait)
 {
   GstClassifyEngine *engine = client->engine;
-  guint dropped = 0;
   GList *waiting;
-  Entry *entry;
 
   g_mutex_lock (&engine->lock);
-  waiting = wait ? NULL : find_waiting (client, FALSE, stream);
+  job->submitted = g_get_monotonic_time ();
+  waiting = wait ? NULL : find_waiting (client, FALSE, job->stream);
   if (waiting != NULL) {
-    entry = waiting->data;
-    dropped = 1;
+    /* In the older one's place, so that every stream gets its turn. */
+    recycle (engine, waiting->data);
+    waiting->data = job;
   } else {
-    entry = get_entry (engine);
-    g_queue_push_tail (&engine->jobs, entry);
+    g_queue_push_tail (&engine->jobs, job);
   }
-  entry->client = client;
-  memcpy (entry->job.rgb, rgb, engine->clip_size);
-  entry->job.start = start;
-  entry->job.end = end;
-  entry->job.epoch = epoch;
-  entry->job.stream = stream;
-  entry->job.submitted = g_get_monotonic_time ();
   g_cond_signal (&engine->work);
   while (wait && (client->n_running > 0
           || find_waiting (client, TRUE, 0) != NULL))
     g_cond_wait (&engine->done, &engine->lock);
   g_mutex_unlock (&engine->lock);
-  return dropped;
+  return waiting != NULL;
 }
 
 void
@@ -368,10 +393,14 @@ gst_classify_client_drain (GstClassifyClient * client)
   g_mutex_unlock (&engine->lock);
 }
 
-void
+guint
 gst_classify_client_flush (GstClassifyClient * client)
 {
+  guint n;
+
   g_mutex_lock (&client->engine->lock);
-  drop_waiting (client);
+  n = drop_waiting (client);
+  g_cond_broadcast (&client->engine->done);
   g_mutex_unlock (&client->engine->lock);
+  return n;
 }

@@ -32,8 +32,10 @@ typedef struct
   gfloat *logits;               /* valid if error is NULL */
   GError *error;
   gint64 start, end;            /* timestamps of the clip */
+  GstClockTime running_time;    /* of its last frame */
   guint epoch;                  /* the element's, when it was submitted */
   guint stream;                 /* which of the element's clips it is */
+  gpointer owner;               /* the element's; freed with the client's function */
   gint64 submitted, done;       /* monotonic time, us */
 } GstClassifyJob;
 
@@ -49,30 +51,39 @@ const gchar *gst_classify_engine_describe (GstClassifyEngine * engine);
 /**
  * gst_classify_client_new:
  * @engine: (transfer none): kept alive by the client
+ * @free_owner: frees the owner of a job that is done or dropped
  *
- * A client is one element. Its callback is never called after
+ * A client is one element with one network. Its callback is never called after
  * gst_classify_client_free().
  */
 GstClassifyClient *gst_classify_client_new (GstClassifyEngine * engine,
-    GstClassifyDone done, gpointer data);
+    GstClassifyDone done, GDestroyNotify free_owner, gpointer data);
+/* Returns when nothing of the client is in work; drops what was not started. */
 void gst_classify_client_free (GstClassifyClient * client);
 
 /**
+ * gst_classify_client_begin:
+ *
+ * Returns: (transfer full): a job whose clip and fields are to be filled in, and
+ *   that gst_classify_client_submit() takes back
+ */
+GstClassifyJob *gst_classify_client_begin (GstClassifyClient * client);
+
+/**
  * gst_classify_client_submit:
- * @rgb: frames of the clip, copied
+ * @job: (transfer full): of gst_classify_client_begin()
  * @wait: whether to return only when the clip is done. Else the clip replaces
- *   one of the same @stream that has not been started
+ *   one of the same stream that has not been started
  *
  * Returns: how many older clips were dropped for this one: 0 or 1
  */
 guint gst_classify_client_submit (GstClassifyClient * client,
-    const guint8 * rgb, gint64 start, gint64 end, guint epoch, guint stream,
-    gboolean wait);
+    GstClassifyJob * job, gboolean wait);
 
 /* Returns when everything that the client has submitted is done. */
 void gst_classify_client_drain (GstClassifyClient * client);
 
-/* Drops what has not been started. */
-void gst_classify_client_flush (GstClassifyClient * client);
+/* Drops what has not been started. Returns how many clips that were. */
+guint gst_classify_client_flush (GstClassifyClient * client);
 
 G_END_DECLS

@@ -5,6 +5,7 @@
 
 struct _GstClassifyOutput
 {
+  gatomicrefcount ref_count;
   Cnn3dModel *model;
   gchar *model_name;
   gint n_classes;
@@ -40,6 +41,7 @@ gst_classify_output_new (Cnn3dModel * model, const gchar * model_name,
   GstClassifyOutput *output = g_new0 (GstClassifyOutput, 1);
   g_autofree gboolean *idle = find_idle (model, idle_labels);
 
+  g_atomic_ref_count_init (&output->ref_count);
   output->model = cnn3d_model_ref (model);
   output->model_name = g_strdup (model_name);
   output->n_classes = cnn3d_model_get_config (model)->classes;
@@ -50,9 +52,18 @@ gst_classify_output_new (Cnn3dModel * model, const gchar * model_name,
   return output;
 }
 
-void
-gst_classify_output_free (GstClassifyOutput * output)
+GstClassifyOutput *
+gst_classify_output_ref (GstClassifyOutput * output)
 {
+  g_atomic_ref_count_inc (&output->ref_count);
+  return output;
+}
+
+void
+gst_classify_output_unref (GstClassifyOutput * output)
+{
+  if (!g_atomic_ref_count_dec (&output->ref_count))
+    return;
   cnn3d_model_unref (output->model);
   gst_decision_free (output->decision);
   g_free (output->model_name);
@@ -62,16 +73,12 @@ gst_classify_output_free (GstClassifyOutput * output)
   g_free (output);
 }
 
-const gchar *
-gst_classify_output_get_model_name (GstClassifyOutput * output)
-{
-  return output->model_name;
-}
-
 void
-gst_classify_output_reset (GstClassifyOutput * output)
+gst_classify_output_reset (GstClassifyOutput * output, gboolean forget)
 {
   gst_decision_reset (output->decision);
+  if (!forget)
+    return;
   memset (output->sum, 0, output->n_classes * sizeof (gdouble));
   output->n_clips = 0;
 }

@@ -13,10 +13,11 @@ typedef struct _GstClassifyOutput GstClassifyOutput;
 /* model_name and idle_labels are copied; the model is referenced. */
 GstClassifyOutput *gst_classify_output_new (Cnn3dModel * model,
     const gchar * model_name, const gchar * idle_labels);
-void gst_classify_output_free (GstClassifyOutput * output);
-const gchar *gst_classify_output_get_model_name (GstClassifyOutput * output);
-/* Forgets the stream. */
-void gst_classify_output_reset (GstClassifyOutput * output);
+GstClassifyOutput *gst_classify_output_ref (GstClassifyOutput * output);
+void gst_classify_output_unref (GstClassifyOutput * output);
+/* Forgets the clips before; not the sum for the summary, if only the stream was
+ * interrupted. */
+void gst_classify_output_reset (GstClassifyOutput * output, gboolean forget);
 
 /**
  * gst_classify_output_process:
@@ -31,7 +32,7 @@ GstVideoClassifyResult *gst_classify_output_process (GstClassifyOutput *
     GstClockTime start, GstClockTime end, GstStructure * events[2],
     guint * n_events);
 
-/* At the end of the stream: an event that is due, or NULL. */
+/* Clips follow no more: an event that is due, or NULL. */
 GstStructure *gst_classify_output_finish (GstClassifyOutput * output);
 /* Mean of the scores of all clips (the paper's rule for videos); NULL if there
  * was no clip. */
@@ -41,6 +42,6 @@ GstStructure *gst_classify_output_summary (GstClassifyOutput * output,
 GstStructure *gst_classify_output_describe (const GstVideoClassifyResult *
     result);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstClassifyOutput, gst_classify_output_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstClassifyOutput, gst_classify_output_unref)
 
 G_END_DECLS

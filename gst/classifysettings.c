@@ -130,6 +130,26 @@ gst_classify_settings_copy (GstClassifySettings * to,
 }
 
 void
+gst_classify_settings_copy_model (GstClassifySettings * to,
+    const GstClassifySettings * from)
+{
+  to->model = from->model;
+  g_free (to->model_file);
+  to->model_file = g_strdup (from->model_file);
+  g_free (to->labels_file);
+  to->labels_file = g_strdup (from->labels_file);
+  g_free (to->idle_labels);
+  to->idle_labels = g_strdup (from->idle_labels);
+}
+
+gboolean
+gst_classify_settings_is_model (guint id)
+{
+  return id == PROP_MODEL || id == PROP_MODEL_FILE || id == PROP_LABELS_FILE
+      || id == PROP_IDLE_LABELS;
+}
+
+void
 gst_classify_settings_clear (GstClassifySettings * s)
 {
   g_clear_pointer (&s->model_file, g_free);
@@ -292,34 +312,43 @@ gst_classify_settings_install (GObjectClass * klass)
    * GstVideoClassify3D:model:
    *
    * The bundled model to use, if #GstVideoClassify3D:model-file is not set.
+   * It can be changed at any time, like #GstVideoClassify3D:model-file.
    *
    * Since: 0.1
    */
   g_object_class_install_property (klass, PROP_MODEL,
       g_param_spec_enum ("model", "Model", "Bundled model to use",
-          model_get_type (), DEFAULT_MODEL, ready));
+          model_get_type (), DEFAULT_MODEL, playing));
   /**
    * GstVideoClassify3D:model-file:
    *
    * A model file: safetensors, or a PyTorch checkpoint as published.
+   *
+   * It can be changed at any time. The new model is loaded while the old one
+   * goes on, and takes over between two clips; a message named
+   * `videoclassify3d-model` says so. If it cannot be loaded, a warning says why,
+   * and this property is again what is in use. Properties that belong together,
+   * such as #GstVideoClassify3D:labels-file, are to be changed by one call of
+   * g_object_set().
    *
    * Since: 0.1
    */
   g_object_class_install_property (klass, PROP_MODEL_FILE,
       g_param_spec_string ("model-file", "Model file",
           "Model file to use in place of a bundled model "
-          "(.safetensors, or a PyTorch .pth)", NULL, ready));
+          "(.safetensors, or a PyTorch .pth)", NULL, playing));
   /**
    * GstVideoClassify3D:labels-file:
    *
    * A text file with a label a line, which replaces the model's labels.
+   * Changed while the element runs, it changes with the model.
    *
    * Since: 0.1
    */
   g_object_class_install_property (klass, PROP_LABELS_FILE,
       g_param_spec_string ("labels-file", "Labels file",
           "Text file with one label a line, in place of the model's labels",
-          NULL, ready));
+          NULL, playing));
   /**
    * GstVideoClassify3D:backend:
    *
@@ -490,11 +519,12 @@ gst_classify_settings_install (GObjectClass * klass)
   /**
    * GstVideoClassify3D:idle-labels:
    *
-   * Labels that are no actions, separated by commas.
+   * Labels that are no actions, separated by commas. Changed while the element
+   * runs, they change with the model.
    *
    * Since: 0.1
    */
   g_object_class_install_property (klass, PROP_IDLE_LABELS,
       g_param_spec_string ("idle-labels", "Idle labels",
-          "Labels that are no actions, separated by commas", NULL, ready));
+          "Labels that are no actions, separated by commas", NULL, playing));
 }

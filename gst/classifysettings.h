@@ -62,7 +62,13 @@ void gst_classify_settings_install (GObjectClass * klass);
 void gst_classify_settings_init (GstClassifySettings * settings);
 void gst_classify_settings_copy (GstClassifySettings * to,
     const GstClassifySettings * from);
+/* Only what says which model it is and what its labels mean. */
+void gst_classify_settings_copy_model (GstClassifySettings * to,
+    const GstClassifySettings * from);
 void gst_classify_settings_clear (GstClassifySettings * settings);
+
+/* Whether it is one of those of gst_classify_settings_copy_model(). */
+gboolean gst_classify_settings_is_model (guint id);
 
 /* Return FALSE if id is no setting. */
 gboolean gst_classify_settings_set (GstClassifySettings * settings, guint id,

@@ -21,10 +21,7 @@ track_free (gpointer data)
 {
   GstClassifyTrack *track = data;
 
-  g_clear_pointer (&track->window, gst_clip_window_free);
-  g_clear_pointer (&track->scaler, gst_frame_scaler_free);
-  g_clear_pointer (&track->output, gst_classify_output_free);
-  g_clear_pointer (&track->result, gst_video_classify_result_unref);
+  gst_classify_lane_clear (&track->lane);
   g_free (track);
 }
 
@@ -64,7 +61,8 @@ gst_classify_tracks_see (GstClassifyTracks * tracks, guint64 id, gdouble x,
   if (track == NULL) {
     track = g_new0 (GstClassifyTrack, 1);
     track->id = id;
-    track->stream = tracks->next_stream++;
+    track->lane.number = tracks->next_stream++;
+    track->lane.object = id;
     track->x = x;
     track->y = y;
     track->side = side;
@@ -86,13 +84,25 @@ gst_classify_tracks_find (GstClassifyTracks * tracks, guint stream)
 
   g_hash_table_iter_init (&iter, tracks->by_id);
   while (g_hash_table_iter_next (&iter, NULL, &value))
-    if (((GstClassifyTrack *) value)->stream == stream)
+    if (((GstClassifyTrack *) value)->lane.number == stream)
       return value;
   return NULL;
 }
 
 void
-gst_classify_tracks_expire (GstClassifyTracks * tracks, GstClockTime now)
+gst_classify_tracks_foreach (GstClassifyTracks * tracks,
+    void (*func) (GstClassifyTrack * track, gpointer data), gpointer data)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, tracks->by_id);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    func (value, data);
+}
+
+GstClassifyTrack *
+gst_classify_tracks_find_expired (GstClassifyTracks * tracks, GstClockTime now)
 {
   GHashTableIter iter;
   gpointer value;
@@ -102,8 +112,16 @@ gst_classify_tracks_expire (GstClassifyTracks * tracks, GstClockTime now)
     GstClassifyTrack *track = value;
 
     if (now > track->last_seen && now - track->last_seen > EXPIRE_AFTER)
-      g_hash_table_iter_remove (&iter);
+      return track;
   }
+  return NULL;
+}
+
+void
+gst_classify_tracks_remove (GstClassifyTracks * tracks,
+    GstClassifyTrack * track)
+{
+  g_hash_table_remove (tracks->by_id, &track->id);
 }
 
 GstClassifyTrack *

@@ -7,20 +7,14 @@
  * come from is up to an element upstream (a detector and tracker).
  */
 
-#include "gst/classifyoutput.h"
-#include "gst/clipwindow.h"
-#include "gst/framescaler.h"
+#include "gst/classifylane.h"
 
 G_BEGIN_DECLS
 
 typedef struct
 {
   guint64 id;                   /* of the object, given by the tracker */
-  guint stream;                 /* number of its clips in the engine, above 0 */
-  GstClipWindow *window;
-  GstFrameScaler *scaler;
-  GstClassifyOutput *output;
-  GstVideoClassifyResult *result;       /* the newest */
+  GstClassifyLane lane;         /* without a network at first */
   gdouble x, y, side;           /* centre and size of the crop, in pixels */
   GstClockTime last_seen;
 } GstClassifyTrack;
@@ -29,14 +23,15 @@ typedef struct _GstClassifyTracks GstClassifyTracks;
 
 GstClassifyTracks *gst_classify_tracks_new (void);
 void gst_classify_tracks_free (GstClassifyTracks * tracks);
+/* Forgets all objects. */
 void gst_classify_tracks_reset (GstClassifyTracks * tracks);
 
 /**
  * gst_classify_tracks_see:
  * @x: of the object's box, in pixels, as are @y, @w and @h
  *
- * Returns: (transfer none): the object's track with its crop moved; its window
- *   and output are %NULL if it is new
+ * Returns: (transfer none): the object's track with its crop moved; its lane
+ *   has no network if it is new
  */
 GstClassifyTrack *gst_classify_tracks_see (GstClassifyTracks * tracks,
     guint64 id, gdouble x, gdouble y, gdouble w, gdouble h, GstClockTime time);
@@ -46,8 +41,15 @@ GstClassifyTrack *gst_classify_tracks_find (GstClassifyTracks * tracks,
 /* By the object's id; %NULL if it is not known. */
 GstClassifyTrack *gst_classify_tracks_look (GstClassifyTracks * tracks,
     guint64 id);
-/* Forgets objects that were not seen for a while. */
-void gst_classify_tracks_expire (GstClassifyTracks * tracks, GstClockTime now);
+/* Calls a function for each object. */
+void gst_classify_tracks_foreach (GstClassifyTracks * tracks,
+    void (*func) (GstClassifyTrack * track, gpointer data), gpointer data);
+/* One object that was not seen for a while at a time; %NULL if there is none. */
+GstClassifyTrack *gst_classify_tracks_find_expired (GstClassifyTracks * tracks,
+    GstClockTime now);
+/* Forgets one object. */
+void gst_classify_tracks_remove (GstClassifyTracks * tracks,
+    GstClassifyTrack * track);
 /* The crop, within a picture of width x height. */
 GstVideoRectangle gst_classify_track_get_crop (const GstClassifyTrack * track,
     gint width, gint height);

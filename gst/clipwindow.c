@@ -86,6 +86,29 @@ slot (GstClipWindow * window, guint64 point)
   return window->pixels + (point % window->frames) * window->frame_size;
 }
 
+/* Points that no frame came near repeat the one before. */
+static void
+repeat_frame (GstClipWindow * window)
+{
+  guint64 point = window->n_points++;
+
+  memcpy (slot (window, point), slot (window, point - 1), window->frame_size);
+  window->times[point % window->frames] =
+      window->times[(point - 1) % window->frames];
+}
+
+/* Whether a clip has become complete. */
+static gboolean
+check_due (GstClipWindow * window)
+{
+  if (window->n_points < window->next_due)
+    return FALSE;
+  while (window->next_due <= window->n_points)
+    window->next_due += window->stride;
+  window->had_clip = TRUE;
+  return TRUE;
+}
+
 /* A frame that is not the nearest to any point is not taken: so a frame
  * counts from half of its duration before its timestamp on. */
 static gdouble
@@ -100,38 +123,48 @@ half_frame (GstClipWindow * window, gint64 time)
   return MIN (duration, window->period) / 2 + TOLERANCE;
 }
 
+/* The last point that a frame of a time may be for. */
+static gint64
+find_point (GstClipWindow * window, gint64 time)
+{
+  return (gint64) floor ((time - window->origin + half_frame (window, time))
+      / window->period);
+}
+
+static gboolean
+is_jump (GstClipWindow * window, gint64 time)
+{
+  gdouble step = time - window->last_time;
+
+  return window->started && (step < -window->period
+      || step > window->period * window->frames);
+}
+
 guint8 *
 gst_clip_window_wants (GstClipWindow * window, gint64 time)
 {
-  gdouble clip = window->period * window->frames;
   gint64 last;
 
-  if (window->started && (time < window->last_time
-          || time - window->last_time > clip))
+  if (is_jump (window, time))
     gst_clip_window_reset (window);
   if (!window->started) {
     window->started = TRUE;
     window->origin = time + window->offset;
     window->last_time = time;
   }
-
-  /* The last point that this frame may be for. */
-  last = (gint64) floor ((time - window->origin + half_frame (window, time))
-      / window->period);
-  window->last_time = time;
+  last = find_point (window, time);
+  window->last_time = MAX (window->last_time, time);
   if (last < (gint64) window->n_points)
     return NULL;
+  if (window->n_points == 0) {
+    /* There is nothing yet that earlier points could repeat. */
+    window->origin += (gint64) (last * window->period);
+    last = 0;
+  }
   window->pending = last;
   window->pending_time = time;
-  /* Points that no frame came near repeat the one before. */
-  while (window->n_points < window->pending) {
-    guint64 point = window->n_points++;
-
-    memcpy (slot (window, point), slot (window, point - 1),
-        window->frame_size);
-    window->times[point % window->frames] =
-        window->times[(point - 1) % window->frames];
-  }
+  while (window->n_points < window->pending)
+    repeat_frame (window);
   return slot (window, window->pending);
 }
 
@@ -140,30 +173,64 @@ gst_clip_window_commit (GstClipWindow * window)
 {
   window->times[window->pending % window->frames] = window->pending_time;
   window->n_points = window->pending + 1;
-  if (window->n_points < window->next_due)
+  return check_due (window);
+}
+
+gboolean
+gst_clip_window_advance (GstClipWindow * window, gint64 time)
+{
+  gint64 last;
+
+  if (is_jump (window, time))
+    gst_clip_window_reset (window);
+  if (!window->started || window->n_points == 0 || time < window->last_time)
     return FALSE;
-  while (window->next_due <= window->n_points)
-    window->next_due += window->stride;
-  window->had_clip = TRUE;
-  return TRUE;
+  last = find_point (window, time);
+  while ((gint64) window->n_points < last) {
+    repeat_frame (window);
+    if (check_due (window))
+      return TRUE;
+  }
+  window->last_time = time;
+  return FALSE;
+}
+
+/* How many of the points are of no clip that was complete. Negative between
+ * clips that are further apart than they are long. */
+static gint64
+count_new (GstClipWindow * window)
+{
+  guint64 begin = window->next_due - window->frames;
+
+  if (window->had_clip && window->stride < window->frames)
+    begin = window->next_due - window->stride;
+  return (gint64) window->n_points - (gint64) begin;
+}
+
+gboolean
+gst_clip_window_is_between_clips (GstClipWindow * window)
+{
+  return count_new (window) <= 0;
 }
 
 gboolean
 gst_clip_window_pad (GstClipWindow * window)
 {
-  guint64 n = window->n_points;
+  guint64 begin = window->next_due - window->frames;
+  gint64 n = (gint64) window->n_points - (gint64) begin;
 
-  if (n == 0 || n >= window->frames)
-    return n > 0;
-  for (; window->n_points < window->frames; window->n_points++) {
-    guint64 from = window->n_points % n;
+  if (count_new (window) <= 0)
+    return FALSE;
+  while (window->n_points < window->next_due) {
+    guint64 from = begin + (window->n_points - begin) % n;
 
     memcpy (slot (window, window->n_points), slot (window, from),
         window->frame_size);
-    window->times[window->n_points] = window->times[from];
+    window->times[window->n_points % window->frames] =
+        window->times[from % window->frames];
+    window->n_points++;
   }
-  window->had_clip = TRUE;
-  return TRUE;
+  return check_due (window);
 }
 
 void
@@ -183,10 +250,4 @@ gst_clip_window_copy (GstClipWindow * window, guint8 * clip, gint64 * start,
     *start = MIN (*start, time);
     *end = MAX (*end, time);
   }
-}
-
-gboolean
-gst_clip_window_had_clip (GstClipWindow * window)
-{
-  return window->had_clip;
 }

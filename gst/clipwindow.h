@@ -45,8 +45,8 @@ void gst_clip_window_centre (GstClipWindow * window, GstClockTime duration);
 
 /**
  * gst_clip_window_wants:
- * @time: timestamp of a frame, not before that of the frame before; a jump
- *   back, or forth by more than a clip, begins anew
+ * @time: timestamp of a frame. A jump back by more than a sampling period, or
+ *   forth by more than a clip, begins anew
  *
  * Returns: (nullable): where the pixels of this frame are to be written, after
  *   which gst_clip_window_commit() is to be called; %NULL if the frame falls
@@ -57,9 +57,24 @@ guint8 *gst_clip_window_wants (GstClipWindow * window, gint64 time);
 /* The pixels of the frame are there. Returns whether a clip is complete. */
 gboolean gst_clip_window_commit (GstClipWindow * window);
 
+/**
+ * gst_clip_window_advance:
+ * @time: up to which nothing has come
+ *
+ * Lets time pass without frames: points before @time repeat the frame before.
+ *
+ * Returns: whether a clip is complete; then it is to be called again
+ */
+gboolean gst_clip_window_advance (GstClipWindow * window, gint64 time);
+
+/* Whether a frame now would be the first that its clip does not share with the
+ * clip before: that is where one network can take over from another. */
+gboolean gst_clip_window_is_between_clips (GstClipWindow * window);
+
 /*
- * Fills up a clip that has at least one frame by repeating its frames from the
- * first on, as the paper does with short videos. Returns whether there is one.
+ * Fills up the clip that is part-filled by repeating its frames from the first
+ * on, as the paper does with short videos. Returns FALSE if there is no such
+ * clip, or if all its frames were in the clip before.
  */
 gboolean gst_clip_window_pad (GstClipWindow * window);
 
@@ -71,9 +86,6 @@ gboolean gst_clip_window_pad (GstClipWindow * window);
  */
 void gst_clip_window_copy (GstClipWindow * window, guint8 * clip,
     gint64 * start, gint64 * end);
-
-/* Whether a clip was completed since the last reset. */
-gboolean gst_clip_window_had_clip (GstClipWindow * window);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstClipWindow, gst_clip_window_free)
 

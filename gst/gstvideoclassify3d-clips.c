@@ -9,103 +9,6 @@
 
 #include "gst/classifyobjects.h"
 
-GST_DEBUG_CATEGORY_EXTERN (gst_video_classify_3d_debug);
-#define GST_CAT_DEFAULT gst_video_classify_3d_debug
-
-static int
-compare_floats (gconstpointer a, gconstpointer b)
-{
-  gfloat x = *(const gfloat *) a, y = *(const gfloat *) b;
-
-  return x < y ? -1 : x > y;
-}
-
-GstStructure *
-gst_video_classify_3d_make_stats (GstVideoClassify3D * self)
-{
-  gfloat sorted[N_DURATIONS], p50 = 0, p95 = 0;
-  GstClockTime age = GST_CLOCK_TIME_NONE;
-  GstVideoClassify3DStats stats;
-  guint n;
-
-  g_mutex_lock (&self->lock);
-  stats = self->stats;
-  if (self->result != NULL && GST_CLOCK_TIME_IS_VALID (self->last_pts))
-    age = self->last_pts
-        - MIN (gst_video_classify_result_get_clip_end (self->result),
-        self->last_pts);
-  g_mutex_unlock (&self->lock);
-
-  n = MIN (stats.n_durations, N_DURATIONS);
-  memcpy (sorted, stats.durations, n * sizeof (gfloat));
-  qsort (sorted, n, sizeof (gfloat), compare_floats);
-  if (n > 0) {
-    p50 = sorted[n / 2];
-    p95 = sorted[n * 95 / 100];
-  }
-  return gst_structure_new ("videoclassify3d-stats",
-      "frames", G_TYPE_UINT64, stats.frames,
-      "clips-due", G_TYPE_UINT64, stats.due,
-      "clips-done", G_TYPE_UINT64, stats.done,
-      "clips-skipped", G_TYPE_UINT64, stats.skipped,
-      "ms-p50", G_TYPE_DOUBLE, (gdouble) p50,
-      "ms-p95", G_TYPE_DOUBLE, (gdouble) p95,
-      "age", G_TYPE_UINT64, (guint64) age, NULL);
-}
-
-static gboolean
-settings_are_async (GstVideoClassify3D * self,
-    const GstClassifySettings * settings)
-{
-  return settings->mode == GST_CLASSIFY_MODE_ASYNC
-      || (settings->mode == GST_CLASSIFY_MODE_AUTO && self->is_live);
-}
-
-gboolean
-gst_video_classify_3d_is_async (GstVideoClassify3D * self)
-{
-  gboolean async;
-
-  GST_OBJECT_LOCK (self);
-  async = settings_are_async (self, &self->settings);
-  GST_OBJECT_UNLOCK (self);
-  return async;
-}
-
-static void
-post_structure (GstVideoClassify3D * self, GstStructure * s)
-{
-  gst_element_post_message (GST_ELEMENT (self),
-      gst_message_new_element (GST_OBJECT (self), s));
-}
-
-static void
-post_event (GstVideoClassify3D * self, GstStructure * event)
-{
-  g_signal_emit (self,
-      gst_video_classify_3d_signals[GST_VIDEO_CLASSIFY_3D_EVENT], 0, event);
-  post_structure (self, event);
-}
-
-static void
-post_result (GstVideoClassify3D * self, GstVideoClassifyResult * result,
-    gint64 object)
-{
-  GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
-  GstClockTime end = gst_video_classify_result_get_clip_end (result);
-  GstStructure *s = gst_classify_output_describe (result);
-
-  gst_structure_set (s, "clip-start", G_TYPE_UINT64,
-      gst_video_classify_result_get_clip_start (result),
-      "clip-end", G_TYPE_UINT64, end, "running-time", G_TYPE_UINT64,
-      gst_segment_to_running_time (segment, GST_FORMAT_TIME, end), NULL);
-  if (object >= 0)
-    gst_structure_set (s, "object", G_TYPE_UINT64, (guint64) object, NULL);
-  g_signal_emit (self,
-      gst_video_classify_3d_signals[GST_VIDEO_CLASSIFY_3D_RESULT], 0, result);
-  post_structure (self, s);
-}
-
 /* How long buffers may be held up, if it is more than was said. */
 static gboolean
 update_latency (GstVideoClassify3D * self, gint64 us)
@@ -119,28 +22,30 @@ update_latency (GstVideoClassify3D * self, gint64 us)
   return TRUE;
 }
 
-/* What belongs to the clips of a number: those of the picture (0), or of an
- * object, which may be gone. Called with the lock held. */
-static gboolean
-find_stream (GstVideoClassify3D * self, guint stream,
-    GstClassifyOutput ** output, GstVideoClassifyResult *** newest,
-    gint64 * object)
+/* By number; NULL if it was an object's that is gone. Called with the lock
+ * held. */
+static GstClassifyLane *
+find_lane (GstVideoClassify3D * self, guint number)
 {
-  GstClassifyTrack *track;
+  GstClassifyTrack *track = NULL;
 
-  if (stream == 0) {
-    *output = self->output;
-    *newest = &self->result;
-    *object = -1;
-    return TRUE;
-  }
-  track = self->tracks ? gst_classify_tracks_find (self->tracks, stream) : NULL;
-  if (track == NULL)
-    return FALSE;
-  *output = track->output;
-  *newest = &track->result;
-  *object = track->id;
-  return TRUE;
+  if (number == 0)
+    return &self->picture;
+  if (self->tracks != NULL)
+    track = gst_classify_tracks_find (self->tracks, number);
+  return track ? &track->lane : NULL;
+}
+
+/* A clip before may come after, if the model was changed in between. */
+static void
+set_result (GstClassifyLane * lane, GstVideoClassifyResult * result,
+    gint64 submitted)
+{
+  if (lane->result != NULL && lane->result_submitted > submitted)
+    return;
+  g_clear_pointer (&lane->result, gst_video_classify_result_unref);
+  lane->result = gst_video_classify_result_ref (result);
+  lane->result_submitted = submitted;
 }
 
 void
@@ -152,8 +57,7 @@ gst_video_classify_3d_clip_done (gpointer data, const GstClassifyJob * job)
   GstClassifySettings settings;
   guint n_events = 0;
   gboolean latency_changed = FALSE;
-  GstVideoClassifyResult **newest;
-  GstClassifyOutput *output;
+  GstClassifyLane *lane;
   gint64 object;
 
   GST_OBJECT_LOCK (self);
@@ -161,11 +65,13 @@ gst_video_classify_3d_clip_done (gpointer data, const GstClassifyJob * job)
   GST_OBJECT_UNLOCK (self);
 
   g_mutex_lock (&self->lock);
-  if (job->epoch != self->epoch || !find_stream (self, job->stream, &output,
-          &newest, &object)) {
+  lane = job->epoch == self->epoch ? find_lane (self, job->stream) : NULL;
+  if (lane == NULL) {
+    self->stats.skipped++;      /* what it belongs to is gone */
     g_mutex_unlock (&self->lock);
     return;
   }
+  object = lane->object;
   self->stats.durations[self->stats.n_durations++ % N_DURATIONS] =
       (job->done - job->submitted) / 1000.0f;
   if (job->error != NULL) {
@@ -173,10 +79,9 @@ gst_video_classify_3d_clip_done (gpointer data, const GstClassifyJob * job)
   } else {
     self->stats.done++;
     latency_changed = update_latency (self, job->done - job->submitted);
-    result = gst_classify_output_process (output, &settings, job->logits,
+    result = gst_classify_output_process (job->owner, &settings, job->logits,
         job->start, job->end, events, &n_events);
-    g_clear_pointer (newest, gst_video_classify_result_unref);
-    *newest = gst_video_classify_result_ref (result);
+    set_result (lane, result, job->submitted);
   }
   g_mutex_unlock (&self->lock);
 
@@ -185,80 +90,107 @@ gst_video_classify_3d_clip_done (gpointer data, const GstClassifyJob * job)
         (NULL));
     return;
   }
-  post_result (self, result, object);
-  for (guint i = 0; i < n_events; i++) {
-    if (object >= 0)
-      gst_structure_set (events[i], "object", G_TYPE_UINT64, (guint64) object,
-          NULL);
-    post_event (self, events[i]);
-  }
-  if (latency_changed && !settings_are_async (self, &settings))
+  gst_video_classify_3d_post_result (self, result, job->running_time, object);
+  for (guint i = 0; i < n_events; i++)
+    gst_video_classify_3d_post_event (self, events[i], object);
+  if (latency_changed && !gst_video_classify_3d_is_async (self))
     gst_element_post_message (GST_ELEMENT (self),
         gst_message_new_latency (GST_OBJECT (self)));
 }
 
 /* Time ran backwards: as the camera saw it, the last frame came first. */
 static void
-reverse_clip (GstVideoClassify3D * self, gint64 * start, gint64 * end)
+reverse_clip (GstClassifyLane * lane, GstClassifyJob * job)
 {
-  gint frames = cnn3d_model_get_config (self->network)->frames;
-  gsize size = self->frame_size;
+  guint frames = lane->network->frames;
+  gsize size = lane->network->frame_size;
   g_autofree guint8 *frame = g_malloc (size);
-  gint64 first = *start;
+  gint64 first = job->start;
 
-  for (gint i = 0; i < frames / 2; i++) {
-    guint8 *a = self->clip + i * size;
-    guint8 *b = self->clip + (frames - 1 - i) * size;
+  for (guint i = 0; i < frames / 2; i++) {
+    guint8 *a = job->rgb + i * size;
+    guint8 *b = job->rgb + (frames - 1 - i) * size;
 
     memcpy (frame, a, size);
     memcpy (a, b, size);
     memcpy (b, frame, size);
   }
-  *start = -*end;
-  *end = -first;
+  job->start = -job->end;
+  job->end = -first;
 }
 
+/* Hands the newest clip of a lane to the engine. */
 static void
-post_skipped (GstVideoClassify3D * self, GstClockTime end, guint64 done,
-    guint64 skipped)
+submit_clip (GstVideoClassify3D * self, GstClassifyLane * lane, gboolean wait)
 {
   GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
-  GstMessage *message = gst_message_new_qos (GST_OBJECT (self), self->is_live,
-      gst_segment_to_running_time (segment, GST_FORMAT_TIME, end),
-      gst_segment_to_stream_time (segment, GST_FORMAT_TIME, end), end,
-      GST_CLOCK_TIME_NONE);
-
-  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS, done, skipped);
-  gst_element_post_message (GST_ELEMENT (self), message);
-}
-
-/* Hands the newest clip of a window to the engine. */
-static void
-submit_clip (GstVideoClassify3D * self, GstClipWindow * window, guint stream,
-    gboolean wait)
-{
+  GstClassifyJob *job = gst_classify_client_begin (lane->network->client);
   guint64 done, skipped;
-  gint64 start, end;
-  guint epoch, dropped;
+  GstClockTime end;
 
-  gst_clip_window_copy (window, self->clip, &start, &end);
-  if (GST_BASE_TRANSFORM (self)->segment.rate < 0)
-    reverse_clip (self, &start, &end);
+  gst_clip_window_copy (lane->window, job->rgb, &job->start, &job->end);
+  if (segment->rate < 0)
+    reverse_clip (lane, job);
+  end = job->end;
+  job->running_time = gst_segment_to_running_time (segment, GST_FORMAT_TIME,
+      end);
+  job->stream = lane->number;
+  job->owner = gst_classify_output_ref (lane->output);
+  lane->n_clips++;
   g_mutex_lock (&self->lock);
   self->stats.due++;
-  epoch = self->epoch;
+  job->epoch = self->epoch;
   g_mutex_unlock (&self->lock);
 
-  dropped = gst_classify_client_submit (self->client, self->clip, start, end,
-      epoch, stream, wait);
-  if (dropped == 0)
+  if (gst_classify_client_submit (lane->network->client, job, wait) == 0)
     return;
   g_mutex_lock (&self->lock);
-  self->stats.skipped += dropped;
+  self->stats.skipped++;
   done = self->stats.done;
   skipped = self->stats.skipped;
   g_mutex_unlock (&self->lock);
-  post_skipped (self, end, done, skipped);
+  gst_video_classify_3d_post_skipped (self, end, done, skipped);
+}
+
+/* Reports an action that is going on and was not reported, as it ends here. */
+static void
+finish_action (GstVideoClassify3D * self, GstClassifyLane * lane)
+{
+  GstStructure *event = NULL;
+
+  g_mutex_lock (&self->lock);
+  if (lane->output != NULL)
+    event = gst_classify_output_finish (lane->output);
+  g_mutex_unlock (&self->lock);
+  gst_video_classify_3d_post_event (self, event, lane->object);
+}
+
+static void
+post_model (GstVideoClassify3D * self)
+{
+  GstClassifyNetwork *network = self->network;
+
+  gst_video_classify_3d_post (self, gst_structure_new ("videoclassify3d-model",
+          "model", G_TYPE_STRING, network->name,
+          "model-file", G_TYPE_STRING, network->path,
+          "classes", G_TYPE_INT,
+          cnn3d_model_get_config (network->model)->classes,
+          "sample-rate", G_TYPE_DOUBLE, network->rate, NULL));
+}
+
+/* The network takes over for the clips to come. */
+static void
+switch_network (GstVideoClassify3D * self, GstClassifyLane * lane)
+{
+  gboolean is_first = lane->network == NULL;
+
+  finish_action (self, lane);
+  g_mutex_lock (&self->lock);
+  gst_classify_lane_set_network (lane, self->network);
+  g_mutex_unlock (&self->lock);
+  gst_clip_window_set_frame_duration (lane->window, self->frame_duration);
+  if (lane->number == 0 && !is_first)
+    post_model (self);
 }
 
 static gint64
@@ -268,63 +200,89 @@ window_time (GstVideoClassify3D * self, GstClockTime pts)
       : (gint64) pts;
 }
 
-/* An object that is new gets clips of its own. */
-static void
-prepare_track (GstVideoClassify3D * self, GstClassifyTrack * track)
+/* The scaler of a crop, or of the whole picture. */
+static gboolean
+prepare_scaler (GstVideoClassify3D * self, GstClassifyLane * lane,
+    const GstVideoRectangle * crop)
 {
-  const Cnn3dConfig *config = cnn3d_model_get_config (self->network);
-  gchar *idle_labels, *model_name;
+  GstClassifyNetwork *network = lane->network;
 
-  if (track->window != NULL)
-    return;
-  GST_OBJECT_LOCK (self);
-  idle_labels = g_strdup (self->settings.idle_labels);
-  GST_OBJECT_UNLOCK (self);
-  model_name = g_strdup (gst_classify_output_get_model_name (self->output));
-  track->window = gst_clip_window_new (config->frames, self->clip_stride,
-      self->rate, self->frame_size);
-  gst_clip_window_set_frame_duration (track->window, self->frame_duration);
-  track->output = gst_classify_output_new (self->network, model_name,
-      idle_labels);
-  g_free (idle_labels);
-  g_free (model_name);
+  if (lane->scaler != NULL
+      && (crop == NULL || gst_frame_scaler_has_crop (lane->scaler, crop)))
+    return TRUE;
+  g_clear_pointer (&lane->scaler, gst_frame_scaler_free);
+  if (crop != NULL)
+    lane->scaler = gst_frame_scaler_new_crop (&self->info, network->size, crop);
+  else
+    lane->scaler = gst_frame_scaler_new (&self->info, network->size,
+        cnn3d_model_get_card (network->model)->resize);
+  return lane->scaler != NULL;
 }
 
-/* One object's share of a frame. Tracks are changed by the streaming thread
- * alone, with the lock held where the engine's thread looks at them. */
+/* A lane's share of a frame: of a crop of it, if there is one. */
+static gboolean
+take_frame (GstVideoClassify3D * self, GstClassifyLane * lane,
+    GstBuffer * buffer, GstClockTime pts, const GstVideoRectangle * crop,
+    gboolean wait, gboolean * submitted)
+{
+  guint8 *rgb;
+
+  if (lane->network != self->network && (lane->network == NULL
+          || gst_classify_lane_is_between_clips (lane)))
+    switch_network (self, lane);
+  rgb = gst_clip_window_wants (lane->window, window_time (self, pts));
+  if (rgb == NULL)
+    return TRUE;
+  if (!prepare_scaler (self, lane, crop)
+      || !gst_frame_scaler_run (lane->scaler, buffer, rgb))
+    return FALSE;
+  if (gst_clip_window_commit (lane->window)) {
+    submit_clip (self, lane, wait);
+    *submitted = TRUE;
+  }
+  return TRUE;
+}
+
 static gboolean
 take_object (GstVideoClassify3D * self, GstBuffer * buffer, GstClockTime pts,
     const GstClassifyObject * object, gboolean * submitted)
 {
-  GstVideoRectangle crop;
   GstClassifyTrack *track;
-  guint8 *rgb;
+  GstVideoRectangle crop;
 
   g_mutex_lock (&self->lock);
   track = gst_classify_tracks_see (self->tracks, object->id, object->x,
       object->y, object->w, object->h, pts);
-  prepare_track (self, track);
   g_mutex_unlock (&self->lock);
-
-  rgb = gst_clip_window_wants (track->window, window_time (self, pts));
-  if (rgb == NULL)
-    return TRUE;
   crop = gst_classify_track_get_crop (track,
       GST_VIDEO_INFO_WIDTH (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info));
-  if (track->scaler == NULL
-      || !gst_frame_scaler_has_crop (track->scaler, &crop)) {
-    g_clear_pointer (&track->scaler, gst_frame_scaler_free);
-    track->scaler = gst_frame_scaler_new_crop (&self->info,
-        cnn3d_model_get_config (self->network)->size, &crop);
+  return take_frame (self, &track->lane, buffer, pts, &crop, FALSE, submitted);
+}
+
+static void
+expire_tracks (GstVideoClassify3D * self, GstClockTime now)
+{
+  GstClassifyTrack *track;
+
+  while ((track = gst_classify_tracks_find_expired (self->tracks, now))) {
+    finish_action (self, &track->lane);
+    g_mutex_lock (&self->lock);
+    gst_classify_tracks_remove (self->tracks, track);
+    g_mutex_unlock (&self->lock);
   }
-  if (track->scaler == NULL
-      || !gst_frame_scaler_run (track->scaler, buffer, rgb))
-    return FALSE;
-  if (gst_clip_window_commit (track->window)) {
-    submit_clip (self, track->window, track->stream, FALSE);
-    *submitted = TRUE;
-  }
-  return TRUE;
+}
+
+static void
+drain (GstVideoClassify3D * self, GstClassifyLane * lane)
+{
+  if (lane->network != NULL)
+    gst_classify_client_drain (lane->network->client);
+}
+
+static void
+drain_track (GstClassifyTrack * track, gpointer self)
+{
+  drain (self, &track->lane);
 }
 
 static gboolean
@@ -338,10 +296,8 @@ take_objects (GstVideoClassify3D * self, GstBuffer * buffer, GstClockTime pts)
             GstClassifyObject, i), &submitted);
   /* Those that are ready at the same time ran as one batch. */
   if (submitted && !gst_video_classify_3d_is_async (self))
-    gst_classify_client_drain (self->client);
-  g_mutex_lock (&self->lock);
-  gst_classify_tracks_expire (self->tracks, pts);
-  g_mutex_unlock (&self->lock);
+    gst_classify_tracks_foreach (self->tracks, drain_track, self);
+  expire_tracks (self, pts);
   return ok;
 }
 
@@ -349,61 +305,58 @@ gboolean
 gst_video_classify_3d_take_frame (GstVideoClassify3D * self,
     GstBuffer * buffer, GstClockTime pts)
 {
-  guint8 *rgb;
+  gboolean submitted = FALSE;
 
   if (self->tracks != NULL)
     return take_objects (self, buffer, pts);
-  rgb = gst_clip_window_wants (self->window, window_time (self, pts));
-  if (rgb == NULL)
-    return TRUE;
-  if (!gst_frame_scaler_run (self->scaler, buffer, rgb))
-    return FALSE;
-  if (gst_clip_window_commit (self->window))
-    submit_clip (self, self->window, 0,
-        !gst_video_classify_3d_is_async (self));
-  return TRUE;
-}
-
-static void
-attach_to_objects (GstVideoClassify3D * self, GstBuffer * buffer)
-{
-  g_autoptr (GArray) objects = gst_classify_objects_find (buffer);
-
-  g_mutex_lock (&self->lock);
-  for (guint i = 0; i < objects->len; i++) {
-    GstClassifyObject *object = &g_array_index (objects, GstClassifyObject, i);
-    GstClassifyTrack *track = gst_classify_tracks_look (self->tracks,
-        object->id);
-
-    if (track != NULL && track->result != NULL)
-      gst_classify_object_attach (object, buffer, track->result);
-  }
-  g_mutex_unlock (&self->lock);
+  return take_frame (self, &self->picture, buffer, pts, NULL,
+      !gst_video_classify_3d_is_async (self), &submitted);
 }
 
 void
-gst_video_classify_3d_attach (GstVideoClassify3D * self, GstBuffer * buffer,
-    GstClockTime pts)
+gst_video_classify_3d_pass_time (GstVideoClassify3D * self, GstClockTime time)
 {
-  g_autoptr (GstVideoClassifyResult) result = NULL;
-  GstVideoClassifyMeta *meta;
-  GstClockTime end;
-
-  g_mutex_lock (&self->lock);
-  self->stats.frames++;
-  self->last_pts = pts;
-  if (self->result != NULL)
-    result = gst_video_classify_result_ref (self->result);
-  g_mutex_unlock (&self->lock);
-  if (self->tracks != NULL)
-    attach_to_objects (self, buffer);
-  if (result == NULL)
+  /* Objects are not known to stay where they are. */
+  if (self->tracks != NULL) {
+    expire_tracks (self, time);
     return;
+  }
+  while (gst_clip_window_advance (self->picture.window, window_time (self,
+              time)))
+    submit_clip (self, &self->picture, !gst_video_classify_3d_is_async (self));
+}
 
-  meta = gst_buffer_add_video_classify_meta (buffer, result);
-  end = gst_video_classify_result_get_clip_end (result);
-  meta->age = pts > end ? pts - end : 0;
-  gst_classify_object_attach (NULL, buffer, result);
+static void
+finish_track (GstClassifyTrack * track, gpointer self)
+{
+  finish_action (self, &track->lane);
+}
+
+void
+gst_video_classify_3d_interrupt (GstVideoClassify3D * self, gboolean forget)
+{
+  GstClassifyLane *picture = &self->picture;
+  guint dropped = 0;
+
+  if (!forget) {
+    finish_action (self, picture);
+    if (self->tracks != NULL)
+      gst_classify_tracks_foreach (self->tracks, finish_track, self);
+  }
+  if (picture->network != NULL)
+    dropped = gst_classify_client_flush (picture->network->client);
+  g_mutex_lock (&self->lock);
+  self->epoch++;
+  self->stats.skipped += dropped;
+  gst_classify_lane_reset (picture, forget);
+  if (self->tracks != NULL)
+    gst_classify_tracks_reset (self->tracks);
+  self->failed = FALSE;
+  self->last_pts = GST_CLOCK_TIME_NONE;
+  g_mutex_unlock (&self->lock);
+  self->next_pts = GST_CLOCK_TIME_NONE;
+  self->last_time = GST_CLOCK_TIME_NONE;
+  self->is_first = TRUE;
 }
 
 /* What elements downstream could not learn from buffers: the summary, and the
@@ -420,40 +373,68 @@ push_summary (GstVideoClassify3D * self, const GstStructure * summary,
       gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, s));
 }
 
+/* The end of a lane's clips. */
+static void
+finish_lane (GstVideoClassify3D * self, GstClassifyLane * lane,
+    GstClassifyOnEos on_eos, guint top_k)
+{
+  g_autoptr (GstVideoClassifyResult) last = NULL;
+  gboolean is_padded = FALSE;
+  GstStructure *summary;
+
+  if (lane->network == NULL)
+    return;
+  /* By default a video shorter than a clip still gets its answer. */
+  if (on_eos == GST_CLASSIFY_ON_EOS_AUTO)
+    on_eos = lane->n_clips > 0 ? GST_CLASSIFY_ON_EOS_DROP
+        : GST_CLASSIFY_ON_EOS_PAD;
+  drain (self, lane);
+  if (on_eos == GST_CLASSIFY_ON_EOS_PAD && gst_clip_window_pad (lane->window)) {
+    submit_clip (self, lane, TRUE);
+    is_padded = TRUE;
+  }
+  finish_action (self, lane);
+  g_mutex_lock (&self->lock);
+  if (is_padded && lane->result != NULL)
+    last = gst_video_classify_result_ref (lane->result);
+  summary = gst_classify_output_summary (lane->output, top_k);
+  g_mutex_unlock (&self->lock);
+  if (summary == NULL)
+    return;
+  if (lane->object >= 0)
+    gst_structure_set (summary, "object", G_TYPE_UINT64,
+        (guint64) lane->object, NULL);
+  else
+    push_summary (self, summary, last);
+  gst_video_classify_3d_post (self, summary);
+}
+
+typedef struct
+{
+  GstVideoClassify3D *self;
+  GstClassifyOnEos on_eos;
+  guint top_k;
+} Finish;
+
+static void
+finish_track_lane (GstClassifyTrack * track, gpointer data)
+{
+  Finish *finish = data;
+
+  finish_lane (finish->self, &track->lane, finish->on_eos, finish->top_k);
+}
+
 void
 gst_video_classify_3d_finish (GstVideoClassify3D * self)
 {
-  g_autoptr (GstVideoClassifyResult) last = NULL;
-  GstStructure *event, *summary;
-  gboolean is_padded = FALSE;
-  GstClassifyOnEos on_eos;
-  guint top_k;
+  Finish finish = {.self = self };
 
   GST_OBJECT_LOCK (self);
-  on_eos = self->settings.on_eos;
-  top_k = self->settings.top_k;
+  finish.on_eos = self->settings.on_eos;
+  finish.top_k = self->settings.top_k;
   GST_OBJECT_UNLOCK (self);
-
-  /* By default a video shorter than a clip still gets its answer. */
-  if (on_eos == GST_CLASSIFY_ON_EOS_AUTO)
-    on_eos = gst_clip_window_had_clip (self->window) ?
-        GST_CLASSIFY_ON_EOS_DROP : GST_CLASSIFY_ON_EOS_PAD;
-  gst_classify_client_drain (self->client);
-  if (on_eos == GST_CLASSIFY_ON_EOS_PAD && gst_clip_window_pad (self->window)) {
-    submit_clip (self, self->window, 0, TRUE);
-    is_padded = TRUE;
-  }
-  g_mutex_lock (&self->lock);
-  if (is_padded && self->result != NULL)
-    last = gst_video_classify_result_ref (self->result);
-  event = gst_classify_output_finish (self->output);
-  summary = gst_classify_output_summary (self->output, top_k);
-  g_mutex_unlock (&self->lock);
-  if (event != NULL)
-    post_event (self, event);
-  if (summary != NULL) {
-    push_summary (self, summary, last);
-    post_structure (self, summary);
-  }
+  if (self->tracks != NULL)
+    gst_classify_tracks_foreach (self->tracks, finish_track_lane, &finish);
+  else
+    finish_lane (self, &self->picture, finish.on_eos, finish.top_k);
 }
-

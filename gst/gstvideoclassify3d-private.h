@@ -6,12 +6,7 @@
 
 #include "gst/gstvideoclassify3d.h"
 
-#include "gst/classifyengine.h"
-#include "gst/classifyoutput.h"
-#include "gst/classifysettings.h"
 #include "gst/classifytracks.h"
-#include "gst/clipwindow.h"
-#include "gst/framescaler.h"
 
 G_BEGIN_DECLS
 
@@ -41,35 +36,41 @@ struct _GstVideoClassify3D
   GstClassifySettings settings; /* guarded by the object lock */
 
   /* From start to stop; used by the streaming thread. */
-  GstClassifyEngine *engine;
-  GstClassifyClient *client;
-  Cnn3dModel *network;          /* the engine's */
-  GstClipWindow *window;
-  guint8 *clip;                 /* frames x size x size x 3 */
-  gsize frame_size;
-  GstVideoInfo info;            /* from caps on, as is scaler */
-  GstFrameScaler *scaler;
-  gdouble rate;                 /* of sampling */
-  guint clip_stride;
+  GstClassifyNetwork *network;  /* for clips to come */
+  GstClassifyLane picture;      /* the whole picture's clips */
+  GstVideoInfo info;            /* from caps on */
   GstClockTime frame_duration;
   gboolean is_first;            /* no buffer has come yet */
-  gboolean is_live;
+  GstClockTime last_time;       /* up to which the stream has come */
   GstClockTime next_pts;        /* if a buffer has none */
 
-  /* Shared with the engine's thread. */
+  /* Shared with the engine's thread, and guarded by the lock, as are the outputs
+   * and results of lanes. */
   GMutex lock;
   guint epoch;                  /* changes when the stream is forgotten */
-  GstClassifyOutput *output;
-  GstVideoClassifyResult *result;       /* of the newest clip */
+  gboolean is_live;
   GstClassifyTracks *tracks;    /* with roi meta, else NULL */
   gboolean failed;
   GstVideoClassify3DStats stats;
   GstClockTime last_pts;
   GstClockTime latency;         /* of the slowest clip, reported in sync mode */
+
+  /* Models that are changed while the element runs. */
+  GMutex models_lock;           /* taken after the lock, if both are */
+  gboolean running;
+  GThread *loader;              /* from the first change on */
+  GCond loader_work;
+  gboolean reload, loader_quit;
+  GstClassifyNetwork *newest;   /* that was loaded */
+  GstClassifyNetwork *pending;  /* loaded, not yet seen by the streaming thread */
+  GQueue retired;               /* networks to be freed */
 };
 
-GstStructure *gst_video_classify_3d_make_stats (GstVideoClassify3D * self);
+/* gstvideoclassify3d.c */
 gboolean gst_video_classify_3d_is_async (GstVideoClassify3D * self);
+
+/* gstvideoclassify3d-clips.c: from frames to clips, and what comes back */
+
 /* GstClassifyDone: a clip comes back from the engine, on its thread. */
 void gst_video_classify_3d_clip_done (gpointer data,
     const GstClassifyJob * job);
@@ -77,10 +78,42 @@ void gst_video_classify_3d_clip_done (gpointer data,
  * Returns FALSE if the frame cannot be read. */
 gboolean gst_video_classify_3d_take_frame (GstVideoClassify3D * self,
     GstBuffer * buffer, GstClockTime pts);
-/* Attaches the newest results to a buffer. */
-void gst_video_classify_3d_attach (GstVideoClassify3D * self,
-    GstBuffer * buffer, GstClockTime pts);
+/* Nothing comes up to a time: what is due until then is handed on. */
+void gst_video_classify_3d_pass_time (GstVideoClassify3D * self,
+    GstClockTime time);
+/* Drops the part-filled clips; what follows has nothing to do with what was.
+ * Results of clips in work are dropped when they come. An interruption keeps
+ * the sums for the summary, a new stream does not. */
+void gst_video_classify_3d_interrupt (GstVideoClassify3D * self,
+    gboolean forget);
 /* What is due at the end is posted before EOS is forwarded. */
 void gst_video_classify_3d_finish (GstVideoClassify3D * self);
+
+/* gstvideoclassify3d-results.c: what is attached to buffers and posted */
+
+GstStructure *gst_video_classify_3d_make_stats (GstVideoClassify3D * self);
+void gst_video_classify_3d_post (GstVideoClassify3D * self, GstStructure * s);
+/* Takes the event, which may be NULL. */
+void gst_video_classify_3d_post_event (GstVideoClassify3D * self,
+    GstStructure * event, gint64 object);
+void gst_video_classify_3d_post_result (GstVideoClassify3D * self,
+    GstVideoClassifyResult * result, GstClockTime running_time, gint64 object);
+void gst_video_classify_3d_post_skipped (GstVideoClassify3D * self,
+    GstClockTime end, guint64 done, guint64 skipped);
+/* Attaches the newest results to a buffer. Returns FALSE if a clip failed. */
+gboolean gst_video_classify_3d_attach (GstVideoClassify3D * self,
+    GstBuffer * buffer, GstClockTime pts);
+
+/* gstvideoclassify3d-models.c: loading models, at start and while running */
+
+/* Loads the model of the settings; posts an error if it cannot. */
+gboolean gst_video_classify_3d_start_models (GstVideoClassify3D * self);
+void gst_video_classify_3d_stop_models (GstVideoClassify3D * self);
+/* Settings of the model have changed. */
+void gst_video_classify_3d_change_model (GstVideoClassify3D * self);
+/* Whether the settings are being changed by the loader itself. */
+gboolean gst_video_classify_3d_is_loader (GstVideoClassify3D * self);
+/* Between two frames: a model that was loaded is for clips to come. */
+void gst_video_classify_3d_take_model (GstVideoClassify3D * self);
 
 G_END_DECLS

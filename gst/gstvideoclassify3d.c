@@ -63,9 +63,6 @@
 GST_DEBUG_CATEGORY (gst_video_classify_3d_debug);
 #define GST_CAT_DEFAULT gst_video_classify_3d_debug
 
-/* Used if neither the property nor the model card gives a rate. */
-#define FALLBACK_RATE 7.5
-
 enum
 {
   PROP_0,
@@ -100,6 +97,24 @@ gst_video_classify_3d_set_property (GObject * object, guint id,
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
+/* Called once for all properties that one call of g_object_set() has set, so
+ * that a model and its labels are loaded together. */
+static void
+gst_video_classify_3d_dispatch_properties_changed (GObject * object,
+    guint n_pspecs, GParamSpec ** pspecs)
+{
+  GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (object);
+  gboolean is_model = FALSE;
+
+  for (guint i = 0; i < n_pspecs; i++)
+    is_model |= pspecs[i]->owner_type == GST_TYPE_VIDEO_CLASSIFY_3D
+        && gst_classify_settings_is_model (pspecs[i]->param_id);
+  if (is_model && !gst_video_classify_3d_is_loader (self))
+    gst_video_classify_3d_change_model (self);
+  G_OBJECT_CLASS (gst_video_classify_3d_parent_class)->
+      dispatch_properties_changed (object, n_pspecs, pspecs);
+}
+
 static void
 gst_video_classify_3d_get_property (GObject * object, guint id, GValue * value,
     GParamSpec * pspec)
@@ -118,27 +133,20 @@ gst_video_classify_3d_get_property (GObject * object, guint id, GValue * value,
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
-/* Forgets the stream: what comes next has nothing to do with what was. Results
- * of clips that are in work are dropped when they come. */
-static void
-reset_stream (GstVideoClassify3D * self)
+gboolean
+gst_video_classify_3d_is_async (GstVideoClassify3D * self)
 {
-  if (self->client != NULL)
-    gst_classify_client_flush (self->client);
-  if (self->window != NULL)
-    gst_clip_window_reset (self->window);
+  GstClassifyMode mode;
+  gboolean is_live;
+
+  GST_OBJECT_LOCK (self);
+  mode = self->settings.mode;
+  GST_OBJECT_UNLOCK (self);
   g_mutex_lock (&self->lock);
-  self->epoch++;
-  if (self->output != NULL)
-    gst_classify_output_reset (self->output);
-  if (self->tracks != NULL)
-    gst_classify_tracks_reset (self->tracks);
-  g_clear_pointer (&self->result, gst_video_classify_result_unref);
-  self->failed = FALSE;
-  self->last_pts = GST_CLOCK_TIME_NONE;
+  is_live = self->is_live;
   g_mutex_unlock (&self->lock);
-  self->next_pts = GST_CLOCK_TIME_NONE;
-  self->is_first = TRUE;
+  return mode == GST_CLASSIFY_MODE_ASYNC
+      || (mode == GST_CLASSIFY_MODE_AUTO && is_live);
 }
 
 static gboolean
@@ -146,123 +154,37 @@ gst_video_classify_3d_stop (GstBaseTransform * trans)
 {
   GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (trans);
 
-  reset_stream (self);
-  g_clear_pointer (&self->client, gst_classify_client_free);
-  g_clear_pointer (&self->engine, gst_classify_engine_unref);
-  self->network = NULL;
-  g_clear_pointer (&self->output, gst_classify_output_free);
+  gst_video_classify_3d_interrupt (self, TRUE);
+  g_mutex_lock (&self->lock);
+  gst_classify_lane_clear (&self->picture);
   g_clear_pointer (&self->tracks, gst_classify_tracks_free);
-  g_clear_pointer (&self->scaler, gst_frame_scaler_free);
-  g_clear_pointer (&self->window, gst_clip_window_free);
-  g_clear_pointer (&self->clip, g_free);
+  g_mutex_unlock (&self->lock);
+  gst_video_classify_3d_stop_models (self);
   return TRUE;
-}
-
-static void
-post_load_error (GstVideoClassify3D * self, const GError * error)
-{
-  if (g_error_matches (error, CNN3D_ERROR, CNN3D_ERROR_NOT_FOUND))
-    GST_ELEMENT_ERROR (self, RESOURCE, NOT_FOUND, ("%s", error->message),
-        ("set the property model-file to use other weights"));
-  else if (g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-    GST_ELEMENT_ERROR (self, RESOURCE, NOT_FOUND, ("%s", error->message),
-        (NULL));
-  else if (g_error_matches (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND))
-    GST_ELEMENT_ERROR (self, RESOURCE, FAILED, ("%s", error->message), (NULL));
-  else
-    GST_ELEMENT_ERROR (self, RESOURCE, READ, ("%s", error->message), (NULL));
-}
-
-/* The file's name without its ending: what the model is called in results. */
-static gchar *
-make_model_name (const gchar * path)
-{
-  gchar *name = g_path_get_basename (path);
-  gchar *dot = strrchr (name, '.');
-
-  if (dot != NULL && dot > name)
-    *dot = '\0';
-  return name;
-}
-
-static gboolean
-load (GstVideoClassify3D * self, const GstClassifySettings * s, GError ** error)
-{
-  g_autofree gchar *path = g_strdup (s->model_file);
-  g_autofree gchar *name = NULL;
-  GstClassifyEngineConfig config = {.labels_file = s->labels_file,
-    .backend = s->backend,.threads = s->threads
-  };
-
-  if (path == NULL || *path == '\0') {
-    g_free (path);
-    path = cnn3d_model_find (cnn3d_arch_get_name (s->model), error);
-    if (path == NULL)
-      return FALSE;
-  }
-  config.model_file = path;
-  self->engine = gst_classify_engine_get (&config, error);
-  if (self->engine == NULL)
-    return FALSE;
-  self->client = gst_classify_client_new (self->engine, gst_video_classify_3d_clip_done,
-      self);
-  self->network = gst_classify_engine_get_model (self->engine);
-  name = make_model_name (path);
-  self->output = gst_classify_output_new (self->network, name, s->idle_labels);
-  GST_INFO_OBJECT (self, "loaded %s on %s", path,
-      gst_classify_engine_describe (self->engine));
-  return TRUE;
-}
-
-static gdouble
-find_rate (GstVideoClassify3D * self, const GstClassifySettings * s)
-{
-  gdouble rate = s->sample_rate;
-
-  if (rate <= 0)
-    rate = cnn3d_model_get_card (self->network)->sample_rate;
-  if (rate <= 0) {
-    rate = FALLBACK_RATE;
-    GST_ELEMENT_WARNING (self, STREAM, FAILED,
-        ("The model does not say at which rate frames are to be taken; "
-            "taking %g a second", rate), ("set the property sample-rate"));
-  }
-  return rate;
 }
 
 static gboolean
 gst_video_classify_3d_start (GstBaseTransform * trans)
 {
   GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (trans);
-  g_autoptr (GError) error = NULL;
-  const Cnn3dConfig *config;
-  GstClassifySettings s;
-  gboolean loaded;
+  GstClassifyRoi roi;
 
+  if (!gst_video_classify_3d_start_models (self))
+    return FALSE;
   GST_OBJECT_LOCK (self);
-  gst_classify_settings_copy (&s, &self->settings);
+  roi = self->settings.roi;
   GST_OBJECT_UNLOCK (self);
-
-  loaded = load (self, &s, &error);
-  if (loaded) {
-    config = cnn3d_model_get_config (self->network);
-    self->frame_size = (gsize) config->size * config->size * 3;
-    self->rate = find_rate (self, &s);
-    self->clip_stride = s.clip_stride;
-    self->window = gst_clip_window_new (config->frames, s.clip_stride,
-        self->rate, self->frame_size);
-    if (s.roi == GST_CLASSIFY_ROI_META)
-      self->tracks = gst_classify_tracks_new ();
-    self->clip = g_malloc (self->frame_size * config->frames);
-    self->latency = 0;
-    memset (&self->stats, 0, sizeof self->stats);
-    reset_stream (self);
-  } else {
-    post_load_error (self, error);
-    gst_video_classify_3d_stop (trans);
-  }
-  gst_classify_settings_clear (&s);
-  return loaded;
+  g_mutex_lock (&self->lock);
+  if (roi == GST_CLASSIFY_ROI_META)
+    self->tracks = gst_classify_tracks_new ();
+  gst_classify_lane_set_network (&self->picture, self->network);
+  self->picture.object = -1;
+  self->latency = 0;
+  self->is_live = FALSE;
+  memset (&self->stats, 0, sizeof self->stats);
+  g_mutex_unlock (&self->lock);
+  gst_video_classify_3d_interrupt (self, TRUE);
+  return TRUE;
 }
 
 static gboolean
@@ -270,6 +192,7 @@ gst_video_classify_3d_set_caps (GstBaseTransform * trans, GstCaps * incaps,
     GstCaps * outcaps)
 {
   GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (trans);
+  GstClassifyLane *picture = &self->picture;
   GstVideoInfo info;
 
   if (!gst_video_info_from_caps (&info, incaps)) {
@@ -277,11 +200,10 @@ gst_video_classify_3d_set_caps (GstBaseTransform * trans, GstCaps * incaps,
     return FALSE;
   }
   self->info = info;
-  g_clear_pointer (&self->scaler, gst_frame_scaler_free);
-  self->scaler =
-      gst_frame_scaler_new (&info, cnn3d_model_get_config (self->network)->size,
-      cnn3d_model_get_card (self->network)->resize);
-  if (self->scaler == NULL) {
+  g_clear_pointer (&picture->scaler, gst_frame_scaler_free);
+  picture->scaler = gst_frame_scaler_new (&info, picture->network->size,
+      cnn3d_model_get_card (picture->network->model)->resize);
+  if (picture->scaler == NULL) {
     GST_ELEMENT_ERROR (self, STREAM, FORMAT,
         ("Frames of this format cannot be converted."), ("caps %"
             GST_PTR_FORMAT, incaps));
@@ -291,9 +213,9 @@ gst_video_classify_3d_set_caps (GstBaseTransform * trans, GstCaps * incaps,
   if (GST_VIDEO_INFO_FPS_N (&info) > 0)
     self->frame_duration = gst_util_uint64_scale (GST_SECOND,
         GST_VIDEO_INFO_FPS_D (&info), GST_VIDEO_INFO_FPS_N (&info));
-  gst_clip_window_set_frame_duration (self->window, self->frame_duration);
+  gst_clip_window_set_frame_duration (picture->window, self->frame_duration);
   /* A clip of pictures of different crops would be of no use. */
-  reset_stream (self);
+  gst_video_classify_3d_interrupt (self, FALSE);
   return TRUE;
 }
 
@@ -318,10 +240,13 @@ static void
 find_live (GstVideoClassify3D * self)
 {
   g_autoptr (GstQuery) query = gst_query_new_latency ();
+  gboolean is_live = FALSE;
 
-  self->is_live = FALSE;
   if (gst_pad_peer_query (GST_BASE_TRANSFORM (self)->sinkpad, query))
-    gst_query_parse_latency (query, &self->is_live, NULL, NULL);
+    gst_query_parse_latency (query, &is_live, NULL, NULL);
+  g_mutex_lock (&self->lock);
+  self->is_live = is_live;
+  g_mutex_unlock (&self->lock);
 }
 
 /* Of a stream whose length is known, as that of a file is, clips are taken from
@@ -333,20 +258,42 @@ centre_clips (GstVideoClassify3D * self, GstClockTime pts)
   GstClockTime end = trans->segment.stop;
   gint64 duration;
 
-  if (trans->segment.rate < 0 || self->is_live)
+  if (trans->segment.rate < 0 || gst_video_classify_3d_is_async (self))
     return;
   if (!GST_CLOCK_TIME_IS_VALID (end) && gst_pad_peer_query_duration
       (trans->sinkpad, GST_FORMAT_TIME, &duration) && duration > 0)
     end = gst_segment_position_from_stream_time (&trans->segment,
         GST_FORMAT_TIME, duration);
   if (GST_CLOCK_TIME_IS_VALID (end) && end > pts)
-    gst_clip_window_centre (self->window, end - pts);
+    gst_clip_window_centre (self->picture.window, end - pts);
+}
+
+/* How far the stream goes on from where it was, in its direction. */
+static gint64
+find_step (GstVideoClassify3D * self, GstClockTime from, GstClockTime pts)
+{
+  gint64 step = GST_CLOCK_DIFF (from, pts);
+
+  return GST_BASE_TRANSFORM (self)->segment.rate < 0 ? -step : step;
+}
+
+/* Whether so much is missing between two times that no clip can span them. */
+static gboolean
+is_jump (GstVideoClassify3D * self, GstClockTime pts)
+{
+  gint64 period = GST_SECOND / self->network->rate, step;
+
+  if (!GST_CLOCK_TIME_IS_VALID (self->last_time))
+    return FALSE;
+  step = find_step (self, self->last_time, pts);
+  return step < -period
+      || step > (gint64) gst_classify_network_get_clip_duration (self->network);
 }
 
 /* A discontinuity by which frames of the clip are missing. Single lost frames,
  * as of network cameras, do not matter. */
 static gboolean
-is_jump (GstVideoClassify3D * self, GstBuffer * buffer)
+is_discontinuity (GstVideoClassify3D * self, GstBuffer * buffer)
 {
   GstClockTime pts = GST_BUFFER_PTS (buffer);
 
@@ -354,7 +301,8 @@ is_jump (GstVideoClassify3D * self, GstBuffer * buffer)
     return FALSE;
   return !GST_CLOCK_TIME_IS_VALID (pts)
       || !GST_CLOCK_TIME_IS_VALID (self->next_pts)
-      || ABS (GST_CLOCK_DIFF (pts, self->next_pts)) > GST_SECOND / self->rate;
+      || ABS (GST_CLOCK_DIFF (pts, self->next_pts)) >
+      GST_SECOND / self->network->rate;
 }
 
 static GstFlowReturn
@@ -364,9 +312,17 @@ gst_video_classify_3d_transform_ip (GstBaseTransform * trans,
   GstVideoClassify3D *self = GST_VIDEO_CLASSIFY_3D (trans);
   GstClockTime pts;
 
-  if (is_jump (self, buffer))
-    reset_stream (self);
+  gst_video_classify_3d_take_model (self);
+  if (is_discontinuity (self, buffer))
+    gst_video_classify_3d_interrupt (self, FALSE);
   pts = find_pts (self, buffer);
+  if (is_jump (self, pts)) {
+    gst_video_classify_3d_interrupt (self, FALSE);
+    pts = find_pts (self, buffer);
+  }
+  if (!GST_CLOCK_TIME_IS_VALID (self->last_time)
+      || find_step (self, self->last_time, pts) > 0)
+    self->last_time = pts;
   if (self->is_first) {
     self->is_first = FALSE;
     find_live (self);
@@ -378,8 +334,51 @@ gst_video_classify_3d_transform_ip (GstBaseTransform * trans,
             GST_TIME_ARGS (pts)), ("buffer %" GST_PTR_FORMAT, buffer));
     return GST_FLOW_ERROR;
   }
-  gst_video_classify_3d_attach (self, buffer, pts);
-  return self->failed ? GST_FLOW_ERROR : GST_FLOW_OK;
+  return gst_video_classify_3d_attach (self, buffer, pts) ? GST_FLOW_OK
+      : GST_FLOW_ERROR;
+}
+
+/* The same segment again, as for a changed stop, goes on. */
+static gboolean
+is_new_segment (GstBaseTransform * trans, GstEvent * event)
+{
+  const GstSegment *segment;
+
+  gst_event_parse_segment (event, &segment);
+  return segment->format != trans->segment.format
+      || segment->rate != trans->segment.rate
+      || segment->start != trans->segment.start
+      || segment->base != trans->segment.base;
+}
+
+/* In a gap nothing happens, so the picture stays what it was. If it is data that
+ * is missing, or the gap is longer than a clip, nobody knows. */
+static void
+handle_gap (GstVideoClassify3D * self, GstEvent * event)
+{
+  GstGapFlags flags = 0;
+  GstClockTime begin, duration, end;
+  gboolean is_reverse = GST_BASE_TRANSFORM (self)->segment.rate < 0;
+
+  gst_event_parse_gap (event, &begin, &duration);
+  gst_event_parse_gap_flags (event, &flags);
+  if (!GST_CLOCK_TIME_IS_VALID (begin))
+    return;
+  end = begin + (GST_CLOCK_TIME_IS_VALID (duration) ? duration : 0);
+  if (self->network == NULL || self->is_first) {
+    self->next_pts = end;
+    return;
+  }
+  /* Backwards, a gap ends where it begins. */
+  if (is_jump (self, is_reverse ? begin : end)) {
+    gst_video_classify_3d_interrupt (self, FALSE);
+    self->next_pts = end;
+    return;
+  }
+  self->next_pts = end;
+  self->last_time = is_reverse ? begin : end;
+  if (!(flags & GST_GAP_FLAG_MISSING_DATA))
+    gst_video_classify_3d_pass_time (self, self->last_time);
 }
 
 static gboolean
@@ -390,31 +389,17 @@ gst_video_classify_3d_sink_event (GstBaseTransform * trans, GstEvent * event)
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_STREAM_START:
     case GST_EVENT_FLUSH_STOP:
-      reset_stream (self);
+      gst_video_classify_3d_interrupt (self, TRUE);
       break;
-    case GST_EVENT_SEGMENT:{
-      const GstSegment *segment;
-
-      gst_event_parse_segment (event, &segment);
-      /* The same segment again, as for a changed stop, goes on. */
-      if (segment->format != trans->segment.format
-          || segment->rate != trans->segment.rate
-          || segment->start != trans->segment.start
-          || segment->base != trans->segment.base)
-        reset_stream (self);
+    case GST_EVENT_SEGMENT:
+      if (is_new_segment (trans, event))
+        gst_video_classify_3d_interrupt (self, TRUE);
       break;
-    }
-    case GST_EVENT_GAP:{
-      GstClockTime pts, duration;
-
-      gst_event_parse_gap (event, &pts, &duration);
-      if (GST_CLOCK_TIME_IS_VALID (pts))
-        self->next_pts =
-            pts + (GST_CLOCK_TIME_IS_VALID (duration) ? duration : 0);
+    case GST_EVENT_GAP:
+      handle_gap (self, event);
       break;
-    }
     case GST_EVENT_EOS:
-      if (self->window != NULL)
+      if (self->network != NULL)
         gst_video_classify_3d_finish (self);
       break;
     default:
@@ -471,6 +456,8 @@ gst_video_classify_3d_finalize (GObject * object)
 
   gst_classify_settings_clear (&self->settings);
   g_mutex_clear (&self->lock);
+  g_mutex_clear (&self->models_lock);
+  g_cond_clear (&self->loader_work);
   G_OBJECT_CLASS (gst_video_classify_3d_parent_class)->finalize (object);
 }
 
@@ -479,8 +466,12 @@ gst_video_classify_3d_init (GstVideoClassify3D * self)
 {
   gst_classify_settings_init (&self->settings);
   g_mutex_init (&self->lock);
+  g_mutex_init (&self->models_lock);
+  g_cond_init (&self->loader_work);
+  g_queue_init (&self->retired);
   self->next_pts = GST_CLOCK_TIME_NONE;
   self->last_pts = GST_CLOCK_TIME_NONE;
+  self->last_time = GST_CLOCK_TIME_NONE;
   gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
   /* In passthrough mode no metadata could be added. */
   gst_base_transform_set_passthrough (GST_BASE_TRANSFORM (self), FALSE);
@@ -527,6 +518,8 @@ gst_video_classify_3d_class_init (GstVideoClassify3DClass * klass)
 
   object_class->set_property = gst_video_classify_3d_set_property;
   object_class->get_property = gst_video_classify_3d_get_property;
+  object_class->dispatch_properties_changed =
+      gst_video_classify_3d_dispatch_properties_changed;
   object_class->finalize = gst_video_classify_3d_finalize;
   gst_classify_settings_install (object_class);
   /**

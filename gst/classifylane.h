@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The clips of one picture: the whole one, or an object's crop. A lane has the
+ * network that its clips are for, the window they are gathered in, and what has
+ * come of them.
+ *
+ * The streaming thread owns a lane. Its output and its result are shared with
+ * the thread that classifies, and change with the element's lock held.
+ */
+
+#include "gst/classifynetwork.h"
+#include "gst/classifyoutput.h"
+#include "gst/clipwindow.h"
+#include "gst/framescaler.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  guint number;                 /* of its clips in the engine */
+  gint64 object;                /* the object's id, or -1 for the picture */
+  GstClassifyNetwork *network;
+  GstClipWindow *window;
+  GstFrameScaler *scaler;       /* NULL until it is needed */
+  guint64 n_clips;              /* due since the stream began */
+
+  GstClassifyOutput *output;
+  GstVideoClassifyResult *result;       /* of the newest clip, or NULL */
+  gint64 result_submitted;      /* when that clip was: older ones may come late */
+} GstClassifyLane;
+
+void gst_classify_lane_clear (GstClassifyLane * lane);
+
+/**
+ * gst_classify_lane_set_network:
+ * @network: (transfer none): for the clips to come
+ *
+ * Frames that are there stay, if they serve the new network as well; otherwise
+ * the next frame begins a clip. The result stays until there is another.
+ */
+void gst_classify_lane_set_network (GstClassifyLane * lane,
+    GstClassifyNetwork * network);
+
+/* Whether no clip is part-filled, or none is begun. */
+gboolean gst_classify_lane_is_between_clips (GstClassifyLane * lane);
+
+/* Forgets the frames; and all that came of the clips before, if asked to. */
+void gst_classify_lane_reset (GstClassifyLane * lane, gboolean forget);
+
+G_END_DECLS
