@@ -3,10 +3,14 @@
 
 #include <math.h>
 
+#include "gst/rowscaler.h"
+
 struct _GstFrameScaler
 {
   GstVideoInfo in, out;
   GstVideoRectangle crop;
+  GstRowScaler *rows;           /* or NULL; comes first */
+  GstBuffer *row_buffer;        /* what it makes */
   GstVideoConverter *converter;
   GstBuffer *buffer;            /* rows of out, padded as GstVideo likes them */
 };
@@ -58,17 +62,36 @@ gst_frame_scaler_has_crop (const GstFrameScaler * scaler,
       && scaler->crop.w == crop->w && scaler->crop.h == crop->h;
 }
 
+void
+gst_frame_scaler_free (GstFrameScaler * scaler)
+{
+  g_clear_pointer (&scaler->converter, gst_video_converter_free);
+  g_clear_pointer (&scaler->rows, gst_row_scaler_free);
+  gst_clear_buffer (&scaler->row_buffer);
+  gst_clear_buffer (&scaler->buffer);
+  g_free (scaler);
+}
+
 GstFrameScaler *
 gst_frame_scaler_new_crop (const GstVideoInfo * info, guint size,
     const GstVideoRectangle * crop)
 {
   GstFrameScaler *scaler = g_new0 (GstFrameScaler, 1);
   GstVideoInfo in = *info;
+  gint y = crop->y, height = crop->h;
   GstStructure *options;
 
   scaler->in = *info;
   scaler->crop = *crop;
   gst_video_info_set_format (&scaler->out, GST_VIDEO_FORMAT_RGB, size, size);
+  scaler->rows = gst_row_scaler_new (info, y, height, size);
+  if (scaler->rows != NULL) {
+    in = *gst_row_scaler_get_info (scaler->rows);
+    y = 0;
+    height = size;
+    scaler->row_buffer = gst_buffer_new_allocate (NULL,
+        GST_VIDEO_INFO_SIZE (&in), NULL);
+  }
   /* Both fields of an interlaced picture are scaled as one (see
    * gst_frame_scaler_run()); the converter would want the output to be
    * interlaced as well. */
@@ -85,12 +108,12 @@ gst_frame_scaler_new_crop (const GstVideoInfo * info, guint size,
       GST_VIDEO_CONVERTER_OPT_ALPHA_MODE, GST_TYPE_VIDEO_ALPHA_MODE,
       GST_VIDEO_ALPHA_MODE_COPY,
       GST_VIDEO_CONVERTER_OPT_SRC_X, G_TYPE_INT, crop->x,
-      GST_VIDEO_CONVERTER_OPT_SRC_Y, G_TYPE_INT, crop->y,
+      GST_VIDEO_CONVERTER_OPT_SRC_Y, G_TYPE_INT, y,
       GST_VIDEO_CONVERTER_OPT_SRC_WIDTH, G_TYPE_INT, crop->w,
-      GST_VIDEO_CONVERTER_OPT_SRC_HEIGHT, G_TYPE_INT, crop->h, NULL);
+      GST_VIDEO_CONVERTER_OPT_SRC_HEIGHT, G_TYPE_INT, height, NULL);
   scaler->converter = gst_video_converter_new (&in, &scaler->out, options);
   if (scaler->converter == NULL) {
-    g_free (scaler);
+    gst_frame_scaler_free (scaler);
     return NULL;
   }
   scaler->buffer = gst_buffer_new_allocate (NULL,
@@ -98,12 +121,23 @@ gst_frame_scaler_new_crop (const GstVideoInfo * info, guint size,
   return scaler;
 }
 
-void
-gst_frame_scaler_free (GstFrameScaler * scaler)
+/* Converts a frame that is mapped, through fewer rows if that can be. */
+static gboolean
+convert (GstFrameScaler * scaler, const GstVideoFrame * in, GstVideoFrame * out)
 {
-  gst_video_converter_free (scaler->converter);
-  gst_buffer_unref (scaler->buffer);
-  g_free (scaler);
+  GstVideoFrame rows;
+
+  if (scaler->rows == NULL) {
+    gst_video_converter_frame (scaler->converter, in, out);
+    return TRUE;
+  }
+  if (!gst_video_frame_map (&rows, gst_row_scaler_get_info (scaler->rows),
+          scaler->row_buffer, GST_MAP_READWRITE))
+    return FALSE;
+  gst_row_scaler_run (scaler->rows, in, &rows);
+  gst_video_converter_frame (scaler->converter, &rows, out);
+  gst_video_frame_unmap (&rows);
+  return TRUE;
 }
 
 gboolean
@@ -111,6 +145,7 @@ gst_frame_scaler_run (GstFrameScaler * scaler, GstBuffer * buffer, guint8 * rgb)
 {
   GstVideoFrame in, out;
   gsize row = GST_VIDEO_INFO_WIDTH (&scaler->out) * 3;
+  gboolean ok;
 
   if (!gst_video_frame_map (&in, &scaler->in, buffer, GST_MAP_READ))
     return FALSE;
@@ -119,11 +154,11 @@ gst_frame_scaler_run (GstFrameScaler * scaler, GstBuffer * buffer, guint8 * rgb)
     return FALSE;
   }
   in.flags &= ~GST_VIDEO_FRAME_FLAG_INTERLACED;
-  gst_video_converter_frame (scaler->converter, &in, &out);
-  for (gint y = 0; y < GST_VIDEO_INFO_HEIGHT (&scaler->out); y++)
+  ok = convert (scaler, &in, &out);
+  for (gint y = 0; ok && y < GST_VIDEO_INFO_HEIGHT (&scaler->out); y++)
     memcpy (rgb + y * row, (guint8 *) GST_VIDEO_FRAME_PLANE_DATA (&out, 0)
         + y * GST_VIDEO_FRAME_PLANE_STRIDE (&out, 0), row);
   gst_video_frame_unmap (&out);
   gst_video_frame_unmap (&in);
-  return TRUE;
+  return ok;
 }
