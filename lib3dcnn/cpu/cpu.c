@@ -2,6 +2,7 @@
 #include "lib3dcnn/cpu/engine.h"
 
 #include <math.h>
+#include <sys/mman.h>
 #include <time.h>
 
 static void
@@ -17,23 +18,53 @@ destroy (gpointer data)
   cnn3d_cpu_slices_free (engine->slices);
   g_free (engine->steps);
   cnn3d_plan_free (engine->plan);
-  g_aligned_free (engine->arena);
+  g_aligned_free (engine->memory);
   g_aligned_free (engine->weights);
-  g_aligned_free (engine->padded);
-  g_aligned_free (engine->scratch);
-  g_aligned_free (engine->lines);
-  g_aligned_free (engine->gemm);
-  g_aligned_free (engine->rings);
   g_free (engine->taps);
   g_free (engine->rows);
   g_free (engine);
 }
 
-/* Zeroed, as lanes that hold no channel are never written by some steps. */
-static float *
-alloc_floats (gsize n)
+/* Of all CPUs that matter here. */
+#define HUGE_PAGE ((gsize) 2 << 20)
+
+float *
+cnn3d_cpu_alloc (gsize n)
 {
-  return g_aligned_alloc0 (MAX (n, 1), sizeof (float), 64);
+  gsize bytes = MAX (n, 1) * sizeof (float);
+  float *p;
+
+  if (bytes < HUGE_PAGE)
+    return g_aligned_alloc0 (bytes, 1, 64);
+  p = g_aligned_alloc (bytes, 1, HUGE_PAGE);
+#ifdef MADV_HUGEPAGE
+  /* A hint: prefetchers stop at the end of a page, and weights are read once a run. */
+  madvise (p, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#endif
+  memset (p, 0, bytes);
+  return p;
+}
+
+/* All that runs write to, as one piece of memory. Zero, as some steps never write lanes that hold no channel. */
+static void
+alloc_memory (Cnn3dEngine *engine)
+{
+  gsize n_threads = (gsize) engine->n_threads, total = 0;
+  struct {
+    float **p;
+    gsize n;
+  } parts[] = { { &engine->padded, engine->padded_floats }, { &engine->arena, engine->plan->arena },
+    { &engine->scratch, engine->scratch_floats }, { &engine->lines, engine->line_floats * n_threads },
+    { &engine->gemm, engine->gemm_floats * n_threads }, { &engine->rings, engine->ring_floats * n_threads } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
+    total += parts[i].n = (parts[i].n + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
+  engine->memory = cnn3d_cpu_alloc (total);
+  total = 0;
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++) {
+    *parts[i].p = engine->memory + total;
+    total += parts[i].n;
+  }
 }
 
 static void
@@ -52,7 +83,7 @@ init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
       /* Pays where the output has many frames, and chains alone know what to do with four at a time. */
       s->temporal = !options->direct_stem && step->chain > 1 && step->kernel.t == 3
           && step->stride.t == 1 && step->pad.t == 1 && step->out.t >= CNN3D_POINT_FRAMES;
-      engine->padded = alloc_floats (3 * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step)));
+      engine->padded_floats = 3 * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step));
       break;
     case CNN3D_STEP_CONV: {
       gsize blocks = (gsize) (step->channels_in + CNN3D_BLOCK - 1) / CNN3D_BLOCK;
@@ -132,11 +163,7 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
       engine->steps[i].run = cnn3d_cpu_run_chain;
       engine->ring_floats = MAX (engine->ring_floats, cnn3d_cpu_chain_floats (engine, i));
     }
-  engine->arena = alloc_floats (engine->plan->arena);
-  engine->scratch = alloc_floats (engine->scratch_floats);
-  engine->lines = alloc_floats (engine->line_floats * (gsize) engine->n_threads);
-  engine->gemm = alloc_floats (engine->gemm_floats * (gsize) engine->n_threads);
-  engine->rings = alloc_floats (engine->ring_floats * (gsize) engine->n_threads);
+  alloc_memory (engine);
   engine->rows = g_new (const float *, engine->n_rows * (gsize) engine->n_threads);
   engine->workers = cnn3d_workers_new (engine->n_threads, error);
   if (engine->workers == NULL) {

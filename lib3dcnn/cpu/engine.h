@@ -44,9 +44,11 @@ struct _Cnn3dEngine {
   int n_threads;
   Cnn3dWorkers *workers;
   Cnn3dCpuStep *steps;
+  float *memory;  /* that all but weights lie in */
   float *arena;
   float *weights; /* of all steps */
   int32_t *taps;
+  gsize padded_floats;
   float *padded;          /* the stem's input: [3][T + 2p][S + 2p][S + 2p], its border zero */
   float *scratch;         /* padded input of dense convolutions */
   gsize scratch_floats;
@@ -64,6 +66,9 @@ struct _Cnn3dEngine {
   /* The clip that is being run. */
   Cnn3dClip clip;
 };
+
+/* Floats, zero, for g_aligned_free(). */
+float *cnn3d_cpu_alloc (gsize n);
 
 /* Fills in steps, tiles, packed weights. */
 void cnn3d_cpu_pack (Cnn3dEngine *engine);

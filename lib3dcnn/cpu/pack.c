@@ -337,7 +337,7 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
       n_weights += tile_floats (s, &s->tiles[t]);
     }
   }
-  weights = engine->weights = g_aligned_alloc (n_weights, sizeof (float), 64);
+  weights = engine->weights = cnn3d_cpu_alloc (n_weights);
   taps = engine->taps = g_new (int32_t, n_taps);
 
   for (guint i = 0; i < n; i++) {
