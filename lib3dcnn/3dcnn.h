@@ -26,3 +26,4 @@
 #include <lib3dcnn/onnx.h>
 #include <lib3dcnn/train.h>
 #include <lib3dcnn/cache.h>
+#include <lib3dcnn/loader.h>

@@ -284,6 +284,36 @@ CNN3D_API guint64 cnn3d_trainer_get_steps (Cnn3dTrainer *trainer);
 CNN3D_API void cnn3d_trainer_set_steps (Cnn3dTrainer *trainer, guint64 steps);
 
 /**
+ * cnn3d_trainer_save_checkpoint:
+ * @path: the file to write or replace
+ * @notes: (nullable) (element-type utf8 utf8): text to keep with it. Keys that
+ *   begin with `3dcnn.checkpoint` are this library's own
+ *
+ * Writes weights, statistics, momentum and steps, all that training goes on
+ * from. The file is written under another name, forced to the disk and renamed:
+ * a failure, or the end of the process at any point, leaves an older file as it
+ * was.
+ *
+ * Returns: %TRUE on success, else %FALSE with %G_FILE_ERROR
+ */
+CNN3D_API gboolean cnn3d_trainer_save_checkpoint (Cnn3dTrainer *trainer, const char *path,
+    GHashTable *notes, GError **error);
+
+/**
+ * cnn3d_trainer_load_checkpoint:
+ * @path: a file of cnn3d_trainer_save_checkpoint()
+ *
+ * Sets the trainer, which must be of the same network, portion and precision,
+ * to what it was. With the same options, it goes on to the same bits.
+ *
+ * Returns: (transfer full) (nullable) (element-type utf8 utf8): the notes, or
+ *   %NULL, with the trainer as it was, and %G_FILE_ERROR, %CNN3D_ERROR_FORMAT or
+ *   %CNN3D_ERROR_MISMATCH
+ */
+CNN3D_API GHashTable *cnn3d_trainer_load_checkpoint (Cnn3dTrainer *trainer, const char *path,
+    GError **error);
+
+/**
  * cnn3d_trainer_get_memory:
  *
  * Returns: bytes in use for activations and gradients of activations, at the

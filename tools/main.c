@@ -16,6 +16,7 @@ static const Command commands[] = {
 #endif
   { "export", "write a model as ONNX", cmd_export },
   { "bench", "measure how long models take", cmd_bench },
+  { "train", "train a network", cmd_train },
 };
 
 static void

@@ -27,6 +27,7 @@ int cmd_classify (int argc, char **argv);
 int cmd_synth (int argc, char **argv);
 int cmd_export (int argc, char **argv);
 int cmd_bench (int argc, char **argv);
+int cmd_train (int argc, char **argv);
 
 /* Prints "3dcnn: ..." to stderr. */
 void tool_complain (const char *format, ...) G_GNUC_PRINTF (1, 2);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib3dcnn/cache.h"
+#include "lib3dcnn/io/replace.h"
 #include "lib3dcnn/train/cache-private.h"
 
 typedef struct {
@@ -31,24 +32,6 @@ fail (GError **error, const char *file, const char *what)
   g_set_error (error, G_FILE_ERROR, (gint) g_file_error_from_errno (reason), "%s: %s: %s", file, what,
       g_strerror (reason));
   return FALSE;
-}
-
-static gboolean
-write_all (int fd, const void *data, gsize size)
-{
-  const guint8 *p = data;
-
-  while (size > 0) {
-    gssize n = write (fd, p, size);
-
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return FALSE;
-    p += n;
-    size -= (gsize) n;
-  }
-  return TRUE;
 }
 
 /* The two files and the folder, nothing else. */
@@ -186,7 +169,7 @@ cnn3d_cache_writer_add_frames (Cnn3dCacheWriter *writer, const guint8 *rgb, int 
   video = &last_entry (writer)->video;
   bytes = (gsize) video->width * video->height * 3 * n;
   /* After a cancelled video, its bytes are overwritten. */
-  if (lseek (writer->fd, writer->size, SEEK_SET) < 0 || !write_all (writer->fd, rgb, bytes)) {
+  if (lseek (writer->fd, writer->size, SEEK_SET) < 0 || !cnn3d_write_all (writer->fd, rgb, bytes)) {
     g_autofree char *path = g_build_filename (writer->partial, CNN3D_CACHE_FRAMES, NULL);
     return fail (error, path, "cannot be written");
   }
@@ -276,7 +259,7 @@ write_index (Cnn3dCacheWriter *writer, GError **error)
   g_autofree char *path = g_build_filename (writer->partial, CNN3D_CACHE_INDEX, NULL);
   GString *index = make_index (writer);
   int fd = g_open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  gboolean ok = fd >= 0 && write_all (fd, index->str, index->len) && fsync (fd) == 0;
+  gboolean ok = fd >= 0 && cnn3d_write_all (fd, index->str, index->len) && fsync (fd) == 0;
 
   if (!ok)
     fail (error, path, "cannot be written");

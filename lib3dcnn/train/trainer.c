@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/train.h"
 #include "lib3dcnn/model-private.h"
+#include "lib3dcnn/train/checkpoint.h"
 #include "lib3dcnn/train/engine.h"
 #include "lib3dcnn/train/init.h"
 #include "lib3dcnn/train/random.h"
@@ -308,6 +309,12 @@ cnn3d_trainer_get_param (Cnn3dTrainer *trainer, int index, Cnn3dTrainerParam *pa
   param->value = trainer->klass->get_value (trainer->engine, index);
   param->gradient = trainer->klass->get_gradient (trainer->engine, index);
   param->momentum = trainer->klass->get_momentum (trainer->engine, index);
+}
+
+gsize
+cnn3d_trainer_get_real_size (Cnn3dTrainer *trainer)
+{
+  return trainer->klass->real_size;
 }
 
 guint64

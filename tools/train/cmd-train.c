@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/train/options.h"
+#include "tools/train/run.h"
+
+static void
+set_text (char **to, const char *text)
+{
+  if (text == NULL)
+    return;
+  g_free (*to);
+  *to = g_strdup (text);
+}
+
+/* The rate of a cache's videos, if they all have the same; else 0. */
+static double
+common_rate (Cnn3dCache *cache)
+{
+  Cnn3dCacheVideo video;
+  double rate = 0;
+
+  for (int i = 0; i < cnn3d_cache_get_n_videos (cache); i++) {
+    cnn3d_cache_get_video (cache, i, &video);
+    if (i > 0 && video.rate != rate)
+      return 0;
+    rate = video.rate;
+  }
+  return rate;
+}
+
+static Cnn3dCard *
+make_card (const TrainOptions *o, Cnn3dCache *data)
+{
+  Cnn3dCard *card = cnn3d_card_new ();
+
+  card->labels = g_strdupv ((char **) cnn3d_cache_get_labels (data));
+  card->sample_rate = isnan (o->sample_rate) ? common_rate (data) : o->sample_rate;
+  set_text (&card->name, o->name);
+  set_text (&card->licence, o->licence);
+  set_text (&card->source, o->source);
+  return card;
+}
+
+static Cnn3dLoader *
+open_val (const TrainOptions *o, const Cnn3dConfig *config, const Cnn3dCard *card, GError **error)
+{
+  g_autoptr (Cnn3dCache) cache = cnn3d_cache_open (o->val, error);
+  const Cnn3dLoaderOptions options = { .batch = o->batch, .threads = o->load_threads,
+    .labels = (const char *const *) card->labels, .sample_rate = card->sample_rate };
+
+  return cache ? cnn3d_loader_new (cache, config, card, &options, error) : NULL;
+}
+
+static int
+train (const TrainOptions *o, Cnn3dConfig *config)
+{
+  g_autoptr (Cnn3dCache) cache = NULL;
+  g_autoptr (Cnn3dCard) card = NULL;
+  g_autoptr (Cnn3dTrainer) trainer = NULL;
+  g_autoptr (Cnn3dLoader) data = NULL, val = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *settings = NULL, *checkpoint = NULL, *log = NULL, *network = NULL;
+  g_autofree int *flips = NULL;
+  Cnn3dTrainOptions trainer_options = train_options_trainer (o);
+  Cnn3dLoaderOptions loader_options;
+  Run run = { 0 };
+
+  cache = cnn3d_cache_open (o->data, &error);
+  if (cache == NULL)
+    return tool_fail (error);
+  card = make_card (o, cache);
+  config->classes = (int) g_strv_length (card->labels);
+  if (!train_options_schedule (o, &run.schedule, &error)
+      || !train_options_loader (o, (const char *const *) card->labels, &loader_options, &error)) {
+    tool_fail (error);
+    return EXIT_USAGE;
+  }
+  flips = (int *) loader_options.flip_labels;
+  loader_options.sample_rate = card->sample_rate;
+  trainer = cnn3d_trainer_new (config, &trainer_options, &error);
+  if (trainer == NULL)
+    return tool_fail (error);
+  *config = *cnn3d_trainer_get_config (trainer);
+  data = cnn3d_loader_new (cache, config, card, &loader_options, &error);
+  if (data == NULL || (o->val != NULL && (val = open_val (o, config, card, &error)) == NULL))
+    return tool_fail (error);
+
+  settings = train_options_describe (o, config, cache);
+  checkpoint = o->checkpoint ? g_strdup (o->checkpoint) : g_strconcat (o->output, ".checkpoint", NULL);
+  log = o->log ? g_strdup (o->log) : g_strconcat (o->output, ".csv", NULL);
+  network = cnn3d_config_describe (config);
+  printf ("%s, %d classes, %" G_GINT64_FORMAT " clips\n", network, config->classes,
+      cnn3d_loader_get_n_clips (data));
+  fflush (stdout);
+  run.trainer = trainer;
+  run.data = data;
+  run.val = val;
+  run.card = card;
+  run.epochs = o->epochs;
+  run.minutes = o->minutes;
+  run.output = o->output;
+  run.checkpoint = checkpoint;
+  run.log = log;
+  run.settings = settings;
+  run.resume = o->resume;
+  return run_training (&run);
+}
+
+int
+cmd_train (int argc, char **argv)
+{
+  g_auto (TrainOptions) o = { 0 };
+  g_autofree char *arch = NULL;
+  g_autofree GOptionEntry *entries = NULL;
+  g_autoptr (GError) error = NULL;
+  Cnn3dConfig config = { 0 };
+  const GOptionEntry more[] = {
+    { "arch", 'a', 0, G_OPTION_ARG_STRING, &arch, "Architecture (needed)", "ARCH" },
+    { "width", 'w', 0, G_OPTION_ARG_DOUBLE, &config.width, "Channel multiplier (1.0)", "WIDTH" },
+    { "groups", 'g', 0, G_OPTION_ARG_INT, &config.groups, "Groups, of shufflenet (3)", "N" },
+    { "version", 0, 0, G_OPTION_ARG_INT, &config.version, "Of squeezenet: 10 or 11 (11)", "N" },
+    { "frames", 0, 0, G_OPTION_ARG_INT, &config.frames, "Frames in a clip (16)", "N" },
+    { "size", 's', 0, G_OPTION_ARG_INT, &config.size, "Height and width of a frame (112)", "N" },
+    { NULL },
+  };
+
+  train_options_init (&o);
+  entries = train_options_entries (&o, more);
+  if (!tool_parse (&argc, &argv, entries, "",
+          "Trains a network from nothing. DATA is a cache, as 3dcnn synth writes them.\n\n"
+          "Example:\n  3dcnn train --arch shufflenet --width 0.5 --data train.cache --val val.cache \\\n"
+          "    --schedule cosine --warmup 1 -o gestures.safetensors\n",
+          0, 0)
+      || !train_options_check (&o))
+    return EXIT_USAGE;
+  if (arch == NULL) {
+    tool_complain ("--arch ARCH is needed");
+    return EXIT_USAGE;
+  }
+  if (!cnn3d_arch_from_name (arch, &config.arch, &error))
+    return tool_fail (error);
+  return train (&o, &config);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tools/train/options.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tools/train/flips.h"
+
+/* Four steps from the whole frame to half of it. */
+static const double paper_scales[] = { 1, 0.8408964152537145, 0.7071067811865476, 0.5946035575013605, 0.5 };
+
+void
+train_options_init (TrainOptions *o)
+{
+  *o = (TrainOptions){ .epochs = 60, .batch = 32, .patience = 10, .load_threads = 1, .seed = 1,
+    .rate = 0.1, .factor = 0.1, .momentum = 0.9, .dampening = NAN, .weight_decay = 1e-3, .dropout = NAN,
+    .flip = 0.5, .minutes = 5, .sample_rate = NAN };
+}
+
+void
+train_options_clear (TrainOptions *o)
+{
+  char **texts[] = { &o->data, &o->val, &o->output, &o->checkpoint, &o->log, &o->schedule, &o->steps,
+    &o->flip_labels, &o->no_flip_labels, &o->scales, &o->position, &o->name, &o->licence, &o->source };
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    g_clear_pointer (texts[i], g_free);
+}
+
+GOptionEntry *
+train_options_entries (TrainOptions *o, const GOptionEntry *more)
+{
+  const GOptionEntry entries[] = {
+    { "data", 'd', 0, G_OPTION_ARG_FILENAME, &o->data, "What is learned (needed)", "DATA" },
+    { "val", 'v', 0, G_OPTION_ARG_FILENAME, &o->val, "What the best epoch is chosen by", "DATA" },
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o->output, "The model to write (needed)", "FILE" },
+    { "resume", 'r', 0, G_OPTION_ARG_NONE, &o->resume, "Go on from the checkpoint, if there is one", NULL },
+    { "checkpoint", 0, 0, G_OPTION_ARG_FILENAME, &o->checkpoint, "Checkpoint (OUTPUT.checkpoint)", "FILE" },
+    { "checkpoint-minutes", 0, 0, G_OPTION_ARG_DOUBLE, &o->minutes,
+        "Minutes from checkpoint to checkpoint; there is one after each epoch too (5)", "N" },
+    { "log", 0, 0, G_OPTION_ARG_FILENAME, &o->log, "Table of epochs (OUTPUT.csv)", "FILE" },
+    { "epochs", 'e', 0, G_OPTION_ARG_INT, &o->epochs, "Passes over the data (60)", "N" },
+    { "batch", 'b', 0, G_OPTION_ARG_INT, &o->batch, "Clips in a batch (32)", "N" },
+    { "rate", 0, 0, G_OPTION_ARG_DOUBLE, &o->rate, "Learning rate, at its highest (0.1)", "R" },
+    { "schedule", 0, 0, G_OPTION_ARG_STRING, &o->schedule, "plateau, steps or cosine (plateau)", "KIND" },
+    { "patience", 0, 0, G_OPTION_ARG_INT, &o->patience,
+        "Of plateau: epochs without improvement after which the rate falls (10)", "N" },
+    { "steps", 0, 0, G_OPTION_ARG_STRING, &o->steps, "Of steps: epochs at which the rate falls", "N,..." },
+    { "factor", 0, 0, G_OPTION_ARG_DOUBLE, &o->factor, "Of plateau and steps: by how much (0.1)", "F" },
+    { "warmup", 0, 0, G_OPTION_ARG_DOUBLE, &o->warmup, "Epochs in which the rate rises from zero (0)", "N" },
+    { "momentum", 0, 0, G_OPTION_ARG_DOUBLE, &o->momentum, "Momentum (0.9)", "M" },
+    { "dampening", 0, 0, G_OPTION_ARG_DOUBLE, &o->dampening, "Dampening (0.9; 0 with --nesterov)", "D" },
+    { "nesterov", 0, 0, G_OPTION_ARG_NONE, &o->nesterov, "Nesterov's momentum", NULL },
+    { "weight-decay", 0, 0, G_OPTION_ARG_DOUBLE, &o->weight_decay, "Weight decay (0.001)", "W" },
+    { "clip-norm", 0, 0, G_OPTION_ARG_DOUBLE, &o->clip_norm, "Largest norm of the gradient (0: any)", "N" },
+    { "dropout", 0, 0, G_OPTION_ARG_DOUBLE, &o->dropout, "Dropout before the last layer (the network's)", "P" },
+    { "seed", 0, 0, G_OPTION_ARG_INT, &o->seed, "Of weights, order, augmentation, dropout (1)", "N" },
+    { "threads", 't', 0, G_OPTION_ARG_INT, &o->threads, "Threads that compute (0: one for each CPU)", "N" },
+    { "load-threads", 0, 0, G_OPTION_ARG_INT, &o->load_threads, "Threads that prepare clips (1)", "N" },
+    { "no-flip", 0, 0, G_OPTION_ARG_NONE, &o->no_flip, "Do not mirror clips", NULL },
+    { "flip", 0, 0, G_OPTION_ARG_DOUBLE, &o->flip, "Probability that a clip is mirrored (0.5)", "P" },
+    { "flip-labels", 0, 0, G_OPTION_ARG_STRING, &o->flip_labels,
+        "Words of labels that change places in the mirror, or @FILE with a pair a line", "A=B,..." },
+    { "no-flip-labels", 0, 0, G_OPTION_ARG_STRING, &o->no_flip_labels,
+        "Labels whose clips are not mirrored, or @FILE with one a line", "A,..." },
+    { "crop-scales", 0, 0, G_OPTION_ARG_STRING, &o->scales,
+        "Sides of crops, 'paper' (1 to 1/2 in five steps) or 'none' (paper)", "S,..." },
+    { "crop-position", 0, 0, G_OPTION_ARG_STRING, &o->position, "corners, random or centre (corners)", "P" },
+    { "brightness", 0, 0, G_OPTION_ARG_DOUBLE, &o->brightness, "Largest change of brightness, 0 to 1 (0)", "B" },
+    { "contrast", 0, 0, G_OPTION_ARG_DOUBLE, &o->contrast, "Largest change of contrast, 0 to 1 (0)", "C" },
+    { "sample-rate", 0, 0, G_OPTION_ARG_DOUBLE, &o->sample_rate,
+        "Frames per second to take of videos; 0: all (the data's or the model's)", "RATE" },
+    { "name", 0, 0, G_OPTION_ARG_STRING, &o->name, "Name of the model, for its card", "TEXT" },
+    { "licence", 0, 0, G_OPTION_ARG_STRING, &o->licence, "Licence of the weights, for its card", "TEXT" },
+    { "source", 0, 0, G_OPTION_ARG_STRING, &o->source, "Where the weights come from, for its card", "TEXT" },
+  };
+  GArray *all = g_array_new (TRUE, TRUE, sizeof (GOptionEntry));
+
+  g_array_append_vals (all, entries, G_N_ELEMENTS (entries));
+  for (; more->long_name != NULL; more++)
+    g_array_append_val (all, *more);
+  return (GOptionEntry *) (gpointer) g_array_free (all, FALSE);
+}
+
+gboolean
+train_options_check (const TrainOptions *o)
+{
+  const struct {
+    const char *name;
+    double value, min, max;
+  } ranges[] = {
+    { "epochs", o->epochs, 1, 1e6 }, { "batch", o->batch, 1, 4096 }, { "patience", o->patience, 1, 1e6 },
+    { "threads", o->threads, 0, 256 }, { "load-threads", o->load_threads, 1, 64 },
+    { "rate", o->rate, 1e-9, 1e3 }, { "factor", o->factor, 1e-6, 1 }, { "warmup", o->warmup, 0, 1e6 },
+    { "momentum", o->momentum, 0, 1 }, { "dampening", o->dampening, 0, 1 },
+    { "weight-decay", o->weight_decay, 0, 10 }, { "clip-norm", o->clip_norm, 0, 1e9 },
+    { "dropout", o->dropout, 0, 0.999 }, { "flip", o->flip, 0, 1 }, { "brightness", o->brightness, 0, 1 },
+    { "contrast", o->contrast, 0, 1 }, { "checkpoint-minutes", o->minutes, 0, 1e6 },
+    { "sample-rate", o->sample_rate, 0, 1000 },
+  };
+
+  if (o->data == NULL || o->output == NULL) {
+    tool_complain ("%s is needed", o->data == NULL ? "--data DATA" : "--output FILE");
+    return FALSE;
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (ranges); i++)
+    if (!isnan (ranges[i].value) && !(ranges[i].value >= ranges[i].min && ranges[i].value <= ranges[i].max)) {
+      tool_complain ("--%s takes %g to %g, not %g", ranges[i].name, ranges[i].min, ranges[i].max,
+          ranges[i].value);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* Numbers separated by commas; -1 with an error if it is anything else. */
+static int
+parse_numbers (const char *text, const char *option, double *out, int max, GError **error)
+{
+  g_auto (GStrv) words = g_strsplit (text, ",", -1);
+  int n = (int) g_strv_length (words);
+
+  for (int i = 0; i < n && i < max; i++) {
+    char *end;
+
+    out[i] = g_ascii_strtod (words[i], &end);
+    if (end == words[i] || *end != '\0' || !isfinite (out[i]) || out[i] <= 0
+        || (i > 0 && strcmp (option, "--steps") == 0 && out[i] <= out[i - 1])) {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+          "%s takes numbers above 0, separated by commas%s, not '%s'", option,
+          strcmp (option, "--steps") == 0 ? ", in ascending order" : "", text);
+      return -1;
+    }
+  }
+  if (n < 1 || n > max) {
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s takes 1 to %d numbers", option, max);
+    return -1;
+  }
+  return n;
+}
+
+/* Which of the words a text is; the first for NULL, -1 with an error for any other. */
+static int
+parse_choice (const char *text, const char *option, const char *const *words, GError **error)
+{
+  g_autofree char *all = NULL;
+
+  if (text == NULL)
+    return 0;
+  for (int i = 0; words[i] != NULL; i++)
+    if (strcmp (text, words[i]) == 0)
+      return i;
+  all = g_strjoinv (" or ", (char **) words);
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s is %s, not '%s'", option, all, text);
+  return -1;
+}
+
+gboolean
+train_options_schedule (const TrainOptions *o, Cnn3dSchedule *schedule, GError **error)
+{
+  static const char *const kinds[] = { "plateau", "steps", "cosine", NULL };
+  int kind = parse_choice (o->schedule, "--schedule", kinds, error);
+
+  if (kind < 0)
+    return FALSE;
+  *schedule = (Cnn3dSchedule){ .kind = (Cnn3dScheduleKind) kind, .rate = o->rate, .factor = o->factor,
+    .patience = o->patience, .epochs = o->epochs, .warmup = o->warmup };
+  if (schedule->kind != CNN3D_SCHEDULE_STEPS)
+    return TRUE;
+  if (o->steps == NULL) {
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--schedule steps needs --steps");
+    return FALSE;
+  }
+  schedule->n_steps = parse_numbers (o->steps, "--steps", schedule->steps, CNN3D_SCHEDULE_MAX_STEPS, error);
+  return schedule->n_steps > 0;
+}
+
+gboolean
+train_options_loader (const TrainOptions *o, const char *const *labels, Cnn3dLoaderOptions *loader,
+    GError **error)
+{
+  static const char *const positions[] = { "corners", "random", "centre", NULL };
+  int position = parse_choice (o->position, "--crop-position", positions, error);
+
+  *loader = (Cnn3dLoaderOptions){ .seed = (guint64) o->seed, .batch = o->batch, .threads = o->load_threads,
+    .labels = labels, .training = TRUE, .position = (Cnn3dCropPosition) MAX (position, 0),
+    .flip = o->no_flip ? 0 : o->flip, .brightness = o->brightness, .contrast = o->contrast };
+  if (position < 0)
+    return FALSE;
+  if (o->scales == NULL || strcmp (o->scales, "paper") == 0) {
+    loader->n_scales = G_N_ELEMENTS (paper_scales);
+    memcpy (loader->scales, paper_scales, sizeof paper_scales);
+  } else if (strcmp (o->scales, "none") != 0) {
+    loader->n_scales = parse_numbers (o->scales, "--crop-scales", loader->scales, CNN3D_MAX_CROP_SCALES, error);
+    if (loader->n_scales < 0)
+      return FALSE;
+    for (int i = 0; i < loader->n_scales; i++)
+      if (loader->scales[i] > 1) {
+        g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+            "--crop-scales takes parts of the frame, up to 1, not %g", loader->scales[i]);
+        return FALSE;
+      }
+  }
+  loader->flip_labels = flips_parse (labels, o->flip_labels, o->no_flip_labels, error);
+  return loader->flip_labels != NULL;
+}
+
+/* In the library's options, zero means the default and a negative number zero. */
+static double
+for_library (double value)
+{
+  return isnan (value) ? 0 : value == 0 ? -1 : value;
+}
+
+Cnn3dTrainOptions
+train_options_trainer (const TrainOptions *o)
+{
+  return (Cnn3dTrainOptions){ .seed = (guint64) o->seed, .threads = o->threads,
+    .dropout = for_library (o->dropout), .momentum = for_library (o->momentum),
+    .dampening = for_library (o->dampening), .weight_decay = for_library (o->weight_decay),
+    .nesterov = o->nesterov, .clip_norm = o->clip_norm };
+}
+
+static void
+add_number (GString *s, const char *key, double value)
+{
+  char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+  if (!isnan (value))
+    g_string_append_printf (s, " %s=%s", key, g_ascii_formatd (text, sizeof text, "%.15g", value));
+}
+
+static void
+add_text (GString *s, const char *key, const char *value)
+{
+  g_autofree char *escaped = value ? g_uri_escape_string (value, ",=@/", TRUE) : NULL;
+
+  if (value != NULL)
+    g_string_append_printf (s, " %s=%s", key, escaped);
+}
+
+char *
+train_options_describe (const TrainOptions *o, const Cnn3dConfig *config, Cnn3dCache *data)
+{
+  g_autofree char *labels = g_strjoinv (",", (char **) cnn3d_cache_get_labels (data));
+  GString *s = g_string_new (cnn3d_arch_get_name (config->arch));
+
+  add_number (s, "width", config->width);
+  add_number (s, "groups", config->groups);
+  add_number (s, "version", config->version);
+  add_number (s, "classes", config->classes);
+  add_number (s, "frames", config->frames);
+  add_number (s, "size", config->size);
+  add_text (s, "labels", labels);
+  add_number (s, "videos", cnn3d_cache_get_n_videos (data));
+  add_number (s, "batch", o->batch);
+  add_number (s, "rate", o->rate);
+  add_text (s, "schedule", o->schedule);
+  if (o->schedule != NULL && strcmp (o->schedule, "cosine") == 0)
+    add_number (s, "epochs", o->epochs);
+  add_number (s, "patience", o->patience);
+  add_text (s, "steps", o->steps);
+  add_number (s, "factor", o->factor);
+  add_number (s, "warmup", o->warmup);
+  add_number (s, "momentum", o->momentum);
+  add_number (s, "dampening", o->dampening);
+  add_number (s, "nesterov", o->nesterov);
+  add_number (s, "weight-decay", o->weight_decay);
+  add_number (s, "clip-norm", o->clip_norm);
+  add_number (s, "dropout", o->dropout);
+  add_number (s, "seed", o->seed);
+  add_number (s, "flip", o->no_flip ? 0 : o->flip);
+  add_text (s, "flip-labels", o->flip_labels);
+  add_text (s, "no-flip-labels", o->no_flip_labels);
+  add_text (s, "crop-scales", o->scales);
+  add_text (s, "crop-position", o->position);
+  add_number (s, "brightness", o->brightness);
+  add_number (s, "contrast", o->contrast);
+  add_number (s, "sample-rate", o->sample_rate);
+  return g_string_free (s, FALSE);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The options that train and finetune share. */
+
+#include "tools/tool.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  char *data, *val, *output, *checkpoint, *log;
+  char *schedule, *steps, *flip_labels, *no_flip_labels, *scales, *position;
+  char *name, *licence, *source;
+  int epochs, batch, patience, threads, load_threads, seed;
+  double rate, factor, warmup, momentum, dampening, weight_decay, clip_norm, dropout;
+  double flip, brightness, contrast, minutes, sample_rate;
+  gboolean nesterov, no_flip, resume;
+} TrainOptions;
+
+void train_options_init (TrainOptions *o);
+void train_options_clear (TrainOptions *o);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TrainOptions, train_options_clear)
+
+/* The options, followed by `more`, as an array that ends with an empty entry. */
+GOptionEntry *train_options_entries (TrainOptions *o, const GOptionEntry *more);
+
+/* Says what is wrong with options; FALSE if anything is. */
+gboolean train_options_check (const TrainOptions *o);
+
+/* What the options mean. FALSE with an error if one cannot be understood. */
+gboolean train_options_schedule (const TrainOptions *o, Cnn3dSchedule *schedule, GError **error);
+/* flip_labels of the result is to be freed. */
+gboolean train_options_loader (const TrainOptions *o, const char *const *labels,
+    Cnn3dLoaderOptions *loader, GError **error);
+Cnn3dTrainOptions train_options_trainer (const TrainOptions *o);
+
+/* All that the numbers of a training depend on, for its checkpoints. */
+char *train_options_describe (const TrainOptions *o, const Cnn3dConfig *config, Cnn3dCache *data);
+
+G_END_DECLS

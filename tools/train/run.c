@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tools/train/run.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "tools/train/log.h"
+
+#define EXIT_INTERRUPTED 130
+
+static volatile sig_atomic_t interrupted;
+
+static void
+on_signal (int number)
+{
+  interrupted = 1;
+}
+
+/* The first Ctrl-C saves and ends; a second one ends at once. */
+static void
+catch_signals (void)
+{
+  struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int) SA_RESETHAND };
+
+  sigaction (SIGINT, &action, NULL);
+  sigaction (SIGTERM, &action, NULL);
+}
+
+/* Loss and accuracy on the validation clips. FALSE with *error unset: interrupted. */
+static gboolean
+validate (Run *run, double *loss, double *accuracy, GError **error)
+{
+  int classes = cnn3d_trainer_get_config (run->trainer)->classes;
+  g_autofree float *logits = NULL;
+  gint64 seen = 0, correct = 0;
+  double sum = 0;
+
+  cnn3d_loader_seek (run->val, 0);
+  for (int b = 0; b < cnn3d_loader_get_n_batches (run->val); b++) {
+    Cnn3dLoaderBatch batch;
+
+    if (interrupted || !cnn3d_loader_next (run->val, &batch, error))
+      return FALSE;
+    logits = g_renew (float, logits, (gsize) batch.n * classes);
+    if (!cnn3d_trainer_evaluate (run->trainer, batch.clips, batch.n, logits, error))
+      return FALSE;
+    for (int i = 0; i < batch.n; i++) {
+      const float *l = logits + (gsize) i * classes;
+      int best = 0;
+      double exps = 0;
+
+      for (int c = 1; c < classes; c++)
+        best = l[c] > l[best] ? c : best;
+      for (int c = 0; c < classes; c++)
+        exps += exp (l[c] - l[best]);
+      sum += log (exps) + l[best] - l[batch.targets[i]];
+      correct += best == batch.targets[i];
+    }
+    seen += batch.n;
+  }
+  *loss = sum / (double) seen;
+  *accuracy = (double) correct / (double) seen;
+  return TRUE;
+}
+
+static gboolean
+save_model (Run *run, GError **error)
+{
+  g_autoptr (Cnn3dModel) model = cnn3d_trainer_to_model (run->trainer, run->card);
+
+  return cnn3d_model_save (model, run->output, error);
+}
+
+static void
+show_progress (const Run *run, const RunState *state, double rate, double clips_per_second)
+{
+  int n = cnn3d_loader_get_n_batches (run->data);
+  double batch = (double) state->seen / MAX (state->batch, 1);
+  double left = ((double) (run->epochs - state->epoch) * n - state->batch) * batch;
+  Progress progress = { state->epoch + 1, run->epochs, (double) state->batch / n,
+    state->loss_sum / (double) state->seen, (double) state->correct / (double) state->seen, rate,
+    clips_per_second, left / clips_per_second };
+
+  log_progress (&progress);
+}
+
+/* The rest of an epoch's batches. FALSE with *error unset: interrupted, with the state saved. */
+static gboolean
+train_epoch (Run *run, RunState *state, double *clips_per_second, GError **error)
+{
+  int n = cnn3d_loader_get_n_batches (run->data);
+  gint64 begin = g_get_monotonic_time (), saved = begin, first = state->seen;
+  double seconds_before = state->seconds;
+
+  while (state->batch < n) {
+    double rate = cnn3d_schedule_get_rate (&run->schedule, &state->plateau,
+        state->epoch + (double) state->batch / n);
+    Cnn3dTrainResult result;
+    Cnn3dLoaderBatch batch;
+    gint64 now;
+
+    if (interrupted)
+      return checkpoint_save (run, state, error) && FALSE;
+    if (!cnn3d_loader_next (run->data, &batch, error)
+        || !cnn3d_trainer_step (run->trainer, batch.clips, batch.targets, batch.n, rate, &result, error))
+      return FALSE;
+    if (!isfinite (result.loss) || !isfinite (result.gradient_norm)) {
+      g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_CONFIG,
+          "epoch %d, batch %d: the loss has grown beyond all numbers; a lower --rate, a longer --warmup"
+          " or --clip-norm may help", state->epoch + 1, state->batch + 1);
+      return FALSE;
+    }
+    now = g_get_monotonic_time ();
+    state->batch++;
+    state->loss_sum += result.loss * batch.n;
+    state->correct += result.correct;
+    state->seen += batch.n;
+    state->seconds = seconds_before + (double) (now - begin) / G_USEC_PER_SEC;
+    *clips_per_second = (double) (state->seen - first) * G_USEC_PER_SEC / (double) MAX (now - begin, 1);
+    show_progress (run, state, rate, *clips_per_second);
+    if ((double) (now - saved) / G_USEC_PER_SEC >= 60 * run->minutes && state->batch < n) {
+      if (!checkpoint_save (run, state, error))
+        return FALSE;
+      saved = now;
+    }
+  }
+  return TRUE;
+}
+
+/* The learning rate of an epoch's last batch. */
+static double
+end_rate (const Run *run, const RunState *state)
+{
+  int n = cnn3d_loader_get_n_batches (run->data);
+
+  return cnn3d_schedule_get_rate (&run->schedule, &state->plateau, state->epoch + (n - 1.0) / n);
+}
+
+/* Validation, the table, the best model and a checkpoint. */
+static gboolean
+end_epoch (Run *run, RunState *state, double clips_per_second, GError **error)
+{
+  LogLine line = { state->epoch + 1, end_rate (run, state),
+    state->loss_sum / (double) state->seen, (double) state->correct / (double) state->seen, NAN, NAN,
+    clips_per_second, 0 };
+  gint64 begin = g_get_monotonic_time ();
+  gboolean best, reduced;
+
+  if (run->val != NULL && !validate (run, &line.val_loss, &line.val_accuracy, error)) {
+    if (*error == NULL)
+      return checkpoint_save (run, state, error) && FALSE;
+    return FALSE;
+  }
+  best = run->val == NULL || state->best_epoch == 0 || line.val_accuracy > state->best;
+  if (best) {
+    state->best = run->val ? line.val_accuracy : 0;
+    state->best_epoch = state->epoch + 1;
+    if (!save_model (run, error))
+      return FALSE;
+  }
+  reduced = cnn3d_schedule_report (&run->schedule, &state->plateau, run->val ? line.val_loss : line.loss);
+  state->seconds += (double) (g_get_monotonic_time () - begin) / G_USEC_PER_SEC;
+  line.seconds = state->seconds;
+  state->epoch++;
+  state->batch = 0;
+  state->loss_sum = 0;
+  state->correct = state->seen = 0;
+  log_print (&line, run->epochs, best);
+  if (reduced && state->epoch < run->epochs)
+    printf ("the loss has not improved for a while: learning rate %.3g\n",
+        cnn3d_schedule_get_rate (&run->schedule, &state->plateau, state->epoch));
+  return log_add (run->log, &line, error) && checkpoint_save (run, state, error);
+}
+
+static gboolean
+train (Run *run, RunState *state, GError **error)
+{
+  if (!log_begin (run->log, state->epoch, error))
+    return FALSE;
+  cnn3d_loader_seek (run->data, (guint64) state->epoch * cnn3d_loader_get_n_batches (run->data) + state->batch);
+  while (state->epoch < run->epochs) {
+    double clips_per_second = 0;
+
+    if (!train_epoch (run, state, &clips_per_second, error)
+        || !end_epoch (run, state, clips_per_second, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+int
+run_training (Run *run)
+{
+  g_autoptr (GError) error = NULL;
+  RunState state = { 0 };
+  gboolean exists = g_file_test (run->checkpoint, G_FILE_TEST_EXISTS);
+
+  if (exists && !run->resume) {
+    tool_complain ("%s: is there already; --resume goes on from it, or remove it to begin anew",
+        run->checkpoint);
+    return EXIT_FAILED;
+  }
+  if (exists) {
+    if (!checkpoint_load (run, &state, &error))
+      return tool_fail (error);
+    if (state.epoch >= run->epochs) {
+      printf ("%s: all of %d epochs are done\n", run->checkpoint, state.epoch);
+      return EXIT_OK;
+    }
+    printf ("going on from epoch %d, batch %d\n", state.epoch + 1, state.batch + 1);
+    fflush (stdout);
+  }
+  catch_signals ();
+  if (!train (run, &state, &error)) {
+    log_clear ();
+    if (error != NULL)
+      return tool_fail (error);
+    tool_complain ("interrupted; %s has all up to here, --resume goes on", run->checkpoint);
+    return EXIT_INTERRUPTED;
+  }
+  if (run->val != NULL)
+    printf ("%s: accuracy %.2f %%, of epoch %d\n", run->output, 100 * state.best, state.best_epoch);
+  else
+    printf ("%s: written\n", run->output);
+  return EXIT_OK;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A training from its first to its last epoch, with checkpoints. */
+
+#include "tools/tool.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  Cnn3dTrainer *trainer;
+  Cnn3dLoader *data, *val; /* val may be NULL */
+  const Cnn3dCard *card;   /* of the model that is written */
+  Cnn3dSchedule schedule;
+  int epochs;
+  double minutes;          /* between checkpoints */
+  const char *output;      /* the model */
+  const char *checkpoint, *log;
+  const char *settings;    /* all that numbers depend on, as "key=value" words; compared on --resume */
+  gboolean resume;
+} Run;
+
+/* Where a training is: with the trainer's arrays, all of a checkpoint. */
+typedef struct {
+  int epoch, batch;        /* that come next, from 0 */
+  double loss_sum;         /* of this epoch's batches */
+  gint64 correct, seen;
+  Cnn3dScheduleState plateau;
+  double best;             /* validation accuracy, in clips of one */
+  int best_epoch;          /* from 1; 0: none yet */
+  double seconds;          /* of training, over all runs */
+} RunState;
+
+/* Trains. Returns an exit code; says on stderr what went wrong. */
+int run_training (Run *run);
+
+/* checkpoint.c */
+gboolean checkpoint_save (const Run *run, const RunState *state, GError **error);
+gboolean checkpoint_load (const Run *run, RunState *state, GError **error);
+
+G_END_DECLS
