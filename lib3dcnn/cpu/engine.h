@@ -34,7 +34,8 @@ typedef struct {
   int *tile_split;  /* n_threads + 1: the tiles of each thread, if they are split by tiles */
   int winograd_frames, winograd_size; /* tiles of a dense convolution in dense.c; else 0 */
   gboolean temporal; /* a stem by Winograd's filtering over frames; tiles hold the taps of one frame */
-  const float *weights, *bias; /* of DEPTHWISE: [block][27][16] and [block][16]; or see gemm.c */
+  const float *weights, *bias; /* of DEPTHWISE: [block][n_taps][16] and [block][16]; or see gemm.c */
+  int first_tap, n_taps;       /* of DEPTHWISE: those of 27 that ever meet more than the border */
 } Cnn3dCpuStep;
 
 struct _Cnn3dEngine {

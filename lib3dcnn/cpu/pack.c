@@ -270,14 +270,15 @@ pack_tile (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *
 }
 
 static void
-pack_depthwise (const Cnn3dStep *step, const Cnn3dFolded *folded, float *weights, float *bias)
+pack_depthwise (const Cnn3dCpuStep *s, const Cnn3dFolded *folded, float *weights, float *bias)
 {
-  for (int lane = 0; lane < step->n_blocks * CNN3D_BLOCK; lane++) {
-    int c = step->lane_channel[lane], block = lane / CNN3D_BLOCK, l = lane % CNN3D_BLOCK;
+  for (int lane = 0; lane < s->step->n_blocks * CNN3D_BLOCK; lane++) {
+    int c = s->step->lane_channel[lane], block = lane / CNN3D_BLOCK, l = lane % CNN3D_BLOCK;
 
     bias[lane] = c >= 0 ? folded->bias[c] : 0;
-    for (int k = 0; k < 27; k++)
-      weights[(block * 27 + k) * CNN3D_BLOCK + l] = c >= 0 ? folded->weights[c * 27 + k] : 0;
+    for (int k = 0; k < s->n_taps; k++)
+      weights[(block * s->n_taps + k) * CNN3D_BLOCK + l] =
+          c >= 0 ? folded->weights[c * 27 + s->first_tap + k] : 0;
   }
 }
 
@@ -296,7 +297,7 @@ plain_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
   if (s->winograd_frames > 0)
     return (gsize) step->channels_out;
   if (step->kind == CNN3D_STEP_DEPTHWISE)
-    return (gsize) step->n_blocks * 28 * CNN3D_BLOCK;
+    return (gsize) step->n_blocks * (s->n_taps + 1) * CNN3D_BLOCK;
   if (cnn3d_gemm_wanted (engine, step))
     return round_up (((gsize) step->channels_in / step->groups + 1) * step->channels_out);
   return 0;
@@ -329,6 +330,10 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
 
     if (s->step->macs == 0)
       continue;
+    if (s->step->kind == CNN3D_STEP_DEPTHWISE) {
+      s->n_taps = live_frames (s->step, &s->first_tap) * 9;
+      s->first_tap *= 9;
+    }
     n_weights += plain_floats (engine, s);
     if (s->step->kind != CNN3D_STEP_DEPTHWISE && !cnn3d_gemm_wanted (engine, s->step))
       make_tiles (engine, s);
@@ -349,8 +354,8 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
     folded = cnn3d_fold (engine->model, s->step);
     s->weights = weights;
     if (s->step->kind == CNN3D_STEP_DEPTHWISE) {
-      s->bias = weights + (gsize) s->step->n_blocks * 27 * CNN3D_BLOCK;
-      pack_depthwise (s->step, folded, weights, (float *) s->bias);
+      s->bias = weights + (gsize) s->step->n_blocks * s->n_taps * CNN3D_BLOCK;
+      pack_depthwise (s, folded, weights, (float *) s->bias);
     } else if (cnn3d_gemm_wanted (engine, s->step)) {
       s->bias = weights + (gsize) s->step->channels_in / s->step->groups * s->step->channels_out;
       cnn3d_gemm_pack (s->step, folded, weights);

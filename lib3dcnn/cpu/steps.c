@@ -148,31 +148,35 @@ cnn3d_cpu_output_row (const Cnn3dEngine *engine, const Cnn3dStep *step, int bloc
       + ((gsize) block * b->positions + ((gsize) t * step->out.h + h) * step->out.w) * CNN3D_BLOCK;
 }
 
-/* The input row (t, h), if it lies inside of the border. */
+/* Row 0 of frame t of the input, if it lies inside of the border. */
 static const float *
-input_row (const Cnn3dStep *step, const Cnn3dRow *row, int t, int h)
+input_frame (const Cnn3dStep *step, const Cnn3dRow *row, int t)
 {
-  if (t < 0 || h < 0 || t >= step->in.t || h >= step->in.h)
+  if (t < 0 || t >= step->in.t)
     return NULL;
   return row->in + (gsize) ((row->in_start + t * row->in_scale) % row->in_frames) * row->in_frame
-      + (gsize) (h - row->in_first_row) * step->in.w * CNN3D_BLOCK;
+      - (gssize) row->in_first_row * step->in.w * CNN3D_BLOCK;
 }
 
 static void
 depthwise_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, int h, const Cnn3dRow *row)
 {
   const Cnn3dStep *step = s->step;
-  const float *weights = s->weights + (gsize) block * 27 * CNN3D_BLOCK;
+  const float *weights = s->weights + (gsize) block * s->n_taps * CNN3D_BLOCK;
+  int first_h = MAX (1 - h * step->stride.h, 0), end_h = MIN (3, step->in.h + 1 - h * step->stride.h);
+  gsize width = (gsize) step->in.w * CNN3D_BLOCK;
   Cnn3dDepthwiseArgs args = { .bias = s->bias + block * CNN3D_BLOCK, .out = row->out,
     .width_in = step->in.w, .width_out = step->out.w, .low = s->low, .high = s->high };
 
-  for (int k = 0; k < 9; k++) {
-    const float *x = input_row (step, row, t * step->stride.t + k / 3 - 1, h * step->stride.h + k % 3 - 1);
+  for (int kt = 0; kt < 3; kt++) {
+    const float *x = input_frame (step, row, t * step->stride.t + kt - 1);
 
     if (x == NULL)
       continue;
-    args.rows[args.n_rows] = x;
-    args.weights[args.n_rows++] = weights + k * 3 * CNN3D_BLOCK;
+    for (int kh = first_h; kh < end_h; kh++) {
+      args.rows[args.n_rows] = x + (h * step->stride.h + kh - 1) * width;
+      args.weights[args.n_rows++] = weights + (kt * 9 + kh * 3 - s->first_tap) * CNN3D_BLOCK;
+    }
   }
   if (step->stride.w == 1)
     engine->kernels->depthwise_s1 (&args);
@@ -185,20 +189,21 @@ pool_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int t, int h, 
 {
   const Cnn3dStep *step = s->step;
   const float **rows = engine->rows + (gsize) thread * engine->n_rows;
+  int first = h * step->stride.h - step->pad.h;
   Cnn3dPoolArgs args = { .rows = rows, .width_in = step->in.w, .width_out = step->out.w,
     .kernel = step->kernel.w, .stride = step->stride.w, .pad = step->pad.w,
     .scale = 1.0f / (float) cnn3d_extent_count (step->kernel),
     .line = engine->lines + (gsize) thread * engine->line_floats, .out = row->out, .low = s->low,
     .high = s->high };
 
-  for (int kt = 0; kt < step->kernel.t; kt++)
-    for (int kh = 0; kh < step->kernel.h; kh++) {
-      const float *x = input_row (step, row, t * step->stride.t + kt - step->pad.t,
-          h * step->stride.h + kh - step->pad.h);
+  for (int kt = 0; kt < step->kernel.t; kt++) {
+    const float *x = input_frame (step, row, t * step->stride.t + kt - step->pad.t);
 
-      if (x != NULL)
-        rows[args.n_rows++] = x;
-    }
+    if (x == NULL)
+      continue;
+    for (int kh = MAX (0, -first); kh < MIN (step->kernel.h, step->in.h - first); kh++)
+      rows[args.n_rows++] = x + (gsize) (first + kh) * step->in.w * CNN3D_BLOCK;
+  }
   if (step->kind == CNN3D_STEP_MAXPOOL)
     engine->kernels->pool_max (&args);
   else
@@ -215,6 +220,17 @@ cnn3d_cpu_run_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int b
     pool_row (engine, s, thread, t, h, row);
 }
 
+static void
+run_row_of_block (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h)
+{
+  const Cnn3dStep *step = s->step;
+  Cnn3dRow row = { .in = input_block (engine, step, block), .in_frames = step->in.t, .in_scale = 1,
+    .in_frame = (gsize) step->in.h * step->in.w * CNN3D_BLOCK,
+    .out = cnn3d_cpu_output_row (engine, step, block, t, h) };
+
+  cnn3d_cpu_run_row (engine, s, thread, block, t, h, &row);
+}
+
 /*
  * Depthwise convolutions and pools: a thread's share is, with many positions, a range of rows of all
  * blocks, like that of the pointwise convolutions around them; with few, of blocks.
@@ -229,15 +245,19 @@ cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread)
   int first = (int) cnn3d_share (total, thread, engine->n_threads);
   int end = (int) cnn3d_share (total, thread + 1, engine->n_threads);
 
-  for (int i = first; i < end; i++) {
-    int block = rows_first ? i % step->n_blocks : i / rows;
-    int k = rows_first ? i / step->n_blocks : i % rows;
-    int t = k / step->out.h, h = k % step->out.h;
-    Cnn3dRow row = { .in = input_block (engine, step, block), .in_frames = step->in.t, .in_scale = 1,
-      .in_frame = (gsize) step->in.h * step->in.w * CNN3D_BLOCK,
-      .out = cnn3d_cpu_output_row (engine, step, block, t, h) };
-
-    cnn3d_cpu_run_row (engine, s, thread, block, t, h, &row);
+  if (rows_first) {
+    for (int i = first; i < end; i++)
+      run_row_of_block (engine, s, thread, i % step->n_blocks, i / step->n_blocks / step->out.h,
+          i / step->n_blocks % step->out.h);
+    return;
+  }
+  for (int i = first, block = first / rows, t = first % rows / step->out.h, h = first % step->out.h; i < end; i++) {
+    run_row_of_block (engine, s, thread, block, t, h);
+    if (++h == step->out.h) {
+      h = 0;
+      t = t + 1 < step->out.t ? t + 1 : 0;
+      block += t == 0;
+    }
   }
 }
 
