@@ -3,6 +3,7 @@
 #ifdef HAVE_PANGOCAIRO
 #include "gst/gstvideoclassoverlay.h"
 #endif
+#include "gst/gstvideoclassjson.h"
 #include "gst/gstvideoclasstext.h"
 
 static gboolean
@@ -11,6 +12,7 @@ plugin_init (GstPlugin * plugin)
   gboolean ok = FALSE;
 
   ok |= GST_ELEMENT_REGISTER (videoclassify3d, plugin);
+  ok |= GST_ELEMENT_REGISTER (videoclassjson, plugin);
   ok |= GST_ELEMENT_REGISTER (videoclasstext, plugin);
 #ifdef HAVE_PANGOCAIRO
   ok |= GST_ELEMENT_REGISTER (videoclassoverlay, plugin);

@@ -26,6 +26,19 @@ harness_new (const gchar * properties)
   return h;
 }
 
+/* An element that works on what videoclassify3d leaves on frames like those of
+ * frame_new(). */
+static inline GstHarness *
+companion_new (const gchar * element, const gchar * properties)
+{
+  g_autofree gchar *launch = g_strdup_printf ("%s %s", element, properties);
+  GstHarness *h = gst_harness_new_parse (launch);
+
+  gst_harness_set_src_caps_str (h,
+      "video/x-raw,format=GRAY8,width=64,height=48,framerate=30/1");
+  return h;
+}
+
 /* A bus of the harness' element, to be unreffed. */
 static inline GstBus *
 harness_bus (GstHarness * h)

@@ -23,7 +23,8 @@ main (int argc, char **argv)
     g_string_append (launch, "videoclassoverlay ! ");
     gst_object_unref (overlay);
   }
-  g_string_append (launch, "fakesink");
+  g_string_append (launch, "videoclassjson location=/dev/null ! tee ! "
+      "videoclasstext ! fakesink");
   pipeline = gst_parse_launch (launch->str, NULL);
   g_string_free (launch, TRUE);
   g_assert_nonnull (pipeline);

@@ -18,7 +18,7 @@ for line in text.splitlines():
     m = re.match(r"  ([a-z0-9-]+)\s+: (.*)", line)
     if m and m.group(1) not in ("name", "parent", "qos"):
         kept.append(f"property {m.group(1)}: {m.group(2)}")
-    m = re.match(r'\s+\(?(-?\d+)\)?:? (\S+)\s+- (.*)', line)
+    m = re.match(r'\s+\(?(-?\d+|0x[0-9a-f]+)\)?:? (\S+)\s+- (.*)', line)
     if m:
         kept.append(f"  {m.group(2)}: {m.group(3)}")
 found = "\n".join(kept) + "\n"

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Subtitles of videoclasstext through upstream's encoders and muxers, as FFmpeg's parsers read them, and
-as 3dcnn classify writes them.
+"""Subtitles of videoclasstext through upstream's encoders and muxers, as FFmpeg's parsers read them; they
+and the lines of videoclassjson are what 3dcnn classify writes.
 
     test-subtitles.py GST-LAUNCH 3DCNN|"" FFPROBE|""
 """
+import json
 import os
 import subprocess
 import sys
@@ -79,6 +80,15 @@ def main():
             offline, offline_labels = srt(path("pan.srt"))
             check("the same as by 3dcnn classify", close(times, offline) and labels == offline_labels,
                   (times, offline))
+            out = subprocess.run([TOOL, "classify", "shufflenet", path("pan.avi"), "--json"], check=True,
+                                 capture_output=True, timeout=120).stdout
+            launch(f"{source} ! videoclassjson lines=results location={path('own.jsonl')} ! fakesink")
+            with open(path("own.jsonl"), encoding="utf-8") as f:
+                lines = [json.loads(line) for line in f]
+            clips = json.loads(out)[0]["clips"]
+            check("JSON lines are what 3dcnn classify says", len(lines) == len(clips) and all(
+                a[key] == b[key] for a, b in zip(lines, clips) for key in ("start", "end", "classes")),
+                (lines, clips))
         if FFPROBE:
             for name in ["own.srt", "own.vtt", "own.mkv"] + (["pan.srt", "pan.vtt"] if TOOL else []):
                 found = probe(path(name))

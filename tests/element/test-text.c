@@ -9,17 +9,6 @@
 /* Frames from one result to the next. */
 #define STEP 10
 
-static GstHarness *
-text_harness (const gchar * properties)
-{
-  g_autofree gchar *launch = g_strdup_printf ("videoclasstext %s", properties);
-  GstHarness *h = gst_harness_new_parse (launch);
-
-  gst_harness_set_src_caps_str (h,
-      "video/x-raw,format=GRAY8,width=64,height=48,framerate=30/1");
-  return h;
-}
-
 static GstVideoClassifyResult *
 result_new (const gchar * label, gdouble score, GstClockTime start,
     GstClockTime end, GstClockTime event)
@@ -92,7 +81,7 @@ static void
 check (const gchar * properties, const gchar * labels, const gchar * before,
     const gchar * at_eos)
 {
-  GstHarness *h = text_harness (properties);
+  GstHarness *h = companion_new ("videoclasstext", properties);
   g_autofree gchar *texts = NULL, *rest = NULL;
 
   push_results (h, labels);
@@ -128,7 +117,7 @@ test_changes (void)
 static void
 test_buffers (void)
 {
-  GstHarness *h = text_harness ("timing=buffers");
+  GstHarness *h = companion_new ("videoclasstext", "timing=buffers");
   g_autoptr (GstVideoClassifyResult) result = result_new ("x", 0.9, 0, 0, 0);
   g_autofree gchar *texts = NULL;
 
@@ -171,7 +160,7 @@ test_template (void)
 static void
 test_labels (void)
 {
-  GstHarness *h = text_harness ("timing=buffers");
+  GstHarness *h = companion_new ("videoclasstext", "timing=buffers");
   g_autoptr (GstVideoClassifyResult) result = result_new ("a\nb\x01 \xff<&>",
       0.9, 0, 0, 0);
   g_autofree gchar *texts = NULL, *escaped = NULL;
@@ -196,7 +185,7 @@ test_labels (void)
 static void
 check_contiguous (const gchar * properties, guint min_gaps)
 {
-  GstHarness *h = text_harness (properties);
+  GstHarness *h = companion_new ("videoclasstext", properties);
   GstClockTime position = 0, start, duration;
   guint gaps = 0;
   GstEvent *event;
@@ -262,7 +251,7 @@ push_segment (GstHarness * h, GstClockTime start)
 static void
 test_interrupts (void)
 {
-  GstHarness *h = text_harness ("");
+  GstHarness *h = companion_new ("videoclasstext", "");
   g_autofree gchar *flushed = NULL, *closed = NULL, *same = NULL;
 
   push_results (h, "a");
@@ -284,7 +273,7 @@ test_interrupts (void)
 static void
 test_stream (void)
 {
-  GstHarness *h = text_harness ("");
+  GstHarness *h = companion_new ("videoclasstext", "");
   gboolean has_start = FALSE, has_tags = FALSE, has_caps = FALSE;
   GstEvent *event;
 
