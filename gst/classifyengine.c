@@ -4,6 +4,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "gst/classifystream.h"
+
 /* Clips in a run; more would only make the first of them wait. */
 #define MAX_BATCH 16
 
@@ -15,8 +17,11 @@ struct _GstClassifyEngine
   gint ref_count;               /* guarded by engines_lock */
   gchar *key;
   Cnn3dModel *model;
-  Cnn3dSession *session;
-  gsize clip_size;
+  /* One for clips that are far apart and, at TRUE, one for those that overlap;
+   * made when a client first needs it, guarded by engines_lock. */
+  Cnn3dSession *sessions[2];
+  gsize clip_size, frame_size;
+  guint frames;
   gint classes;
   gulong slow_us;
 
@@ -25,6 +30,7 @@ struct _GstClassifyEngine
   GCond work, done;
   gboolean quit;
   GQueue jobs;                  /* Entry, not started */
+  GQueue announced;             /* Frame, not started */
   GPtrArray *idle;              /* Entry, to be used again */
   guint8 *batch;                /* MAX_BATCH clips */
   gfloat *logits;
@@ -36,7 +42,10 @@ struct _GstClassifyClient
   GstClassifyDone done;
   GDestroyNotify free_owner;
   gpointer data;
-  guint n_running;              /* guarded by the engine's lock */
+  guint clip_stride;
+  gboolean overlaps;            /* so much that clips are run incrementally */
+  GstClassifyStream *stream;    /* the engine's thread's, of stream 0 */
+  guint n_running, n_announced; /* guarded by the engine's lock */
 };
 
 typedef struct
@@ -44,6 +53,14 @@ typedef struct
   GstClassifyJob job;           /* the first, so that a job is its entry */
   GstClassifyClient *client;
 } Entry;
+
+/* A frame on its way to the engine, ahead of its clip. */
+typedef struct
+{
+  GstClassifyClient *client;
+  gint64 position;
+  guint8 rgb[];
+} Frame;
 
 static GMutex engines_lock;
 static GHashTable *engines;     /* key -> engine, borrowed */
@@ -89,13 +106,55 @@ take_jobs (GstClassifyEngine * engine, Entry ** entries)
   return n;
 }
 
+/* Calls back with what has come of a job. */
 static void
-run_jobs (GstClassifyEngine * engine, Entry ** entries, guint n)
+finish_job (GstClassifyEngine * engine, Entry * entry, const gfloat * logits,
+    const GError * error)
+{
+  GstClassifyJob *job = &entry->job;
+
+  if (logits != job->logits)
+    memcpy (job->logits, logits, engine->classes * sizeof (gfloat));
+  g_clear_error (&job->error);
+  if (error != NULL)
+    job->error = g_error_copy (error);
+  job->done = g_get_monotonic_time ();
+  entry->client->done (entry->client->data, job);
+}
+
+static GstClassifyStream *
+get_stream (GstClassifyClient * client)
+{
+  if (client->stream == NULL)
+    client->stream = gst_classify_stream_new (client->engine->sessions[TRUE],
+        client->clip_stride);
+  return client->stream;
+}
+
+static gboolean
+is_incremental (const Entry * entry)
+{
+  return entry->client->overlaps && entry->job.position >= 0;
+}
+
+static void
+run_incremental (GstClassifyEngine * engine, Entry * entry)
+{
+  g_autoptr (GError) error = NULL;
+  GstClassifyJob *job = &entry->job;
+
+  gst_classify_stream_run (get_stream (entry->client), job->rgb, job->position,
+      job->logits, &error);
+  finish_job (engine, entry, job->logits, error);
+}
+
+/* Clips that are run from scratch by the same session, as a batch. */
+static void
+run_batch (GstClassifyEngine * engine, Cnn3dSession * session, Entry ** entries,
+    guint n)
 {
   g_autoptr (GError) error = NULL;
   const guint8 *clips = entries[0]->job.rgb;
-  gint64 now;
-  gboolean ok;
 
   if (n > 1) {
     for (guint i = 0; i < n; i++)
@@ -103,22 +162,53 @@ run_jobs (GstClassifyEngine * engine, Entry ** entries, guint n)
           engine->clip_size);
     clips = engine->batch;
   }
-  ok = cnn3d_session_run_rgb (engine->session, clips, n, engine->logits,
-      &error);
+  cnn3d_session_run_rgb (session, clips, n, engine->logits, &error);
+  for (guint i = 0; i < n; i++)
+    finish_job (engine, entries[i], engine->logits + i * engine->classes,
+        error);
+}
+
+static void
+run_jobs (GstClassifyEngine * engine, Entry ** entries, guint n)
+{
+  Entry *batch[MAX_BATCH];
+
   if (engine->slow_us > 0)
     g_usleep (engine->slow_us);
-  now = g_get_monotonic_time ();
-  for (guint i = 0; i < n; i++) {
-    GstClassifyJob *job = &entries[i]->job;
+  for (gint overlaps = FALSE; overlaps <= TRUE; overlaps++) {
+    guint n_batch = 0;
 
-    memcpy (job->logits, engine->logits + i * engine->classes,
-        engine->classes * sizeof (gfloat));
-    g_clear_error (&job->error);
-    if (!ok)
-      job->error = g_error_copy (error);
-    job->done = now;
-    entries[i]->client->done (entries[i]->client->data, job);
+    for (guint i = 0; i < n; i++)
+      if (entries[i]->client->overlaps == overlaps
+          && !is_incremental (entries[i]))
+        batch[n_batch++] = entries[i];
+    if (n_batch > 0)
+      run_batch (engine, engine->sessions[overlaps], batch, n_batch);
   }
+  for (guint i = 0; i < n; i++)
+    if (is_incremental (entries[i]))
+      run_incremental (engine, entries[i]);
+}
+
+/* Works on a frame that was announced, with nothing else to do. Called with the
+ * lock held, which it gives up meanwhile. */
+static gboolean
+run_announced (GstClassifyEngine * engine)
+{
+  Frame *frame = g_queue_pop_head (&engine->announced);
+
+  if (frame == NULL)
+    return FALSE;
+  frame->client->n_announced--;
+  frame->client->n_running++;
+  g_mutex_unlock (&engine->lock);
+  gst_classify_stream_prepare (get_stream (frame->client), frame->rgb,
+      frame->position);
+  g_mutex_lock (&engine->lock);
+  frame->client->n_running--;
+  g_free (frame);
+  g_cond_broadcast (&engine->done);
+  return TRUE;
 }
 
 static gpointer
@@ -132,7 +222,8 @@ work (gpointer data)
     guint n = take_jobs (engine, entries);
 
     if (n == 0) {
-      g_cond_wait (&engine->work, &engine->lock);
+      if (!run_announced (engine))
+        g_cond_wait (&engine->work, &engine->lock);
       continue;
     }
     g_mutex_unlock (&engine->lock);
@@ -155,30 +246,21 @@ static GstClassifyEngine *
 engine_new (const GstClassifyEngineConfig * config, GError ** error)
 {
   Cnn3dLoadOptions load_options = {.labels_file = config->labels_file };
-  Cnn3dSessionOptions options = {.backend = config->backend,
-    .threads = config->threads
-  };
   GstClassifyEngine *engine;
   const Cnn3dConfig *network;
-  Cnn3dSession *session;
   Cnn3dModel *model;
   const gchar *slow = g_getenv (SLOW_ENV);
 
   model = cnn3d_model_load (config->model_file, &load_options, error);
   if (model == NULL)
     return NULL;
-  session = cnn3d_session_new (model, &options, error);
-  if (session == NULL) {
-    cnn3d_model_unref (model);
-    return NULL;
-  }
   network = cnn3d_model_get_config (model);
   engine = g_new0 (GstClassifyEngine, 1);
   engine->model = model;
-  engine->session = session;
   engine->classes = network->classes;
-  engine->clip_size = (gsize) network->frames * network->size * network->size
-      * 3;
+  engine->frames = network->frames;
+  engine->frame_size = (gsize) network->size * network->size * 3;
+  engine->clip_size = engine->frames * engine->frame_size;
   engine->batch = g_malloc (MAX_BATCH * engine->clip_size);
   engine->logits = g_new (gfloat, MAX_BATCH * engine->classes);
   engine->idle = g_ptr_array_new_with_free_func (entry_free);
@@ -187,6 +269,7 @@ engine_new (const GstClassifyEngineConfig * config, GError ** error)
   g_cond_init (&engine->work);
   g_cond_init (&engine->done);
   g_queue_init (&engine->jobs);
+  g_queue_init (&engine->announced);
   engine->thread = g_thread_new ("videoclassify3d", work, engine);
   return engine;
 }
@@ -208,6 +291,53 @@ make_key (const GstClassifyEngineConfig * config)
       (gint64) stats[1].st_mtime, config->backend, config->threads);
 }
 
+/* Where clips share half of their frames, running them incrementally is less
+ * work than Winograd's filtering, which it has to do without. */
+static gboolean
+overlaps_enough (GstClassifyEngine * engine, guint clip_stride)
+{
+  return clip_stride > 0 && 2 * clip_stride <= engine->frames;
+}
+
+/* Makes the session for clips of this stride, if there is none. */
+static gboolean
+open_session (GstClassifyEngine * engine,
+    const GstClassifyEngineConfig * config, GError ** error)
+{
+  gboolean overlaps = overlaps_enough (engine, config->clip_stride);
+  Cnn3dSessionOptions options = {.backend = config->backend,
+    .threads = config->threads,.direct_stem = overlaps
+  };
+
+  if (engine->sessions[overlaps] == NULL)
+    engine->sessions[overlaps] = cnn3d_session_new (engine->model, &options,
+        error);
+  return engine->sessions[overlaps] != NULL;
+}
+
+static void
+engine_free (GstClassifyEngine * engine)
+{
+  g_mutex_lock (&engine->lock);
+  engine->quit = TRUE;
+  g_cond_broadcast (&engine->work);
+  g_mutex_unlock (&engine->lock);
+  g_thread_join (engine->thread);
+  g_queue_clear_full (&engine->jobs, entry_free);
+  g_queue_clear_full (&engine->announced, g_free);
+  g_ptr_array_unref (engine->idle);
+  for (guint i = 0; i < G_N_ELEMENTS (engine->sessions); i++)
+    g_clear_pointer (&engine->sessions[i], cnn3d_session_unref);
+  cnn3d_model_unref (engine->model);
+  g_free (engine->batch);
+  g_free (engine->logits);
+  g_free (engine->key);
+  g_mutex_clear (&engine->lock);
+  g_cond_clear (&engine->work);
+  g_cond_clear (&engine->done);
+  g_free (engine);
+}
+
 GstClassifyEngine *
 gst_classify_engine_get (const GstClassifyEngineConfig * config,
     GError ** error)
@@ -222,10 +352,14 @@ gst_classify_engine_get (const GstClassifyEngineConfig * config,
   engine = g_hash_table_lookup (engines, key);
   if (engine == NULL) {
     engine = engine_new (config, error);
+    if (engine != NULL && !open_session (engine, config, error))
+      g_clear_pointer (&engine, engine_free);
     if (engine != NULL) {
       engine->key = g_steal_pointer (&key);
       g_hash_table_insert (engines, engine->key, engine);
     }
+  } else if (!open_session (engine, config, error)) {
+    engine = NULL;
   }
   if (engine != NULL)
     engine->ref_count++;
@@ -248,25 +382,8 @@ gst_classify_engine_unref (GstClassifyEngine * engine)
       g_clear_pointer (&engines, g_hash_table_unref);
   }
   g_mutex_unlock (&engines_lock);
-  if (!last)
-    return;
-
-  g_mutex_lock (&engine->lock);
-  engine->quit = TRUE;
-  g_cond_broadcast (&engine->work);
-  g_mutex_unlock (&engine->lock);
-  g_thread_join (engine->thread);
-  g_queue_clear_full (&engine->jobs, entry_free);
-  g_ptr_array_unref (engine->idle);
-  cnn3d_session_unref (engine->session);
-  cnn3d_model_unref (engine->model);
-  g_free (engine->batch);
-  g_free (engine->logits);
-  g_free (engine->key);
-  g_mutex_clear (&engine->lock);
-  g_cond_clear (&engine->work);
-  g_cond_clear (&engine->done);
-  g_free (engine);
+  if (last)
+    engine_free (engine);
 }
 
 Cnn3dModel *
@@ -278,12 +395,18 @@ gst_classify_engine_get_model (GstClassifyEngine * engine)
 const gchar *
 gst_classify_engine_describe (GstClassifyEngine * engine)
 {
-  return cnn3d_session_describe (engine->session);
+  const gchar *description;
+
+  g_mutex_lock (&engines_lock);
+  description = cnn3d_session_describe (engine->sessions[engine->sessions[TRUE]
+          != NULL]);
+  g_mutex_unlock (&engines_lock);
+  return description;
 }
 
 GstClassifyClient *
-gst_classify_client_new (GstClassifyEngine * engine, GstClassifyDone done,
-    GDestroyNotify free_owner, gpointer data)
+gst_classify_client_new (GstClassifyEngine * engine, guint clip_stride,
+    GstClassifyDone done, GDestroyNotify free_owner, gpointer data)
 {
   GstClassifyClient *client = g_new0 (GstClassifyClient, 1);
 
@@ -291,6 +414,8 @@ gst_classify_client_new (GstClassifyEngine * engine, GstClassifyDone done,
   engine->ref_count++;
   g_mutex_unlock (&engines_lock);
   client->engine = engine;
+  client->clip_stride = clip_stride;
+  client->overlaps = overlaps_enough (engine, clip_stride);
   client->done = done;
   client->free_owner = free_owner;
   client->data = data;
@@ -310,11 +435,30 @@ find_waiting (GstClassifyClient * client, gboolean any, guint stream)
   return NULL;
 }
 
+static void
+drop_announced (GstClassifyClient * client)
+{
+  GList *next;
+
+  for (GList * l = client->engine->announced.head; l; l = next) {
+    Frame *frame = l->data;
+
+    next = l->next;
+    if (frame->client != client)
+      continue;
+    g_free (frame);
+    g_queue_delete_link (&client->engine->announced, l);
+  }
+  client->n_announced = 0;
+}
+
 static guint
 drop_waiting (GstClassifyClient * client)
 {
   guint n = 0;
   GList *l;
+
+  drop_announced (client);
 
   while ((l = find_waiting (client, TRUE, 0)) != NULL) {
     recycle (client->engine, l->data);
@@ -334,6 +478,7 @@ gst_classify_client_free (GstClassifyClient * client)
   while (client->n_running > 0)
     g_cond_wait (&engine->done, &engine->lock);
   g_mutex_unlock (&engine->lock);
+  g_clear_pointer (&client->stream, gst_classify_stream_free);
   g_free (client);
   gst_classify_engine_unref (engine);
 }
@@ -354,7 +499,37 @@ gst_classify_client_begin (GstClassifyClient * client)
     entry->job.logits = g_new (gfloat, engine->classes);
   }
   entry->client = client;
+  entry->job.position = -1;
   return &entry->job;
+}
+
+gboolean
+gst_classify_client_wants_frames (GstClassifyClient * client)
+{
+  return client->overlaps;
+}
+
+void
+gst_classify_client_announce (GstClassifyClient * client, const guint8 * rgb,
+    gint64 position)
+{
+  GstClassifyEngine *engine = client->engine;
+  Frame *frame;
+
+  if (!client->overlaps)
+    return;
+  g_mutex_lock (&engine->lock);
+  /* With a clip's worth waiting, the engine does not keep up. */
+  if (client->n_announced < engine->frames) {
+    frame = g_malloc (sizeof (Frame) + engine->frame_size);
+    frame->client = client;
+    frame->position = position;
+    memcpy (frame->rgb, rgb, engine->frame_size);
+    g_queue_push_tail (&engine->announced, frame);
+    client->n_announced++;
+    g_cond_signal (&engine->work);
+  }
+  g_mutex_unlock (&engine->lock);
 }
 
 guint

@@ -23,6 +23,7 @@ typedef struct
   const gchar *labels_file;     /* or NULL */
   Cnn3dBackend backend;
   guint threads;
+  guint clip_stride;            /* 0: clips do not overlap */
 } GstClassifyEngineConfig;
 
 /* A clip on its way through the engine. */
@@ -35,6 +36,8 @@ typedef struct
   GstClockTime running_time;    /* of its last frame */
   guint epoch;                  /* the element's, when it was submitted */
   guint stream;                 /* which of the element's clips it is */
+  gint64 position;              /* of its first frame among those announced; -1 if
+                                 * it has nothing to do with them */
   gpointer owner;               /* the element's; freed with the client's function */
   gint64 submitted, done;       /* monotonic time, us */
 } GstClassifyJob;
@@ -51,13 +54,14 @@ const gchar *gst_classify_engine_describe (GstClassifyEngine * engine);
 /**
  * gst_classify_client_new:
  * @engine: (transfer none): kept alive by the client
+ * @clip_stride: as in the engine's config
  * @free_owner: frees the owner of a job that is done or dropped
  *
  * A client is one element with one network. Its callback is never called after
  * gst_classify_client_free().
  */
 GstClassifyClient *gst_classify_client_new (GstClassifyEngine * engine,
-    GstClassifyDone done, GDestroyNotify free_owner, gpointer data);
+    guint clip_stride, GstClassifyDone done, GDestroyNotify free_owner, gpointer data);
 /* Returns when nothing of the client is in work; drops what was not started. */
 void gst_classify_client_free (GstClassifyClient * client);
 
@@ -79,6 +83,20 @@ GstClassifyJob *gst_classify_client_begin (GstClassifyClient * client);
  */
 guint gst_classify_client_submit (GstClassifyClient * client,
     GstClassifyJob * job, gboolean wait);
+
+/* Whether clips overlap so much that they are run incrementally. */
+gboolean gst_classify_client_wants_frames (GstClassifyClient * client);
+
+/**
+ * gst_classify_client_announce:
+ * @rgb: a frame of clips that will be submitted, copied
+ * @position: its number
+ *
+ * Lets the engine work ahead when it has nothing else to do. Results do not
+ * depend on it.
+ */
+void gst_classify_client_announce (GstClassifyClient * client,
+    const guint8 * rgb, gint64 position);
 
 /* Returns when everything that the client has submitted is done. */
 void gst_classify_client_drain (GstClassifyClient * client);

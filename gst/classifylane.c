@@ -20,6 +20,7 @@ gst_classify_lane_set_network (GstClassifyLane * lane,
       || !gst_classify_network_same_frames (lane->network, network)) {
     g_clear_pointer (&lane->window, gst_clip_window_free);
     g_clear_pointer (&lane->scaler, gst_frame_scaler_free);
+    lane->announced = 0;
     lane->window = gst_clip_window_new (network->frames, network->clip_stride,
         network->rate, network->frame_size);
   }

@@ -23,6 +23,7 @@ typedef struct
   gint64 object;                /* the object's id, or -1 for the picture */
   GstClassifyNetwork *network;
   GstClipWindow *window;
+  gint64 announced;             /* position up to which the engine has frames */
   GstFrameScaler *scaler;       /* NULL until it is needed */
   guint64 n_clips;              /* due since the stream began */
 

@@ -41,6 +41,10 @@ gst_classify_network_load (const GstClassifySettings * settings,
 
   if (path == NULL)
     return NULL;
+  /* Objects' clips are run from scratch: what is kept for incremental ones
+   * would take too much memory for each of many. */
+  if (settings->roi != GST_CLASSIFY_ROI_META)
+    config.clip_stride = settings->clip_stride;
   engine = gst_classify_engine_get (&config, error);
   if (engine == NULL)
     return NULL;
@@ -49,8 +53,8 @@ gst_classify_network_load (const GstClassifySettings * settings,
   network->user = *user;
   gst_classify_settings_copy (&network->settings, settings);
   network->engine = engine;
-  network->client = gst_classify_client_new (engine, user->done,
-      user->free_owner, user->data);
+  network->client = gst_classify_client_new (engine, config.clip_stride,
+      user->done, user->free_owner, user->data);
   network->model = gst_classify_engine_get_model (engine);
   network->path = g_steal_pointer (&path);
   network->name = make_name (network->path);

@@ -19,6 +19,7 @@ struct _GstClipWindow
   gint64 offset;                /* of the origin from the first frame */
   gint64 last_time;             /* of the last frame, taken or not */
   guint64 n_points;             /* of the grid that have their frame */
+  gint64 base;                  /* position of the grid's first point */
   guint64 next_due;             /* number of points that completes a clip */
   gboolean had_clip;
 
@@ -58,6 +59,8 @@ gst_clip_window_reset (GstClipWindow * window)
 {
   window->started = FALSE;
   window->offset = 0;
+  if (window->n_points > 0)
+    window->base += window->n_points + 2 * window->frames;
   window->n_points = 0;
   window->next_due = window->frames;
   window->had_clip = FALSE;
@@ -250,4 +253,20 @@ gst_clip_window_copy (GstClipWindow * window, guint8 * clip, gint64 * start,
     *start = MIN (*start, time);
     *end = MAX (*end, time);
   }
+}
+
+gint64
+gst_clip_window_get_position (GstClipWindow * window)
+{
+  return window->base + window->n_points;
+}
+
+const guint8 *
+gst_clip_window_get_frame (GstClipWindow * window, gint64 position)
+{
+  gint64 point = position - window->base, n = window->n_points;
+
+  if (point < 0 || point >= n || point < n - window->frames)
+    return NULL;
+  return slot (window, point);
 }

@@ -87,6 +87,23 @@ gboolean gst_clip_window_pad (GstClipWindow * window);
 void gst_clip_window_copy (GstClipWindow * window, guint8 * clip,
     gint64 * start, gint64 * end);
 
+/**
+ * gst_clip_window_get_position:
+ *
+ * Returns: how many points have had their frame. Goes on counting when the
+ *   window begins anew, with a gap of more than a clip
+ */
+gint64 gst_clip_window_get_position (GstClipWindow * window);
+
+/**
+ * gst_clip_window_get_frame:
+ * @position: from the current position minus the frames of a clip on
+ *
+ * Returns: (nullable): the frame of a point; %NULL if it is not kept
+ */
+const guint8 *gst_clip_window_get_frame (GstClipWindow * window,
+    gint64 position);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstClipWindow, gst_clip_window_free)
 
 G_END_DECLS

@@ -129,8 +129,12 @@ submit_clip (GstVideoClassify3D * self, GstClassifyLane * lane, gboolean wait)
   GstClockTime end;
 
   gst_clip_window_copy (lane->window, job->rgb, &job->start, &job->end);
-  if (segment->rate < 0)
+  if (segment->rate < 0) {
     reverse_clip (lane, job);
+  } else if (lane->number == 0) {
+    lane->announced = gst_clip_window_get_position (lane->window);
+    job->position = lane->announced - lane->network->frames;
+  }
   end = job->end;
   job->running_time = gst_segment_to_running_time (segment, GST_FORMAT_TIME,
       end);
@@ -150,6 +154,26 @@ submit_clip (GstVideoClassify3D * self, GstClassifyLane * lane, gboolean wait)
   skipped = self->stats.skipped;
   g_mutex_unlock (&self->lock);
   gst_video_classify_3d_post_skipped (self, end, done, skipped);
+}
+
+/* Lets the engine work ahead on the frames that are new. */
+static void
+announce_frames (GstVideoClassify3D * self, GstClassifyLane * lane)
+{
+  gint64 end = gst_clip_window_get_position (lane->window);
+
+  if (lane->number != 0 || GST_BASE_TRANSFORM (self)->segment.rate < 0
+      || !gst_classify_client_wants_frames (lane->network->client))
+    return;
+  lane->announced = MAX (lane->announced, end - lane->network->frames);
+  for (; lane->announced < end; lane->announced++) {
+    const guint8 *frame = gst_clip_window_get_frame (lane->window,
+        lane->announced);
+
+    if (frame != NULL)
+      gst_classify_client_announce (lane->network->client, frame,
+          lane->announced);
+  }
 }
 
 /* Reports an action that is going on and was not reported, as it ends here. */
@@ -239,6 +263,8 @@ take_frame (GstVideoClassify3D * self, GstClassifyLane * lane,
   if (gst_clip_window_commit (lane->window)) {
     submit_clip (self, lane, wait);
     *submitted = TRUE;
+  } else {
+    announce_frames (self, lane);
   }
   return TRUE;
 }

@@ -116,6 +116,69 @@ test_clip_stride (void)
   gst_harness_teardown (h);
 }
 
+/* Scores of all clips of a video with a jump, in order. */
+static GArray *
+collect_scores (const gchar * properties, guint clips)
+{
+  GstHarness *h = harness_new (properties);
+  g_autoptr (GstBus) bus = harness_bus (h);
+  GArray *all = g_array_new (FALSE, FALSE, sizeof (gdouble));
+  guint n = 0;
+
+  for (guint i = 0; i < 220; i++) {
+    /* Live pictures come no faster than they are classified. */
+    if (i % 4 == 0)
+      g_usleep (20000);
+    push_frames (h, i < 120 ? i : i + 1000, 1);
+  }
+  gst_harness_push_event (h, gst_event_new_eos ());
+  for (; n < clips; n++) {
+    g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus,
+        20 * GST_SECOND, GST_MESSAGE_ELEMENT);
+    const GValue *scores;
+
+    g_assert_nonnull (message);
+    if (!gst_message_has_name (message, "videoclassify3d"))
+      break;
+    scores = gst_structure_get_value (gst_message_get_structure (message),
+        "scores");
+    for (guint k = 0; k < gst_value_array_get_size (scores); k++) {
+      gdouble score = g_value_get_double (gst_value_array_get_value (scores,
+              k));
+      g_array_append_val (all, score);
+    }
+  }
+  gst_harness_teardown (h);
+  return all;
+}
+
+/* Clips that overlap are run incrementally: as their frames come, or, if that
+ * was too late, all at once. */
+static void
+test_overlap (void)
+{
+  g_autoptr (GArray) live = collect_scores ("mode=async clip-stride=2 top-k=0",
+      16);
+  g_autoptr (GArray) offline = collect_scores ("mode=sync clip-stride=2 "
+      "top-k=0", 16);
+  g_autoptr (GArray) few = collect_scores ("mode=sync clip-stride=8 top-k=0",
+      4);
+
+  /* 30 sampled frames, a jump, 25 more: 8 and 5 clips. */
+  g_test_message ("%u %u %u", live->len, offline->len, few->len);
+  g_assert_cmpuint (offline->len, ==, 13 * 10);
+  if (live->len == offline->len)        /* no clip was left out */
+    g_assert_cmpmem (live->data, live->len * sizeof (gdouble), offline->data,
+        offline->len * sizeof (gdouble));
+  else
+    g_test_message ("the machine did not keep up");
+  g_assert_cmpuint (few->len, ==, 4 * 10);
+  g_assert_cmpmem (few->data, 10 * sizeof (gdouble), offline->data,
+      10 * sizeof (gdouble));
+  g_assert_cmpmem ((gdouble *) few->data + 10, 10 * sizeof (gdouble),
+      (gdouble *) offline->data + 40, 10 * sizeof (gdouble));
+}
+
 static void
 test_sample_rate (void)
 {
@@ -432,6 +495,7 @@ main (int argc, char **argv)
   g_test_add_func ("/element/message", test_message);
   g_test_add_func ("/element/threshold", test_threshold);
   g_test_add_func ("/element/clip-stride", test_clip_stride);
+  g_test_add_func ("/element/overlap", test_overlap);
   g_test_add_func ("/element/sample-rate", test_sample_rate);
   g_test_add_func ("/element/interrupts", test_interrupts);
   g_test_add_func ("/element/same-segment", test_same_segment);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The engine of videoclassify3d: clips that overlap are run incrementally, with
+ * the bytes of runs from scratch, whatever was announced and whatever was not.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gst/classifyengine.h"
+
+#define FRAMES 16
+#define N_POSITIONS 72
+
+typedef struct
+{
+  GstClassifyEngineConfig config;
+  GstClassifyEngine *engine;
+  gsize frame_size;
+  gint classes;
+  guint8 *video;
+  Cnn3dSession *direct;         /* from scratch, with the same kernels */
+  gfloat *expected;
+  guint n_done, n_wrong;
+} Test;
+
+/* Compares a clip with a run from scratch; on the engine's thread. */
+static void
+on_done (gpointer data, const GstClassifyJob * job)
+{
+  Test *t = data;
+
+  g_assert_no_error (job->error);
+  cnn3d_session_run_rgb (t->direct, job->rgb, 1, t->expected, NULL);
+  t->n_done++;
+  t->n_wrong += memcmp (job->logits, t->expected,
+      t->classes * sizeof (gfloat)) != 0;
+}
+
+static void
+set_up (Test * t, gconstpointer data)
+{
+  g_autofree gchar *path = cnn3d_model_find ("shufflenet", NULL);
+  Cnn3dSessionOptions options = {.threads = 1,.direct_stem = TRUE };
+  Cnn3dModel *model;
+
+  g_assert_nonnull (path);
+  t->config = (GstClassifyEngineConfig) {.model_file = path,.threads = 2,
+    .clip_stride = GPOINTER_TO_UINT (data)
+  };
+  t->engine = gst_classify_engine_get (&t->config, NULL);
+  g_assert_nonnull (t->engine);
+  model = gst_classify_engine_get_model (t->engine);
+  t->classes = cnn3d_model_get_config (model)->classes;
+  t->frame_size = (gsize) 3 * cnn3d_model_get_config (model)->size
+      * cnn3d_model_get_config (model)->size;
+  t->video = g_malloc (N_POSITIONS * t->frame_size);
+  for (gsize i = 0; i < N_POSITIONS * t->frame_size; i++)
+    t->video[i] = (guint8) (i * 2654435761u >> 24);
+  t->expected = g_new (gfloat, t->classes);
+  t->direct = cnn3d_session_new (model, &options, NULL);
+}
+
+static void
+tear_down (Test * t, gconstpointer data)
+{
+  gst_classify_engine_unref (t->engine);
+  cnn3d_session_unref (t->direct);
+  g_free (t->video);
+  g_free (t->expected);
+}
+
+/* A video with gaps and cuts, of which some frames are announced. */
+static void
+play (Test * t, guint clip_stride, gint announced_percent, gboolean wait)
+{
+  GstClassifyClient *client = gst_classify_client_new (t->engine, clip_stride,
+      on_done, NULL, t);
+  gint64 position = 0, begin = 0;
+  guint due = FRAMES, submitted = 0, dropped = 0;
+
+  t->n_done = t->n_wrong = 0;
+  g_assert_true (gst_classify_client_wants_frames (client) == (clip_stride > 0
+          && clip_stride <= FRAMES / 2));
+  for (; position < N_POSITIONS; position++) {
+    GstClassifyJob *job;
+
+    if (g_random_int_range (0, 40) == 0) {
+      /* As a window does that begins anew. */
+      position = begin = position + 2 * FRAMES;
+      due = FRAMES;
+      if (position >= N_POSITIONS)
+        break;
+    }
+    if (g_random_int_range (0, 100) < announced_percent)
+      gst_classify_client_announce (client,
+          t->video + position * t->frame_size, position);
+    if (position + 1 - begin < due)
+      continue;
+    due += MAX (clip_stride, 1);
+    job = gst_classify_client_begin (client);
+    memcpy (job->rgb, t->video + (position + 1 - FRAMES) * t->frame_size,
+        FRAMES * t->frame_size);
+    job->position = g_random_int_range (0, 8) ? position + 1 - FRAMES : -1;
+    dropped += gst_classify_client_submit (client, job, wait);
+    submitted++;
+  }
+  gst_classify_client_drain (client);
+  g_assert_cmpuint (t->n_done + dropped, ==, submitted);
+  if (wait)
+    g_assert_cmpuint (dropped, ==, 0);
+  if (clip_stride > 0 && clip_stride <= FRAMES / 2)
+    g_assert_cmpuint (t->n_wrong, ==, 0);
+  gst_classify_client_free (client);
+}
+
+static void
+test_equal (Test * t, gconstpointer data)
+{
+  static const gint percents[] = { 100, 70, 0 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (percents); i++)
+    for (gint wait = FALSE; wait <= TRUE; wait++)
+      play (t, t->config.clip_stride, percents[i], wait);
+}
+
+/* The elements of a process have one engine, with clips near and far. */
+static void
+test_shared (Test * t, gconstpointer data)
+{
+  GstClassifyEngineConfig far = t->config;
+  GstClassifyEngine *engine;
+  g_autofree gchar *path = cnn3d_model_find ("shufflenet", NULL);
+
+  far.model_file = path;
+  far.clip_stride = 0;
+  engine = gst_classify_engine_get (&far, NULL);
+  g_assert_true (engine == t->engine);
+  play (t, 0, 100, TRUE);
+  play (t, t->config.clip_stride, 100, TRUE);
+  gst_classify_engine_unref (engine);
+}
+
+int
+main (int argc, char **argv)
+{
+  gst_init (&argc, &argv);
+  g_test_init (&argc, &argv, NULL);
+  for (guint stride = 1; stride <= 8; stride = 2 * stride + stride / 3) {
+    g_autofree gchar *name = g_strdup_printf ("/engine/equal/%u", stride);
+    g_test_add (name, Test, GUINT_TO_POINTER (stride), set_up, test_equal,
+        tear_down);
+  }
+  g_test_add ("/engine/shared", Test, GUINT_TO_POINTER (5), set_up, test_shared,
+      tear_down);
+  return g_test_run ();
+}
