@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/tool.h"
 
@@ -44,6 +45,49 @@ print_text (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard
 }
 
 static void
+print_roofline (const Cnn3dRoofline *r, int clips, gboolean half)
+{
+  printf ("roofline         %d clip%s in %s: predicted, not measured\n", clips, clips > 1 ? "s" : "",
+      half ? "fp16" : "fp32");
+  printf ("launches         %d\n", r->launches);
+  printf ("memory           %.2f MB, of which %.2f MB are weights\n", (double) r->bytes * 1e-6,
+      (double) r->weight_bytes * 1e-6);
+  printf ("multiply-adds    %" G_GINT64_FORMAT " dense and %" G_GINT64_FORMAT
+      " depthwise for %" G_GINT64_FORMAT " published\n", r->dense_macs, r->other_macs, r->macs);
+  printf ("at least, in us  %12s %12s %12s\n", "memory", "arithmetic", "both");
+  for (int i = 0; i < CNN3D_N_ROOFLINE_DEVICES; i++)
+    printf ("%-16s %12.1f %12.1f %12.1f\n", cnn3d_roofline_get_device (i)->name,
+        r->times[i].memory * 1e6, r->times[i].compute * 1e6, r->times[i].both * 1e6);
+}
+
+static void
+json_roofline (JsonBuilder *b, const Cnn3dRoofline *r, int clips, gboolean half)
+{
+  json_builder_set_member_name (b, "roofline");
+  json_builder_begin_object (b);
+  tool_json_int (b, "clips", clips);
+  tool_json_string (b, "precision", half ? "fp16" : "fp32");
+  tool_json_int (b, "launches", r->launches);
+  tool_json_int (b, "bytes", r->bytes);
+  tool_json_int (b, "weight_bytes", r->weight_bytes);
+  tool_json_int (b, "macs", r->macs);
+  tool_json_int (b, "dense_macs", r->dense_macs);
+  tool_json_int (b, "other_macs", r->other_macs);
+  json_builder_set_member_name (b, "devices");
+  json_builder_begin_array (b);
+  for (int i = 0; i < CNN3D_N_ROOFLINE_DEVICES; i++) {
+    json_builder_begin_object (b);
+    tool_json_string (b, "name", cnn3d_roofline_get_device (i)->name);
+    tool_json_double (b, "memory_us", r->times[i].memory * 1e6);
+    tool_json_double (b, "compute_us", r->times[i].compute * 1e6);
+    tool_json_double (b, "both_us", r->times[i].both * 1e6);
+    json_builder_end_object (b);
+  }
+  json_builder_end_array (b);
+  json_builder_end_object (b);
+}
+
+static void
 json_floats (JsonBuilder *b, const char *member, const float *values)
 {
   json_builder_set_member_name (b, member);
@@ -54,7 +98,8 @@ json_floats (JsonBuilder *b, const char *member, const float *values)
 }
 
 static void
-print_json (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard *card)
+print_json (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard *card,
+    const Cnn3dRoofline *roofline, int clips, gboolean half)
 {
   JsonBuilder *b = json_builder_new ();
 
@@ -89,6 +134,8 @@ print_json (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard
       json_builder_add_string_value (b, *l);
     json_builder_end_array (b);
   }
+  if (roofline != NULL)
+    json_roofline (b, roofline, clips, half);
   json_builder_end_object (b);
   tool_print_json (b);
 }
@@ -96,8 +143,9 @@ print_json (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard
 int
 cmd_info (int argc, char **argv)
 {
-  g_autofree char *arch = NULL;
-  gboolean json = FALSE;
+  g_autofree char *arch = NULL, *precision = NULL;
+  gboolean json = FALSE, want_roofline = FALSE, half;
+  int clips = 1;
   Cnn3dConfig config = { 0 };
   const GOptionEntry entries[] = {
     { "arch", 'a', 0, G_OPTION_ARG_STRING, &arch, "An architecture, in place of a model", "ARCH" },
@@ -107,21 +155,36 @@ cmd_info (int argc, char **argv)
     { "classes", 'c', 0, G_OPTION_ARG_INT, &config.classes, "Number of classes (600)", "N" },
     { "frames", 't', 0, G_OPTION_ARG_INT, &config.frames, "Frames in a clip (16)", "N" },
     { "size", 's', 0, G_OPTION_ARG_INT, &config.size, "Height and width of a frame (112)", "N" },
+    { "roofline", 'r', 0, G_OPTION_ARG_NONE, &want_roofline, "Predict the cost on GPUs", NULL },
+    { "batch", 'b', 0, G_OPTION_ARG_INT, &clips, "Clips in a batch, for --roofline (1)", "N" },
+    { "precision", 'p', 0, G_OPTION_ARG_STRING, &precision, "fp16 or fp32, for --roofline (fp16)", "TYPE" },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { NULL },
   };
   g_autoptr (Cnn3dModel) model = NULL;
   g_autoptr (GError) error = NULL;
   const Cnn3dCard *card = NULL;
+  Cnn3dRoofline roofline;
   Cnn3dComplexity complexity;
 
   if (!tool_parse (&argc, &argv, entries, "[MODEL]",
           "Prints the model card and the figures of the paper's Tables 7 and 8.\n\n"
-          "Examples:\n  3dcnn info shufflenet\n  3dcnn info --arch mobilenetv2 --width 0.45 --json\n",
+          "With --roofline, also what a forward pass of the cuDNN backend costs at least on some GPUs.\n\n"
+          "Examples:\n  3dcnn info shufflenet\n  3dcnn info --arch mobilenetv2 --width 0.45 --json\n"
+          "  3dcnn info --arch shufflenet --roofline --batch 8\n",
           0, 1))
     return EXIT_USAGE;
   if ((arch == NULL) == (argc < 2)) {
     tool_complain ("info takes either a model or --arch");
+    return EXIT_USAGE;
+  }
+  half = precision == NULL || strcmp (precision, "fp16") == 0;
+  if (!half && strcmp (precision, "fp32") != 0) {
+    tool_complain ("--precision is fp16 or fp32, not '%s'", precision);
+    return EXIT_USAGE;
+  }
+  if (clips < 1 || clips > 1024) {
+    tool_complain ("--batch is 1 to 1024, not %d", clips);
     return EXIT_USAGE;
   }
   if (arch != NULL) {
@@ -134,11 +197,15 @@ cmd_info (int argc, char **argv)
     config = *cnn3d_model_get_config (model);
     card = cnn3d_model_get_card (model);
   }
-  if (!cnn3d_config_get_complexity (&config, &complexity, &error))
+  if (!cnn3d_config_get_complexity (&config, &complexity, &error)
+      || (want_roofline && !cnn3d_config_get_roofline (&config, clips, half, &roofline, &error)))
     return tool_fail (error);
-  if (json)
-    print_json (&config, &complexity, card);
-  else
-    print_text (&config, &complexity, card);
+  if (json) {
+    print_json (&config, &complexity, card, want_roofline ? &roofline : NULL, clips, half);
+    return EXIT_OK;
+  }
+  print_text (&config, &complexity, card);
+  if (want_roofline)
+    print_roofline (&roofline, clips, half);
   return EXIT_OK;
 }

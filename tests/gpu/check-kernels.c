@@ -202,7 +202,7 @@ check_pool (int average)
         if (t < 0 || h < 0 || w < 0 || t >= a.in.t || h >= a.in.h || w >= a.in.w)
           continue;
         v = lane (x, ((n * a.in.t + t) * a.in.h + h) * a.in.w + w, a.x_pitch, a.index, k, a.load_high);
-        best = v > best ? v : best;
+        best = best >= v || isnan (best) ? best : v;
         sum += v;
         magnitude += fabs (v);
       }

@@ -27,7 +27,7 @@ void *allocate (size_t bytes);
 void *tensor (size_t elements);
 float *table (int n); /* of random values */
 
-/* Random values for the first c elements of each position. */
+/* Random values for the first c elements of each position; at times a few are NaN. */
 void fill (void *p, int64_t positions, int c, int pitch);
 float get (const void *p, int64_t i);
 void put (void *p, int64_t i, float v);
@@ -35,6 +35,7 @@ void put (void *p, int64_t i, float v);
 /* In a check: describe, fill, run, expect every element that is an output. */
 void describe (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
 void run (Cnn3dLaunchShape shape, const void *args);
+/* Element i of y is v: terms summands of the magnitude sum bound the error. NaN has to stay NaN. */
 void expect (void *y, int64_t i, double v, int terms, double sum);
 
 void check_frames (void);

@@ -111,9 +111,11 @@ table (int n)
 void
 fill (void *p, int64_t positions, int c, int pitch)
 {
+  int nan = random_int (0, 3) == 0;
+
   for (int64_t i = 0; i < positions; i++)
     for (int k = 0; k < c; k++)
-      put (p, i * pitch + k, random_value ());
+      put (p, i * pitch + k, nan && random_int (0, 300) == 0 ? NAN : random_value ());
 }
 
 float
@@ -177,7 +179,7 @@ expect (void *y, int64_t i, double v, int terms, double sum)
   double got = get (y, i), want = is_half ? cnn3d_half_to_float (cnn3d_half_from_float ((float) v)) : (float) v;
   double error = exact ? 0 : (terms + 8) * 0x1p-24 * sum + (is_half ? 0x1p-10 * fabs (v) + 0x1p-24 : 0);
 
-  if (!(fabs (got - want) <= error))
+  if (isnan (want) ? !isnan (got) : !(fabs (got - want) <= error))
     fail ("element %lld is %.9g and not %.9g +- %.2g", (long long) i, got, want, error);
   /* Accounted for. */
   for (int k = 0; k < n_tensors; k++) {

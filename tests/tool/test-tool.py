@@ -66,6 +66,14 @@ def test_info():
           and "published checkpoints" in err, err)
     status, _, err = run("info")
     check("info needs a model", status == 2, err)
+    info = json.loads(run("info", "--arch", "shufflenet", "--roofline", "--batch", "2", "--json")[1])["roofline"]
+    check("info predicts the cost on GPUs", info["clips"] == 2 and info["macs"] == 2 * 187711104
+          and info["launches"] <= 75 and len(info["devices"]) == 4, info)
+    status, out, _ = run("info", "shufflenet", "--roofline", "--precision", "fp32")
+    check("... as text", status == 0 and "H100" in out and "predicted" in out and "fp32" in out, out)
+    for option in ["--batch=0", "--precision=int8"]:
+        status, _, err = run("info", "shufflenet", "--roofline", option)
+        check(f"info refuses {option}", status == 2 and option.split("=")[0] in err, err)
 
 
 def test_import_verify(folder):
