@@ -28,7 +28,8 @@ class Options(ctypes.Structure):
                 ("dropout", ctypes.c_double), ("momentum", ctypes.c_double),
                 ("dampening", ctypes.c_double), ("weight_decay", ctypes.c_double),
                 ("nesterov", ctypes.c_int), ("clip_norm", ctypes.c_double),
-                ("double_precision", ctypes.c_int)]
+                ("double_precision", ctypes.c_int), ("optimizer", ctypes.c_int),
+                ("beta2", ctypes.c_double)]
 
 
 class Result(ctypes.Structure):

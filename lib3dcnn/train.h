@@ -30,6 +30,19 @@ typedef enum {
 } Cnn3dTrainPortion;
 
 /**
+ * Cnn3dOptimizer:
+ * @CNN3D_OPTIMIZER_SGD: stochastic gradient descent with momentum, as in the paper
+ * @CNN3D_OPTIMIZER_ADAMW: Adam with decoupled weight decay (Loshchilov and
+ *   Hutter, 2019): each parameter's step is scaled by how large its gradients are
+ *
+ * How gradients become steps.
+ */
+typedef enum {
+  CNN3D_OPTIMIZER_SGD,
+  CNN3D_OPTIMIZER_ADAMW,
+} Cnn3dOptimizer;
+
+/**
  * Cnn3dTrainOptions:
  * @seed: of the initial weights and of dropout
  * @threads: 0 means one for each processor
@@ -37,19 +50,23 @@ typedef enum {
  * @dropout: probability that replaces the network's; 0 means the network's
  *   (0.2, SqueezeNet 0.5), negative means none. The paper uses 0.9 to fine-tune
  *   on small sets
- * @momentum: 0 means 0.9, negative means none
+ * @momentum: 0 means 0.9, negative means none. Of ADAMW: beta 1
  * @dampening: 0 means 0.9, negative means none. Not used with @nesterov
  * @weight_decay: added to the gradient of every parameter, those of BatchNorm
- *   included; 0 means 1e-3, negative means none
+ *   included; 0 means 1e-3, negative means none. Of ADAMW: the part of each
+ *   parameter, times the rate, that is taken away by a step
  * @nesterov: use Nesterov's momentum
  * @clip_norm: scales gradients down to this norm over all parameters; 0 means
  *   not at all
  * @double_precision: compute in double, some ten times slower: for tests of
  *   gradients, and of long runs where rounding errors grow from step to step
+ * @optimizer: how gradients become steps
+ * @beta2: of ADAMW: how slowly the mean of squared gradients changes; 0 means 0.999
  *
  * Options of a trainer; all zeros are the paper's settings. The update is
  * PyTorch's: d = gradient + weight_decay w; buffer = d at the first step, then
- * momentum buffer + (1 - dampening) d; w -= rate buffer.
+ * momentum buffer + (1 - dampening) d; w -= rate buffer. That of ADAMW is PyTorch's as well, with an
+ * epsilon of 1e-8.
  */
 typedef struct {
   guint64 seed;
@@ -62,6 +79,8 @@ typedef struct {
   gboolean nesterov;
   double clip_norm;
   gboolean double_precision;
+  Cnn3dOptimizer optimizer;
+  double beta2;
 } Cnn3dTrainOptions;
 
 /**
@@ -251,6 +270,7 @@ CNN3D_API Cnn3dModel *cnn3d_trainer_to_model (Cnn3dTrainer *trainer, const Cnn3d
  * @value: floats (doubles with @double_precision of the options)
  * @gradient: (nullable): the same; %NULL if the parameter is not trained
  * @momentum: (nullable): the same
+ * @square: (nullable): the same: ADAMW's mean of squared gradients; %NULL with SGD
  *
  * A parameter or running statistic, in PyTorch's order of elements. The arrays
  * belong to the trainer and stay where they are; they may be written between
@@ -262,6 +282,7 @@ typedef struct {
   gpointer value;
   gpointer gradient;
   gpointer momentum;
+  gpointer square;
 } Cnn3dTrainerParam;
 
 CNN3D_API int cnn3d_trainer_get_n_params (Cnn3dTrainer *trainer);

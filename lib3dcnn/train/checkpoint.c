@@ -2,7 +2,8 @@
 
 /*
  * The state of a trainer as a safetensors file: values under their published names, momentum under
- * "momentum." and the name; steps and notes in the metadata.
+ * "momentum." and the name, means of squares under "square." and the name; steps and notes in the
+ * metadata.
  */
 
 #include <json-glib/json-glib.h>
@@ -16,6 +17,7 @@
 #define FORMAT "3dcnn.checkpoint"
 #define STEPS "3dcnn.checkpoint.steps"
 #define MOMENTUM "momentum."
+#define SQUARE "square."
 
 /* The arrays of a trainer, in the order of the file. */
 typedef struct {
@@ -30,6 +32,17 @@ array_clear (gpointer data)
   g_free (((Array *) data)->name);
 }
 
+static void
+add_array (GArray *arrays, const char *prefix, const char *name, gpointer data, gint64 count)
+{
+  Array array = { NULL, data, count };
+
+  if (data == NULL)
+    return;
+  array.name = g_strconcat (prefix, name, NULL);
+  g_array_append_val (arrays, array);
+}
+
 static GArray *
 list_arrays (Cnn3dTrainer *trainer)
 {
@@ -38,15 +51,11 @@ list_arrays (Cnn3dTrainer *trainer)
   g_array_set_clear_func (arrays, array_clear);
   for (int i = 0; i < cnn3d_trainer_get_n_params (trainer); i++) {
     Cnn3dTrainerParam p;
-    Array value, momentum;
 
     cnn3d_trainer_get_param (trainer, i, &p);
-    value = (Array){ g_strdup (p.name), p.value, p.count };
-    g_array_append_val (arrays, value);
-    if (p.momentum == NULL)
-      continue;
-    momentum = (Array){ g_strconcat (MOMENTUM, p.name, NULL), p.momentum, p.count };
-    g_array_append_val (arrays, momentum);
+    add_array (arrays, "", p.name, p.value, p.count);
+    add_array (arrays, MOMENTUM, p.name, p.momentum, p.count);
+    add_array (arrays, SQUARE, p.name, p.square, p.count);
   }
   return arrays;
 }

@@ -70,9 +70,10 @@ destroy (gpointer engine)
 }
 
 static gpointer
-create (const Cnn3dGraph *graph, int n_threads, gboolean last_only, double dropout, GError **error)
+create (const Cnn3dGraph *graph, int n_threads, gboolean last_only, gboolean squares, double dropout,
+    GError **error)
 {
-  Cnn3dTape *tape = cnn3d_train_tape_new (graph, last_only);
+  Cnn3dTape *tape = cnn3d_train_tape_new (graph, last_only, squares);
 
   tape->dropout = dropout;
   tape->n_threads = n_threads;
@@ -318,8 +319,38 @@ set_reduce (gpointer engine, Cnn3dTrainReduce *reduce, gpointer data, int rank)
   tape->rank = rank;
 }
 
+/* PyTorch's SGD: decay is part of the gradient. */
+static void
+update_sgd (Real *w, Real *m, const Real *g, gint64 n, Real scale, const Cnn3dTrainUpdate *u)
+{
+  Real decay = (Real) u->weight_decay, rate = (Real) u->rate, momentum = (Real) u->momentum;
+  Real part = (Real) (u->nesterov ? 1 : 1 - u->dampening);
+
+  for (gint64 k = 0; k < n; k++) {
+    Real d = g[k] * scale + decay * w[k];
+    m[k] = u->step == 1 ? d : momentum * m[k] + part * d;
+    w[k] -= rate * (u->nesterov ? d + momentum * m[k] : m[k]);
+  }
+}
+
+/* Means begin at zero, so they are divided by how much of them the steps so far have filled. */
+static void
+update_adamw (Real *w, Real *m, Real *q, const Real *g, gint64 n, Real scale, const Cnn3dTrainUpdate *u)
+{
+  double fill1 = 1 - pow (u->momentum, (double) u->step), fill2 = 1 - pow (u->beta2, (double) u->step);
+  Real rate = (Real) (u->rate / fill1), keep = (Real) (1 - u->rate * u->weight_decay);
+  Real root = (Real) (1 / sqrt (fill2)), beta1 = (Real) u->momentum, beta2 = (Real) u->beta2;
+
+  for (gint64 k = 0; k < n; k++) {
+    Real d = g[k] * scale;
+    m[k] = beta1 * m[k] + (1 - beta1) * d;
+    q[k] = beta2 * q[k] + (1 - beta2) * d * d;
+    w[k] = keep * w[k] - rate * m[k] / ((Real) sqrt (q[k]) * root + (Real) 1e-8);
+  }
+}
+
 static double
-update (gpointer engine, const Cnn3dTrainUpdate *u, gboolean first)
+update (gpointer engine, const Cnn3dTrainUpdate *u)
 {
   Cnn3dTape *tape = engine;
   double squares = 0, norm, scale = 1;
@@ -335,17 +366,13 @@ update (gpointer engine, const Cnn3dTrainUpdate *u, gboolean first)
 
   for (guint i = 0; i < tape->graph->params->len; i++) {
     gint64 n = cnn3d_param_count (cnn3d_graph_param (tape->graph, (int) i));
-    Real *w = tape->params[i], *m = tape->momentum[i];
-    const Real *g = tape->grads[i];
-    Real s = (Real) scale, decay = (Real) u->weight_decay, rate = (Real) u->rate;
-    Real momentum = (Real) u->momentum;
-    Real part = (Real) (u->nesterov ? 1 : 1 - u->dampening);
 
-    for (gint64 k = 0; g != NULL && k < n; k++) {
-      Real d = g[k] * s + decay * w[k];
-      m[k] = first ? d : momentum * m[k] + part * d;
-      w[k] -= rate * (u->nesterov ? d + momentum * m[k] : m[k]);
-    }
+    if (tape->grads[i] == NULL)
+      continue;
+    if (u->adamw)
+      update_adamw (tape->params[i], tape->momentum[i], tape->squares[i], tape->grads[i], n, (Real) scale, u);
+    else
+      update_sgd (tape->params[i], tape->momentum[i], tape->grads[i], n, (Real) scale, u);
   }
   return norm;
 }
@@ -366,6 +393,12 @@ static gpointer
 get_momentum (gpointer engine, int param)
 {
   return ((Cnn3dTape *) engine)->momentum[param];
+}
+
+static gpointer
+get_square (gpointer engine, int param)
+{
+  return ((Cnn3dTape *) engine)->squares[param];
 }
 
 static gsize
@@ -392,5 +425,6 @@ const Cnn3dTrainEngineClass cnn3d_train_engine = {
   .get_value = get_value,
   .get_gradient = get_gradient,
   .get_momentum = get_momentum,
+  .get_square = get_square,
   .get_bytes = get_bytes,
 };

@@ -11,6 +11,9 @@ typedef struct {
   double rate, momentum, dampening, weight_decay;
   gboolean nesterov;
   double clip_norm; /* 0: none */
+  gboolean adamw;
+  double beta2;
+  guint64 step;     /* from 1 */
 } Cnn3dTrainUpdate;
 
 /* Adds up n values over all processes; see cnn3d_trainer_set_reduce(). */
@@ -28,9 +31,9 @@ typedef struct {
   const char *name;
   gsize real_size;
   /* last_only: only the parameters of the last layer are trained, and BatchNorm stays as it is.
-   * The graph has to outlive the engine. */
-  gpointer (*create) (const Cnn3dGraph *graph, int n_threads, gboolean last_only, double dropout,
-      GError **error);
+   * squares: keep what ADAMW needs. The graph has to outlive the engine. */
+  gpointer (*create) (const Cnn3dGraph *graph, int n_threads, gboolean last_only, gboolean squares,
+      double dropout, GError **error);
   void (*destroy) (gpointer engine);
   /* Makes room for batches of n clips. */
   gboolean (*reserve) (gpointer engine, int n, gboolean training, GError **error);
@@ -42,12 +45,13 @@ typedef struct {
   void (*compute_features) (gpointer engine, const float *clips, int n, float *features);
   gsize (*get_n_features) (gpointer engine);
   void (*set_reduce) (gpointer engine, Cnn3dTrainReduce *reduce, gpointer data, int rank);
-  /* SGD on the gradients of the last step. Returns their norm before clipping. */
-  double (*update) (gpointer engine, const Cnn3dTrainUpdate *update, gboolean first);
-  /* The arrays of a parameter, Real[count]; gradient and momentum are NULL if it is not trained. */
+  /* Updates by the gradients of the last step. Returns their norm before clipping. */
+  double (*update) (gpointer engine, const Cnn3dTrainUpdate *update);
+  /* The arrays of a parameter, Real[count]; all but the value are NULL if it is not trained. */
   gpointer (*get_value) (gpointer engine, int param);
   gpointer (*get_gradient) (gpointer engine, int param);
   gpointer (*get_momentum) (gpointer engine, int param);
+  gpointer (*get_square) (gpointer engine, int param);
   gsize (*get_bytes) (gpointer engine);
 } Cnn3dTrainEngineClass;
 

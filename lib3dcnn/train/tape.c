@@ -118,13 +118,14 @@ own_array (gsize n)
 }
 
 static void
-add_params (Cnn3dTape *tape)
+add_params (Cnn3dTape *tape, gboolean squares)
 {
   int n = (int) tape->graph->params->len;
 
   tape->params = g_new0 (Real *, n);
   tape->grads = g_new0 (Real *, n);
   tape->momentum = g_new0 (Real *, n);
+  tape->squares = g_new0 (Real *, n);
   for (int i = 0; i < n; i++)
     tape->params[i] = own_array ((gsize) cnn3d_param_count (cnn3d_graph_param (tape->graph, i)));
   for (guint i = 0; i < tape->graph->nodes->len; i++) {
@@ -136,12 +137,13 @@ add_params (Cnn3dTape *tape)
         gsize count = (gsize) cnn3d_param_count (cnn3d_graph_param (tape->graph, p));
         tape->grads[p] = own_array (count);
         tape->momentum[p] = own_array (count);
+        tape->squares[p] = squares ? own_array (count) : NULL;
       }
   }
 }
 
 Cnn3dTape *
-cnn3d_train_tape_new (const Cnn3dGraph *graph, gboolean last_only)
+cnn3d_train_tape_new (const Cnn3dGraph *graph, gboolean last_only, gboolean squares)
 {
   Cnn3dTape *tape = g_new0 (Cnn3dTape, 1);
   int n = (int) graph->nodes->len;
@@ -182,7 +184,7 @@ cnn3d_train_tape_new (const Cnn3dGraph *graph, gboolean last_only)
     if (tape_step (tape, (int) i)->node->op == CNN3D_OP_DROPOUT)
       tape->head = (int) i;
   tape->sums = g_new0 (double, 2 * tape->max_channels + 1);
-  add_params (tape);
+  add_params (tape, squares);
   return tape;
 }
 
@@ -207,11 +209,13 @@ cnn3d_train_tape_free (Cnn3dTape *tape)
     g_aligned_free (tape->params[i]);
     g_aligned_free (tape->grads[i]);
     g_aligned_free (tape->momentum[i]);
+    g_aligned_free (tape->squares[i]);
   }
   g_free (tape->sums);
   g_free (tape->params);
   g_free (tape->grads);
   g_free (tape->momentum);
+  g_free (tape->squares);
   g_free (tape->outputs);
   g_array_unref (tape->steps);
   g_array_unref (tape->buffers);

@@ -77,7 +77,7 @@ typedef struct {
   double dropout; /* overrides the graph's, if not negative */
   GArray *steps, *buffers;
   Cnn3dTrainLane *outputs; /* a lane for each class */
-  Real **params, **grads, **momentum;
+  Real **params, **grads, **momentum, **squares;
   Real *arena;
   gsize arena_bytes, arena_capacity;
   Real **scratch; /* for each thread */
@@ -102,7 +102,7 @@ typedef struct {
 typedef void Cnn3dTapeFunc (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread);
 
 /* tape.c */
-Cnn3dTape *cnn3d_train_tape_new (const Cnn3dGraph *graph, gboolean last_only);
+Cnn3dTape *cnn3d_train_tape_new (const Cnn3dGraph *graph, gboolean last_only, gboolean squares);
 void cnn3d_train_tape_free (Cnn3dTape *tape);
 /* place.c: gives buffers their place in an arena for n clips. */
 gboolean cnn3d_train_tape_place (Cnn3dTape *tape, int n, gboolean training, GError **error);

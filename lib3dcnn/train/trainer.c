@@ -55,7 +55,8 @@ trainer_new (Cnn3dGraph *graph, Cnn3dCard *card, const Cnn3dTrainOptions *option
   trainer->portion = o->portion;
   trainer->update = (Cnn3dTrainUpdate){ .momentum = or_default (o->momentum, 0.9),
     .dampening = or_default (o->dampening, 0.9), .weight_decay = or_default (o->weight_decay, 1e-3),
-    .nesterov = o->nesterov, .clip_norm = MAX (o->clip_norm, 0) };
+    .nesterov = o->nesterov, .clip_norm = MAX (o->clip_norm, 0),
+    .adamw = o->optimizer == CNN3D_OPTIMIZER_ADAMW, .beta2 = or_default (o->beta2, 0.999) };
   if (o->dropout >= 1) {
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_CONFIG,
         "dropout must be below 1, not %g: nothing would be left", o->dropout);
@@ -63,7 +64,7 @@ trainer_new (Cnn3dGraph *graph, Cnn3dCard *card, const Cnn3dTrainOptions *option
   }
   trainer->engine = trainer->klass->create (graph,
       o->threads > 0 ? o->threads : (int) g_get_num_processors (),
-      o->portion == CNN3D_TRAIN_LAST_LAYER,
+      o->portion == CNN3D_TRAIN_LAST_LAYER, trainer->update.adamw,
       o->dropout == 0 ? -1 : MAX (o->dropout, 0), error);
   if (trainer->engine == NULL)
     return NULL;
@@ -205,7 +206,8 @@ cnn3d_trainer_update (Cnn3dTrainer *trainer, double rate)
 {
   g_return_val_if_fail (trainer != NULL, 0);
   trainer->update.rate = rate;
-  return trainer->klass->update (trainer->engine, &trainer->update, trainer->steps++ == 0);
+  trainer->update.step = ++trainer->steps;
+  return trainer->klass->update (trainer->engine, &trainer->update);
 }
 
 gboolean
@@ -309,6 +311,7 @@ cnn3d_trainer_get_param (Cnn3dTrainer *trainer, int index, Cnn3dTrainerParam *pa
   param->value = trainer->klass->get_value (trainer->engine, index);
   param->gradient = trainer->klass->get_gradient (trainer->engine, index);
   param->momentum = trainer->klass->get_momentum (trainer->engine, index);
+  param->square = trainer->klass->get_square (trainer->engine, index);
 }
 
 gsize

@@ -268,7 +268,7 @@ static gpointer
 make_engine (const Cnn3dTrainEngineClass *klass, const Cnn3dGraph *graph, int threads, int n)
 {
   g_autoptr (GError) error = NULL;
-  gpointer engine = klass->create (graph, threads, FALSE, -1, &error);
+  gpointer engine = klass->create (graph, threads, FALSE, FALSE, -1, &error);
 
   g_assert_no_error (error);
   set_params (klass, engine, graph);

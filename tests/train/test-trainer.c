@@ -358,6 +358,40 @@ test_update (void)
   check_update ((Cnn3dTrainOptions){ .clip_norm = 0.01 }, 0.9, 0.9, 1e-3);
 }
 
+/* PyTorch's AdamW, written again, over three steps. */
+static void
+test_adamw (void)
+{
+  Cnn3dTrainOptions options = { .optimizer = CNN3D_OPTIMIZER_ADAMW, .weight_decay = 0.1, .beta2 = 0.99,
+    .double_precision = TRUE };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dTrainer) trainer = new_trainer (CNN3D_ARCH_SHUFFLENET, &options);
+  double w, m = 0, v = 0, rate = 0.01;
+  Cnn3dTrainerParam p;
+  Batch batch;
+
+  batch_init (&batch, 5);
+  cnn3d_trainer_get_param (trainer, 0, &p);
+  g_assert_nonnull (p.square);
+  w = *(double *) p.value;
+  for (int s = 1; s <= 3; s++) {
+    Cnn3dTrainResult result;
+    double g;
+
+    cnn3d_trainer_differentiate (trainer, batch.clips, batch.targets, N, &result, &error);
+    g_assert_no_error (error);
+    g = *(double *) p.gradient;
+    cnn3d_trainer_update (trainer, rate);
+    w -= rate * 0.1 * w;
+    m = 0.9 * m + 0.1 * g;
+    v = 0.99 * v + 0.01 * g * g;
+    w -= rate * (m / (1 - pow (0.9, s))) / (sqrt (v / (1 - pow (0.99, s))) + 1e-8);
+    g_assert_cmpfloat_with_epsilon (w, *(double *) p.value, 1e-12);
+    g_assert_cmpfloat_with_epsilon (v, *(double *) p.square, 1e-12);
+  }
+  g_free (batch.clips);
+}
+
 static void
 test_init (void)
 {
@@ -450,7 +484,7 @@ test_memory (void)
 
     g_assert_true (cnn3d_config_check (&config, &error));
     graph = cnn3d_graph_new (&config, &error);
-    engine = cnn3d_train_engine_float.create (graph, 2, FALSE, -1, &error);
+    engine = cnn3d_train_engine_float.create (graph, 2, FALSE, FALSE, -1, &error);
     g_assert_no_error (error);
     g_assert_true (cnn3d_train_engine_float.reserve (engine, 32, TRUE, &error));
     bytes = cnn3d_train_engine_float.get_bytes (engine);
@@ -478,6 +512,7 @@ main (int argc, char **argv)
   g_test_add_func ("/train/restore", test_restore);
   g_test_add_func ("/train/last-layer", test_last_layer);
   g_test_add_func ("/train/update", test_update);
+  g_test_add_func ("/train/adamw", test_adamw);
   g_test_add_func ("/train/init", test_init);
   g_test_add_func ("/train/errors", test_errors);
   g_test_add_func ("/train/schedules", test_schedules);

@@ -13,14 +13,14 @@ void
 train_options_init (TrainOptions *o)
 {
   *o = (TrainOptions){ .epochs = 60, .batch = 32, .patience = 10, .load_threads = 1, .seed = 1,
-    .rate = 0.1, .factor = 0.1, .momentum = 0.9, .dampening = NAN, .weight_decay = 1e-3, .dropout = NAN,
+    .rate = 0.1, .factor = 0.1, .momentum = 0.9, .dampening = NAN, .beta2 = 0.999, .weight_decay = 1e-3, .dropout = NAN,
     .flip = 0.5, .minutes = 5, .sample_rate = NAN };
 }
 
 void
 train_options_clear (TrainOptions *o)
 {
-  char **texts[] = { &o->data, &o->val, &o->output, &o->checkpoint, &o->log, &o->schedule, &o->steps,
+  char **texts[] = { &o->data, &o->val, &o->output, &o->checkpoint, &o->log, &o->optimizer, &o->schedule, &o->steps,
     &o->flip_labels, &o->no_flip_labels, &o->scales, &o->position, &o->name, &o->licence, &o->source };
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
@@ -48,7 +48,9 @@ train_options_entries (TrainOptions *o, const GOptionEntry *more)
     { "steps", 0, 0, G_OPTION_ARG_STRING, &o->steps, "Of steps: epochs at which the rate falls", "N,..." },
     { "factor", 0, 0, G_OPTION_ARG_DOUBLE, &o->factor, "Of plateau and steps: by how much (0.1)", "F" },
     { "warmup", 0, 0, G_OPTION_ARG_DOUBLE, &o->warmup, "Epochs in which the rate rises from zero (0)", "N" },
-    { "momentum", 0, 0, G_OPTION_ARG_DOUBLE, &o->momentum, "Momentum (0.9)", "M" },
+    { "optimizer", 0, 0, G_OPTION_ARG_STRING, &o->optimizer, "sgd or adamw (sgd)", "KIND" },
+    { "momentum", 0, 0, G_OPTION_ARG_DOUBLE, &o->momentum, "Momentum; of adamw: beta 1 (0.9)", "M" },
+    { "beta2", 0, 0, G_OPTION_ARG_DOUBLE, &o->beta2, "Of adamw (0.999)", "B" },
     { "dampening", 0, 0, G_OPTION_ARG_DOUBLE, &o->dampening, "Dampening (0.9; 0 with --nesterov)", "D" },
     { "nesterov", 0, 0, G_OPTION_ARG_NONE, &o->nesterov, "Nesterov's momentum", NULL },
     { "weight-decay", 0, 0, G_OPTION_ARG_DOUBLE, &o->weight_decay, "Weight decay (0.001)", "W" },
@@ -93,6 +95,7 @@ train_options_check (const TrainOptions *o)
     { "threads", o->threads, 0, 256 }, { "load-threads", o->load_threads, 1, 64 },
     { "rate", o->rate, 1e-9, 1e3 }, { "factor", o->factor, 1e-6, 1 }, { "warmup", o->warmup, 0, 1e6 },
     { "momentum", o->momentum, 0, 1 }, { "dampening", o->dampening, 0, 1 },
+    { "beta2", o->beta2, 1e-6, 0.999999 },
     { "weight-decay", o->weight_decay, 0, 10 }, { "clip-norm", o->clip_norm, 0, 1e9 },
     { "dropout", o->dropout, 0, 0.999 }, { "flip", o->flip, 0, 1 }, { "brightness", o->brightness, 0, 1 },
     { "contrast", o->contrast, 0, 1 }, { "checkpoint-minutes", o->minutes, 0, 1e6 },
@@ -101,6 +104,10 @@ train_options_check (const TrainOptions *o)
 
   if (o->data == NULL || o->output == NULL) {
     tool_complain ("%s is needed", o->data == NULL ? "--data DATA" : "--output FILE");
+    return FALSE;
+  }
+  if (o->optimizer != NULL && strcmp (o->optimizer, "sgd") != 0 && strcmp (o->optimizer, "adamw") != 0) {
+    tool_complain ("--optimizer is sgd or adamw, not '%s'", o->optimizer);
     return FALSE;
   }
   for (guint i = 0; i < G_N_ELEMENTS (ranges); i++)
@@ -217,7 +224,8 @@ train_options_trainer (const TrainOptions *o)
   return (Cnn3dTrainOptions){ .seed = (guint64) o->seed, .threads = o->threads,
     .dropout = for_library (o->dropout), .momentum = for_library (o->momentum),
     .dampening = for_library (o->dampening), .weight_decay = for_library (o->weight_decay),
-    .nesterov = o->nesterov, .clip_norm = o->clip_norm };
+    .nesterov = o->nesterov, .clip_norm = o->clip_norm, .beta2 = o->beta2,
+    .optimizer = g_strcmp0 (o->optimizer, "adamw") == 0 ? CNN3D_OPTIMIZER_ADAMW : CNN3D_OPTIMIZER_SGD };
 }
 
 static void
@@ -261,7 +269,9 @@ train_options_describe (const TrainOptions *o, const Cnn3dConfig *config, Cnn3dC
   add_text (s, "steps", o->steps);
   add_number (s, "factor", o->factor);
   add_number (s, "warmup", o->warmup);
+  add_text (s, "optimizer", o->optimizer);
   add_number (s, "momentum", o->momentum);
+  add_number (s, "beta2", o->beta2);
   add_number (s, "dampening", o->dampening);
   add_number (s, "nesterov", o->nesterov);
   add_number (s, "weight-decay", o->weight_decay);

@@ -9,10 +9,10 @@ G_BEGIN_DECLS
 
 typedef struct {
   char *data, *val, *output, *checkpoint, *log;
-  char *schedule, *steps, *flip_labels, *no_flip_labels, *scales, *position;
+  char *optimizer, *schedule, *steps, *flip_labels, *no_flip_labels, *scales, *position;
   char *name, *licence, *source;
   int epochs, batch, patience, threads, load_threads, seed;
-  double rate, factor, warmup, momentum, dampening, weight_decay, clip_norm, dropout;
+  double rate, factor, warmup, momentum, dampening, beta2, weight_decay, clip_norm, dropout;
   double flip, brightness, contrast, minutes, sample_rate;
   gboolean nesterov, no_flip, resume;
 } TrainOptions;
