@@ -20,6 +20,7 @@
 #include <lib3dcnn/network.h>
 #include <lib3dcnn/roofline.h>
 #include <lib3dcnn/card.h>
+#include <lib3dcnn/device.h>
 #include <lib3dcnn/model.h>
 #include <lib3dcnn/session.h>
 #include <lib3dcnn/stream.h>

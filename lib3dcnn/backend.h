@@ -40,10 +40,19 @@ typedef struct {
   /* As cnn3d_session_profile(); may be NULL. */
   int (*profile) (gpointer engine, const float *clip, Cnn3dLayer *layers, int max, double *peak);
   const Cnn3dStreamClass *stream; /* may be NULL */
+  /* As cnn3d_session_check_layers(), -1 on errors; may be NULL. */
+  int (*check) (gpointer engine, const float *clip, Cnn3dLayerCheck *checks, int max, GError **error);
 } Cnn3dBackendClass;
 
 extern const Cnn3dBackendClass cnn3d_cpu_backend;
+extern const Cnn3dBackendClass cnn3d_cudnn_backend;
 extern const Cnn3dBackendClass cnn3d_reference_backend;
+
+/* Clips are handed to a backend in groups of at most so many, so that no run has to allocate. */
+#define CNN3D_MAX_GROUP 16
+
+/* Whether there is no sign of an NVIDIA GPU, so that it is no surprise if the CPU is used. */
+gboolean cnn3d_cudnn_absent (void);
 
 /* 0 threads means the default for this process. */
 int cnn3d_default_threads (void);

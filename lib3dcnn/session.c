@@ -10,6 +10,12 @@ struct _Cnn3dSession {
   const Cnn3dBackendClass *klass;
   gpointer engine;
   char *description;
+  /* Of AUTO: what it takes to go on elsewhere, and why that was done. */
+  gboolean automatic;
+  int threads;
+  gboolean direct_stem;
+  char *fallback;
+  char *old_description; /* somebody may still read it */
 };
 
 G_DEFINE_BOXED_TYPE (Cnn3dSession, cnn3d_session, cnn3d_session_ref, cnn3d_session_unref)
@@ -21,14 +27,12 @@ static const struct {
   [CNN3D_BACKEND_AUTO] = { "auto", &cnn3d_cpu_backend },
   [CNN3D_BACKEND_CPU] = { "cpu", &cnn3d_cpu_backend },
   [CNN3D_BACKEND_REFERENCE] = { "reference", &cnn3d_reference_backend },
+  [CNN3D_BACKEND_CUDNN] = { "cudnn", &cnn3d_cudnn_backend },
 };
 
 /* More threads than this gain nothing on networks of this size. */
 #define MAX_DEFAULT_THREADS 16
 #define MAX_THREADS 256
-
-/* Clips are handed to the backend in groups, so that no run has to allocate. */
-#define MAX_GROUP 16
 
 gboolean
 cnn3d_backend_from_name (const char *name, Cnn3dBackend *backend, GError **error)
@@ -42,7 +46,7 @@ cnn3d_backend_from_name (const char *name, Cnn3dBackend *backend, GError **error
     }
   }
   g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
-      "no backend is called '%s'; there are auto, cpu and reference", name);
+      "no backend is called '%s'; there are auto, cpu, reference and cudnn", name);
   return FALSE;
 }
 
@@ -51,6 +55,24 @@ cnn3d_backend_get_name (Cnn3dBackend backend)
 {
   g_return_val_if_fail ((guint) backend < G_N_ELEMENTS (backends), NULL);
   return backends[backend].name;
+}
+
+gboolean
+cnn3d_precision_from_name (const char *name, Cnn3dPrecision *precision, GError **error)
+{
+  static const char *const names[] = { "auto", "fp32", "fp16" };
+
+  g_return_val_if_fail (name != NULL && precision != NULL, FALSE);
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    if (strcmp (name, names[i]) == 0) {
+      *precision = i;
+      return TRUE;
+    }
+  }
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
+      "no precision is called '%s'; there are auto, fp32 and fp16", name);
+  return FALSE;
 }
 
 int
@@ -64,31 +86,68 @@ cnn3d_default_threads (void)
   return CLAMP (n, 1, MAX_DEFAULT_THREADS);
 }
 
+/* The GPU if there is one that works; *fallback: why the one that is there does not. */
+static gpointer
+create_automatic (Cnn3dModel *model, Cnn3dSessionOptions *o, char **fallback, GError **error)
+{
+  g_autoptr (GError) reason = NULL;
+  gpointer engine;
+
+  o->backend = CNN3D_BACKEND_CUDNN;
+  engine = backends[o->backend].klass->create (model, o, &reason);
+  if (engine != NULL)
+    return engine;
+  if (!cnn3d_cudnn_absent ())
+    *fallback = g_strdup (reason->message);
+  o->backend = CNN3D_BACKEND_CPU;
+  return backends[o->backend].klass->create (model, o, error);
+}
+
+static gboolean
+check_options (const Cnn3dSessionOptions *o, GError **error)
+{
+  if (o->threads < 0 || o->threads > MAX_THREADS)
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
+        "the number of threads must be 0 (automatic) to %d, not %d", MAX_THREADS, o->threads);
+  else if (o->batch < 0)
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
+        "the batch must be 0 (automatic) or above, not %d", o->batch);
+  else if (o->precision == CNN3D_PRECISION_FP16
+      && (o->backend == CNN3D_BACKEND_CPU || o->backend == CNN3D_BACKEND_REFERENCE))
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
+        "the %s backend has no half precision; the cudnn backend has", backends[o->backend].name);
+  else
+    return TRUE;
+  return FALSE;
+}
+
 Cnn3dSession *
 cnn3d_session_new (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
 {
   Cnn3dSessionOptions o = { 0 };
   Cnn3dSession *session;
   gpointer engine;
+  gboolean automatic;
+  char *fallback = NULL;
 
   g_return_val_if_fail (model != NULL, NULL);
 
   if (options != NULL)
     o = *options;
   g_return_val_if_fail ((guint) o.backend < G_N_ELEMENTS (backends), NULL);
-  if (o.threads < 0 || o.threads > MAX_THREADS) {
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
-        "the number of threads must be 0 (automatic) to %d, not %d", MAX_THREADS, o.threads);
+  if (!check_options (&o, error))
     return NULL;
-  }
   if (o.threads == 0)
     o.threads = cnn3d_default_threads ();
-  if (o.backend == CNN3D_BACKEND_AUTO)
-    o.backend = CNN3D_BACKEND_CPU;
-
-  engine = backends[o.backend].klass->create (model, &o, error);
-  if (engine == NULL)
+  automatic = o.backend == CNN3D_BACKEND_AUTO;
+  if (automatic)
+    engine = create_automatic (model, &o, &fallback, error);
+  else
+    engine = backends[o.backend].klass->create (model, &o, error);
+  if (engine == NULL) {
+    g_free (fallback);
     return NULL;
+  }
 
   session = g_new0 (Cnn3dSession, 1);
   g_atomic_ref_count_init (&session->ref_count);
@@ -97,6 +156,10 @@ cnn3d_session_new (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError
   session->klass = backends[o.backend].klass;
   session->engine = engine;
   session->description = session->klass->describe (engine);
+  session->automatic = automatic;
+  session->threads = o.threads;
+  session->direct_stem = o.direct_stem;
+  session->fallback = fallback;
   return session;
 }
 
@@ -117,7 +180,32 @@ cnn3d_session_unref (Cnn3dSession *session)
   session->klass->destroy (session->engine);
   cnn3d_model_unref (session->model);
   g_free (session->description);
+  g_free (session->old_description);
+  g_free (session->fallback);
   g_free (session);
+}
+
+/* Goes on on the CPU after the GPU has failed; FALSE, and reason stays, if that is not wanted or fails. */
+static gboolean
+fall_back (Cnn3dSession *session, const GError *reason)
+{
+  Cnn3dSessionOptions o = { .backend = CNN3D_BACKEND_CPU, .threads = session->threads,
+    .direct_stem = session->direct_stem };
+  gpointer engine;
+
+  if (!session->automatic || session->backend != CNN3D_BACKEND_CUDNN)
+    return FALSE;
+  engine = backends[o.backend].klass->create (session->model, &o, NULL);
+  if (engine == NULL)
+    return FALSE;
+  session->klass->destroy (session->engine);
+  session->engine = engine;
+  session->backend = o.backend;
+  session->klass = backends[o.backend].klass;
+  session->fallback = g_strdup (reason->message);
+  session->old_description = session->description;
+  session->description = session->klass->describe (engine);
+  return TRUE;
 }
 
 static gboolean
@@ -126,17 +214,25 @@ run (Cnn3dSession *session, const float *planes, const guint8 *rgb, int n, float
 {
   const Cnn3dConfig *config = &session->model->config;
   gsize step = (gsize) 3 * config->frames * config->size * config->size;
-  Cnn3dClip clips[MAX_GROUP];
+  Cnn3dClip clips[CNN3D_MAX_GROUP];
 
-  for (int first = 0; first < n; first += MAX_GROUP) {
-    int count = MIN (n - first, MAX_GROUP);
+  for (int first = 0; first < n; first += CNN3D_MAX_GROUP) {
+    int count = MIN (n - first, CNN3D_MAX_GROUP);
+    float *to = logits + (gsize) first * config->classes;
+    GError *failure = NULL;
 
     for (int i = 0; i < count; i++) {
       gsize offset = step * (gsize) (first + i);
       clips[i] = (Cnn3dClip){ planes ? planes + offset : NULL, rgb ? rgb + offset : NULL };
     }
-    if (!session->klass->run (session->engine, clips, count,
-            logits + (gsize) first * config->classes, error))
+    if (session->klass->run (session->engine, clips, count, to, &failure))
+      continue;
+    if (!fall_back (session, failure)) {
+      g_propagate_error (error, failure);
+      return FALSE;
+    }
+    g_clear_error (&failure);
+    if (!session->klass->run (session->engine, clips, count, to, error))
       return FALSE;
   }
   return TRUE;
@@ -175,6 +271,17 @@ cnn3d_session_get_stream_class (Cnn3dSession *session, gpointer *engine)
   return session->klass->stream;
 }
 
+int
+cnn3d_session_check_layers (Cnn3dSession *session, const float *clip, Cnn3dLayerCheck *checks,
+    int max, GError **error)
+{
+  g_return_val_if_fail (session != NULL && clip != NULL && (checks != NULL || max == 0), -1);
+
+  if (session->klass->check == NULL)
+    return 0;
+  return session->klass->check (session->engine, clip, checks, max, error);
+}
+
 Cnn3dModel *
 cnn3d_session_get_model (Cnn3dSession *session)
 {
@@ -187,6 +294,13 @@ cnn3d_session_get_backend (Cnn3dSession *session)
 {
   g_return_val_if_fail (session != NULL, CNN3D_BACKEND_AUTO);
   return session->backend;
+}
+
+const char *
+cnn3d_session_get_fallback (Cnn3dSession *session)
+{
+  g_return_val_if_fail (session != NULL, NULL);
+  return session->fallback;
 }
 
 const char *

@@ -12,6 +12,7 @@ G_BEGIN_DECLS
  * @CNN3D_BACKEND_CPU: vector kernels for this CPU
  * @CNN3D_BACKEND_REFERENCE: naive loops with double accumulation; slow, and
  *   what every other backend is tested against
+ * @CNN3D_BACKEND_CUDNN: an NVIDIA GPU, by cuDNN and kernels of our own
  *
  * What runs a network.
  */
@@ -19,7 +20,23 @@ typedef enum {
   CNN3D_BACKEND_AUTO,
   CNN3D_BACKEND_CPU,
   CNN3D_BACKEND_REFERENCE,
+  CNN3D_BACKEND_CUDNN,
 } Cnn3dBackend;
+
+/**
+ * Cnn3dPrecision:
+ * @CNN3D_PRECISION_AUTO: fp16 on GPUs, fp32 elsewhere
+ * @CNN3D_PRECISION_FP32: everything in single precision
+ * @CNN3D_PRECISION_FP16: weights and activations in half precision, sums in single precision;
+ *   only of the cudnn backend
+ *
+ * How numbers are stored.
+ */
+typedef enum {
+  CNN3D_PRECISION_AUTO,
+  CNN3D_PRECISION_FP32,
+  CNN3D_PRECISION_FP16,
+} Cnn3dPrecision;
 
 /**
  * Cnn3dSession:
@@ -39,6 +56,13 @@ typedef struct _Cnn3dSession Cnn3dSession;
  *   backend uses Winograd's minimal filtering over frames, which is faster and
  *   rounds differently; frame by frame it cannot be used, so this is for results
  *   that equal those of incremental inference bit by bit
+ * @device: (nullable): of the cudnn backend: an index or a UUID (or its beginning) as of
+ *   cnn3d_device_list(); %NULL means the first that can be used
+ * @precision: of the cudnn backend
+ * @allow_tf32: of the cudnn backend with fp32: whether products may be rounded to 10 bits of
+ *   mantissa, which is faster
+ * @batch: of the cudnn backend: how many clips are run together at most when several are
+ *   there; memory grows with it. 0 means 8, more than 16 means 16
  *
  * Options for cnn3d_session_new(). All zeros is the default.
  */
@@ -46,6 +70,10 @@ typedef struct {
   Cnn3dBackend backend;
   int threads;
   gboolean direct_stem;
+  const char *device;
+  Cnn3dPrecision precision;
+  gboolean allow_tf32;
+  int batch;
 } Cnn3dSessionOptions;
 
 #define CNN3D_TYPE_SESSION (cnn3d_session_get_type ())
@@ -117,7 +145,8 @@ typedef struct {
  * @clip: as of cnn3d_session_run(), of one clip
  * @layers: (out caller-allocates) (array length=max): the layers in order of execution
  * @max: room in @layers
- * @peak: (out) (optional): multiply-adds per second that the session's threads reach at most, measured
+ * @peak: (out) (optional): multiply-adds per second that the session's threads reach at most, measured;
+ *   0 where that is not measured
  *
  * Runs one clip and tells how long each layer took. Names belong to the session.
  *
@@ -125,6 +154,38 @@ typedef struct {
  */
 CNN3D_API int cnn3d_session_profile (Cnn3dSession *session, const float *clip, Cnn3dLayer *layers,
     int max, double *peak);
+
+/**
+ * Cnn3dLayerCheck:
+ * @name: (nullable): the published module's name
+ * @kind: as of #Cnn3dLayer
+ * @error: the largest difference from the reference backend's values, in units of their largest; not finite
+ *   if the layer's values are not
+ * @tolerance: what @error may be in this precision
+ *
+ * How exact one layer is.
+ */
+typedef struct {
+  const char *name;
+  char kind[40];
+  double error;
+  double tolerance;
+} Cnn3dLayerCheck;
+
+/**
+ * cnn3d_session_check_layers:
+ * @clip: as of cnn3d_session_run(), of one clip
+ * @checks: (out caller-allocates) (array length=max): the layers in order of execution
+ * @max: room in @checks
+ *
+ * Runs one clip layer by layer and compares each layer's output with the reference backend's. Takes seconds.
+ * Names belong to the session.
+ *
+ * Returns: the number of layers, which may be above @max; 0 if the backend cannot be looked into; -1 with
+ *   %CNN3D_ERROR_BACKEND if it fails
+ */
+CNN3D_API int cnn3d_session_check_layers (Cnn3dSession *session, const float *clip,
+    Cnn3dLayerCheck *checks, int max, GError **error);
 
 /**
  * cnn3d_session_get_model:
@@ -144,19 +205,39 @@ CNN3D_API Cnn3dBackend cnn3d_session_get_backend (Cnn3dSession *session);
  * cnn3d_session_describe:
  *
  * Returns: (transfer none): the backend for people, such as
- *   "cpu (avx512), 2 threads"
+ *   "cpu (avx512), 2 threads"; valid as long as the session
  */
 CNN3D_API const char *cnn3d_session_describe (Cnn3dSession *session);
 
 /**
+ * cnn3d_session_get_fallback:
+ *
+ * A session with %CNN3D_BACKEND_AUTO runs on the CPU if the GPU cannot be used, and goes on there, with
+ * the clip at hand, if the GPU fails later. This tells why; it is worth one warning.
+ *
+ * Returns: (transfer none) (nullable): why not the GPU, or %NULL if there is none or if it is in use
+ */
+CNN3D_API const char *cnn3d_session_get_fallback (Cnn3dSession *session);
+
+/**
  * cnn3d_backend_from_name:
- * @name: "auto", "cpu" or "reference"
+ * @name: "auto", "cpu", "reference" or "cudnn"
  * @backend: (out): set only on success
  *
  * Returns: %TRUE on success, else %FALSE with %CNN3D_ERROR_BACKEND
  */
 CNN3D_API gboolean cnn3d_backend_from_name (const char *name, Cnn3dBackend *backend, GError **error);
 CNN3D_API const char *cnn3d_backend_get_name (Cnn3dBackend backend);
+
+/**
+ * cnn3d_precision_from_name:
+ * @name: "auto", "fp32" or "fp16"
+ * @precision: (out): set only on success
+ *
+ * Returns: %TRUE on success, else %FALSE with %CNN3D_ERROR_BACKEND
+ */
+CNN3D_API gboolean cnn3d_precision_from_name (const char *name, Cnn3dPrecision *precision,
+    GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Cnn3dSession, cnn3d_session_unref)
 

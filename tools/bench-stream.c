@@ -90,8 +90,9 @@ static gboolean
 open_run (Run *r, const Bench *bench, Cnn3dModel *model, int threads, GError **error)
 {
   const Cnn3dConfig *config = cnn3d_model_get_config (model);
-  Cnn3dSessionOptions options = { .backend = bench->backend, .threads = threads };
+  Cnn3dSessionOptions options = bench->session;
 
+  options.threads = threads;
   r->plain = cnn3d_session_new (model, &options, error);
   options.direct_stem = TRUE;
   r->direct = r->plain != NULL ? cnn3d_session_new (model, &options, error) : NULL;

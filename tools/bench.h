@@ -9,7 +9,7 @@ G_BEGIN_DECLS
 
 typedef struct {
   int runs, batch;
-  Cnn3dBackend backend;
+  Cnn3dSessionOptions session; /* threads and batch aside */
   JsonBuilder *json; /* or NULL */
   gboolean layers;
   int stride; /* of --stream, else 0 */

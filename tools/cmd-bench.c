@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tools/bench.h"
+#include "tools/session-options.h"
 
 /* The networks of the paper's Table 8. */
 static const Cnn3dConfig table8[] = {
@@ -43,7 +44,7 @@ static gboolean
 bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
 {
   const Cnn3dConfig *config = cnn3d_model_get_config (model);
-  Cnn3dSessionOptions options = { .backend = bench->backend, .threads = threads };
+  Cnn3dSessionOptions options = bench->session;
   gsize n = (gsize) bench->batch * 3 * config->frames * config->size * config->size;
   g_autofree guint8 *rgb = g_malloc (n);
   g_autofree float *logits = g_new (float, bench->batch * config->classes);
@@ -54,6 +55,8 @@ bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
   gint64 begin = g_get_monotonic_time ();
   double setup, median, low, high;
 
+  options.threads = threads;
+  options.batch = bench->batch;
   session = cnn3d_session_new (model, &options, error);
   if (session == NULL || !cnn3d_config_get_complexity (config, &c, error))
     return FALSE;
@@ -138,19 +141,24 @@ print_layers (const Cnn3dLayer *layers, int n, double peak)
 {
   double total = sum_seconds (layers, n);
 
-  printf ("%-26s %-28s %8s %7s %9s %7s\n", "layer", "kind", "us", "% time", "GFLOP/s", "% peak");
-  for (int i = 0; i < n; i++)
-    printf ("%-26s %-28s %8.1f %7.1f %9.1f %7.1f\n", layers[i].name ? layers[i].name : "",
+  printf ("%-26s %-28s %8s %7s %9s%s\n", "layer", "kind", "us", "% time", "GFLOP/s",
+      peak > 0 ? "  % peak" : "");
+  for (int i = 0; i < n; i++) {
+    printf ("%-26s %-28s %8.1f %7.1f %9.1f", layers[i].name ? layers[i].name : "",
         layers[i].kind, 1e6 * layers[i].seconds, 100 * layers[i].seconds / total,
-        2e-9 * (double) layers[i].macs / layers[i].seconds,
-        100 * (double) layers[i].macs / layers[i].seconds / peak);
+        2e-9 * (double) layers[i].macs / layers[i].seconds);
+    if (peak > 0)
+      printf (" %7.1f", 100 * (double) layers[i].macs / layers[i].seconds / peak);
+    putchar ('\n');
+  }
   printf ("%-26s %-28s %8.1f\n\n", "", "all", 1e6 * total);
 }
 
 static void
 json_layers (JsonBuilder *b, const Cnn3dLayer *layers, int n, double peak)
 {
-  tool_json_double (b, "peak_gflops", 2e-9 * peak);
+  if (peak > 0)
+    tool_json_double (b, "peak_gflops", 2e-9 * peak);
   tool_json_double (b, "total_ms", 1e3 * sum_seconds (layers, n));
   json_builder_set_member_name (b, "layers");
   json_builder_begin_array (b);
@@ -169,15 +177,18 @@ json_layers (JsonBuilder *b, const Cnn3dLayer *layers, int n, double peak)
 static gboolean
 bench_layers (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
 {
-  Cnn3dSessionOptions options = { .backend = bench->backend, .threads = threads };
-  g_autoptr (Cnn3dSession) session = cnn3d_session_new (model, &options, error);
+  Cnn3dSessionOptions options = bench->session;
+  g_autoptr (Cnn3dSession) session = NULL;
   g_autofree char *network = cnn3d_config_describe (cnn3d_model_get_config (model));
   Cnn3dLayer layers[MAX_LAYERS];
   double peak;
   int n;
 
+  options.threads = threads;
+  session = cnn3d_session_new (model, &options, error);
   if (session == NULL)
     return FALSE;
+  tool_session_warn (session);
   n = profile (bench, session, layers, &peak);
   if (n == 0) {
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "the backend %s does not profile its layers",
@@ -192,7 +203,10 @@ bench_layers (const Bench *bench, Cnn3dModel *model, int threads, GError **error
     json_layers (bench->json, layers, n, peak);
     json_builder_end_object (bench->json);
   } else {
-    printf ("%s, %s, peak %.0f GFLOP/s\n", network, cnn3d_session_describe (session), 2e-9 * peak);
+    printf ("%s, %s", network, cnn3d_session_describe (session));
+    if (peak > 0)
+      printf (", peak %.0f GFLOP/s", 2e-9 * peak);
+    putchar ('\n');
     print_layers (layers, n, peak);
     fflush (stdout);
   }
@@ -222,7 +236,8 @@ bench_config (const Bench *bench, const Cnn3dConfig *config, const int *threads,
 int
 cmd_bench (int argc, char **argv)
 {
-  g_autofree char *arch = NULL, *threads_text = NULL, *backend = NULL;
+  g_autofree char *arch = NULL, *threads_text = NULL;
+  g_auto (ToolSession) where = { 0 };
   g_autofree int *threads = NULL;
   gboolean all = FALSE, json = FALSE, ok = TRUE;
   Cnn3dConfig config = { 0 };
@@ -236,7 +251,7 @@ cmd_bench (int argc, char **argv)
     { "threads", 't', 0, G_OPTION_ARG_STRING, &threads_text, "Numbers of threads, such as 1,2 (1)", "N,..." },
     { "batch", 'n', 0, G_OPTION_ARG_INT, &bench.batch, "Clips in a run (1)", "N" },
     { "runs", 'r', 0, G_OPTION_ARG_INT, &bench.runs, "Runs to take the median of (30)", "N" },
-    { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto, cpu or reference (auto)", "BACKEND" },
+    TOOL_SESSION_ENTRIES (where),
     { "layers", 'l', 0, G_OPTION_ARG_NONE, &bench.layers,
         "Print the time of each layer, and its share of the measured FMA peak", NULL },
     { "stream", 's', 0, G_OPTION_ARG_INT, &bench.stride,
@@ -277,7 +292,7 @@ cmd_bench (int argc, char **argv)
     tool_complain ("%s", error->message);
     return EXIT_USAGE;
   }
-  if (backend != NULL && !cnn3d_backend_from_name (backend, &bench.backend, &error))
+  if (!tool_session_options (&where, &bench.session, &error))
     return tool_fail (error);
 
   if (json) {

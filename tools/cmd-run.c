@@ -2,12 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/tool.h"
+#include "tools/session-options.h"
 
 int
 cmd_run (int argc, char **argv)
 {
-  g_autofree char *input = NULL, *format = NULL, *backend = NULL;
+  g_autofree char *input = NULL, *format = NULL;
+  g_auto (ToolSession) where = { 0 };
   Cnn3dSessionOptions o = { 0 };
   gboolean json = FALSE;
   const GOptionEntry entries[] = {
@@ -15,7 +16,7 @@ cmd_run (int argc, char **argv)
     { "input-format", 'f', 0, G_OPTION_ARG_STRING, &format,
         "f32-cthw: normalised planes of little-endian floats (the default); u8-thwc: RGB bytes, a frame"
         " after the other", "FORMAT" },
-    { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto, cpu or reference (auto)", "BACKEND" },
+    TOOL_SESSION_ENTRIES (where),
     { "threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "Threads (0: one for each CPU)", "N" },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print {\"logits\": [...]}", NULL },
     { NULL },
@@ -42,7 +43,7 @@ cmd_run (int argc, char **argv)
     return EXIT_USAGE;
   }
   bytes = g_strcmp0 (format, "u8-thwc") == 0;
-  if (backend != NULL && !cnn3d_backend_from_name (backend, &o.backend, &error))
+  if (!tool_session_options (&where, &o, &error))
     return tool_fail (error);
   model = tool_load (argv[1], NULL, &error);
   if (model == NULL || (session = cnn3d_session_new (model, &o, &error)) == NULL
@@ -61,6 +62,7 @@ cmd_run (int argc, char **argv)
   if (!(bytes ? cnn3d_session_run_rgb (session, (const guint8 *) data, 1, logits, &error)
           : cnn3d_session_run (session, (const float *) (gpointer) data, 1, logits, &error)))
     return tool_fail (error);
+  tool_session_warn (session);
 
   printf (json ? "{\"logits\": [" : "");
   for (int c = 0; c < config->classes; c++) {

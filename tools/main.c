@@ -17,6 +17,8 @@ static const Command commands[] = {
   { "export", "write a model as ONNX", cmd_export },
   { "bench", "measure how long models take", cmd_bench },
   { "train", "train a network", cmd_train },
+  { "devices", "list the GPUs that the cudnn backend may run on", cmd_devices },
+  { "selftest", "compare a backend with the CPU, layer by layer", cmd_selftest },
 };
 
 static void

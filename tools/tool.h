@@ -28,6 +28,8 @@ int cmd_synth (int argc, char **argv);
 int cmd_export (int argc, char **argv);
 int cmd_bench (int argc, char **argv);
 int cmd_train (int argc, char **argv);
+int cmd_devices (int argc, char **argv);
+int cmd_selftest (int argc, char **argv);
 
 /* Prints "3dcnn: ..." to stderr. */
 void tool_complain (const char *format, ...) G_GNUC_PRINTF (1, 2);

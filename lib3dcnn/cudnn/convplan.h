@@ -34,6 +34,7 @@ typedef struct {
   gboolean runtime_compiled;
   gint64 workspace;
   int index; /* among what the heuristics proposed */
+  gboolean fused; /* with all that follows; kept by the caller */
 } Cnn3dConvPlan;
 
 /* For each clip; what needs more is hardly faster, and memory is shared with others. */

@@ -94,6 +94,9 @@ check_driver (const Cnn3dCuda *cuda, gboolean *absent, GError **error)
     return fail (error, "the driver finds no NVIDIA GPU (is it hidden by CUDA_VISIBLE_DEVICES or by"
         " a container that was started without --gpus?)");
   }
+  if (result == CUDA_ERROR_STUB_LIBRARY)
+    return fail (error, "libcuda.so.1 is the stub of a CUDA toolkit, not the NVIDIA driver's: take the"
+        " folder of stubs out of LD_LIBRARY_PATH");
   if (result != CUDA_SUCCESS)
     return fail (error, "the NVIDIA driver does not start (cuInit: error %d): see nvidia-smi and"
         " the kernel's log; after an update of the driver, restart the machine", (int) result);
@@ -108,7 +111,10 @@ check_runtime (const Cnn3dCuda *cuda, gboolean *absent, GError **error)
   int version = 0, driver = 0, count = 0;
   cudaError_t code;
 
-  if (cuda->cudaRuntimeGetVersion (&version) != cudaSuccess || version < CNN3D_CUDART_VERSION)
+  if (cuda->cudaRuntimeGetVersion (&version) != cudaSuccess)
+    return fail (error, "libcudart does not tell its version; needed is %s: %s",
+        libraries[RUNTIME].what, libraries[RUNTIME].next_step);
+  if (version < CNN3D_CUDART_VERSION)
     return fail (error, "libcudart is version %d.%d, too old; needed is %s: %s", version / 1000,
         version % 1000 / 10, libraries[RUNTIME].what, libraries[RUNTIME].next_step);
   code = cuda->cudaGetDeviceCount (&count);
@@ -141,9 +147,21 @@ check_cudnn (const Cnn3dCuda *cuda, GError **error)
   return TRUE;
 }
 
-gboolean
-cnn3d_cuda_load_from (const Cnn3dCudaSystem *system, Cnn3dCuda *cuda, gboolean *absent,
-    GError **error)
+/*
+ * cuDNN opens and closes NVRTC each time that it is asked for plans, although none that we take needs it.
+ * As long as somebody keeps it open, that takes no time. It may be missing.
+ */
+static void
+keep_nvrtc (const Loading *loading)
+{
+  const char *version = strrchr (loading->names[RUNTIME], '.');
+  g_autofree char *name = g_strconcat ("libnvrtc.so", version, NULL);
+
+  loading->system->open (name);
+}
+
+static gboolean
+load (const Cnn3dCudaSystem *system, Cnn3dCuda *cuda, gboolean *absent, GError **error)
 {
   Loading loading = { .system = system };
 
@@ -152,10 +170,13 @@ cnn3d_cuda_load_from (const Cnn3dCudaSystem *system, Cnn3dCuda *cuda, gboolean *
     *absent = TRUE;
     return FALSE;
   }
-  return find_symbols (&loading, DRIVER, cuda, error) && check_driver (cuda, absent, error)
-      && open_library (&loading, RUNTIME, error) && find_symbols (&loading, RUNTIME, cuda, error)
-      && check_runtime (cuda, absent, error) && open_library (&loading, CUDNN, error)
-      && find_symbols (&loading, CUDNN, cuda, error) && check_cudnn (cuda, error);
+  if (!find_symbols (&loading, DRIVER, cuda, error) || !check_driver (cuda, absent, error)
+      || !open_library (&loading, RUNTIME, error) || !find_symbols (&loading, RUNTIME, cuda, error)
+      || !check_runtime (cuda, absent, error) || !open_library (&loading, CUDNN, error)
+      || !find_symbols (&loading, CUDNN, cuda, error) || !check_cudnn (cuda, error))
+    return FALSE;
+  keep_nvrtc (&loading);
+  return TRUE;
 }
 
 static void *
@@ -164,21 +185,21 @@ open_shared (const char *name)
   return dlopen (name, RTLD_NOW | RTLD_LOCAL);
 }
 
+static const Cnn3dCudaSystem real_system = { open_shared, dlsym };
 static GMutex lock;
+static const Cnn3dCudaSystem *current_system = &real_system;
 static const Cnn3dCuda *loaded;
 
 const Cnn3dCuda *
 cnn3d_cuda_load (gboolean *absent, GError **error)
 {
-  static const Cnn3dCudaSystem system = { open_shared, dlsym };
   static Cnn3dCuda table;
   gboolean ignored;
   const Cnn3dCuda *result;
 
   g_mutex_lock (&lock);
   /* A failure is not kept: libraries may be installed while a program runs. */
-  if (loaded == NULL
-      && cnn3d_cuda_load_from (&system, &table, absent != NULL ? absent : &ignored, error))
+  if (loaded == NULL && load (current_system, &table, absent != NULL ? absent : &ignored, error))
     loaded = &table;
   result = loaded;
   g_mutex_unlock (&lock);
@@ -190,6 +211,15 @@ cnn3d_cuda_replace (const Cnn3dCuda *cuda)
 {
   g_mutex_lock (&lock);
   loaded = cuda;
+  g_mutex_unlock (&lock);
+}
+
+void
+cnn3d_cuda_replace_system (const Cnn3dCudaSystem *system)
+{
+  g_mutex_lock (&lock);
+  loaded = NULL;
+  current_system = system != NULL ? system : &real_system;
   g_mutex_unlock (&lock);
 }
 

@@ -22,7 +22,7 @@ typedef struct {
 #undef PLAIN
 } Cnn3dCuda;
 
-/* What stands between the loader and the system, for tests: dlopen, dlsym and dlerror. */
+/* What stands between the loader and the system, for tests: dlopen and dlsym. */
 typedef struct {
   void *(*open) (const char *name);
   void *(*symbol) (void *library, const char *name);
@@ -41,12 +41,10 @@ typedef struct {
  */
 const Cnn3dCuda *cnn3d_cuda_load (gboolean *absent, GError **error);
 
-/* The same from another system and with no memory; for tests of each way to fail. */
-gboolean cnn3d_cuda_load_from (const Cnn3dCudaSystem *system, Cnn3dCuda *cuda, gboolean *absent,
-    GError **error);
-
 /* For tests: takes this table instead of loading one; NULL to load again. */
 void cnn3d_cuda_replace (const Cnn3dCuda *cuda);
+/* For tests of each way to fail: loads from another system; NULL for the real one. */
+void cnn3d_cuda_replace_system (const Cnn3dCudaSystem *system);
 
 /* Sets error to "WHAT: CUDA's reason"; returns FALSE. */
 gboolean cnn3d_cuda_fail (const Cnn3dCuda *cuda, const char *what, cudaError_t code, GError **error);

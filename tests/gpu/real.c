@@ -8,16 +8,16 @@ const char *const real_devices[] = { "t4", "a100", "rtx3090", "rtx4090", "h100",
 const int real_capabilities[] = { 75, 80, 86, 89, 90, 100, 120 };
 
 static void *
-open_cudnn (void)
+open_library (const char *name)
 {
   const char *folder = g_getenv ("CNN3D_TEST_CUDA_LIB");
   void *library = NULL;
 
   if (folder != NULL && folder[0] != '\0') {
-    g_autofree char *path = g_build_filename (folder, "libcudnn.so.9", NULL);
+    g_autofree char *path = g_build_filename (folder, name, NULL);
     library = dlopen (path, RTLD_NOW | RTLD_LOCAL);
   }
-  return library != NULL ? library : dlopen ("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
+  return library != NULL ? library : dlopen (name, RTLD_NOW | RTLD_LOCAL);
 }
 
 gboolean
@@ -25,8 +25,11 @@ real_cudnn_load (Cnn3dCuda *cuda)
 {
   static void *library;
 
-  if (library == NULL)
-    library = open_cudnn ();
+  if (library == NULL) {
+    library = open_library ("libcudnn.so.9");
+    /* As the loader does: cuDNN would open and close it for each plan. */
+    open_library ("libnvrtc.so.13");
+  }
   if (library == NULL) {
     g_test_skip ("libcudnn.so.9 is not installed; tools/setup-cuda.sh installs it");
     return FALSE;

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lib3dcnn/cudnn/engine.h"
+
+#include "lib3dcnn/cudnn/fatbin.h"
+
+/* Clips that run together unless the options say otherwise. */
+#define DEFAULT_BATCH 8
+
+static void
+destroy (gpointer data)
+{
+  Cnn3dGpuEngine *engine = data;
+  const Cnn3dCuda *cuda = engine->cuda;
+
+  /* Nothing may be in use any more; whether this works does not matter, as all is freed anyway. */
+  if (engine->device != NULL)
+    cuda->cudaSetDevice (engine->device->index);
+  if (engine->upload != NULL)
+    cuda->cudaStreamSynchronize (engine->upload);
+  if (engine->stream != NULL)
+    cuda->cudaStreamSynchronize (engine->stream);
+  cnn3d_gpu_stopwatch_clear (engine);
+  for (int i = 0; i < engine->n_programs; i++)
+    cnn3d_gpu_program_clear (engine, &engine->programs[i]);
+  for (int i = 0; i < CNN3D_GPU_SLOTS; i++) {
+    Cnn3dGpuSlot *slot = &engine->slots[i];
+
+    if (slot->uploaded != NULL)
+      cuda->cudaEventDestroy (slot->uploaded);
+    if (slot->done != NULL)
+      cuda->cudaEventDestroy (slot->done);
+    if (slot->host != NULL)
+      cuda->cudaFreeHost (slot->host);
+    if (slot->device != NULL)
+      cuda->cudaFree (slot->device);
+  }
+  if (engine->logits != NULL)
+    cuda->cudaFreeHost (engine->logits);
+  if (engine->workspace != NULL)
+    cuda->cudaFree (engine->workspace);
+  if (engine->arena != NULL)
+    cuda->cudaFree (engine->arena);
+  if (engine->param_memory != NULL)
+    cuda->cudaFree (engine->param_memory);
+  if (engine->library != NULL)
+    cuda->cudaLibraryUnload (engine->library);
+  if (engine->properties != NULL)
+    cuda->cudnnBackendDestroyDescriptor (engine->properties);
+  if (engine->handle != NULL)
+    cuda->cudnnDestroy (engine->handle);
+  if (engine->upload != NULL)
+    cuda->cudaStreamDestroy (engine->upload);
+  if (engine->stream != NULL)
+    cuda->cudaStreamDestroy (engine->stream);
+  cnn3d_plan_cache_free (engine->cache);
+  cnn3d_gpu_plan_free (engine->plan);
+  cnn3d_device_free (engine->device);
+  g_free (engine->params);
+  g_free (engine->eager);
+  g_free (engine);
+}
+
+static gboolean
+load_kernels (Cnn3dGpuEngine *engine, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+
+  if (cnn3d_fatbin_size == 0) {
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
+        "lib3dcnn was built without its CUDA kernels, as there was no nvcc: see doc/gpu.md");
+    return FALSE;
+  }
+  CNN3D_CUDA_TRY ("loading lib3dcnn's CUDA kernels", cudaLibraryLoadData, &engine->library,
+      cnn3d_fatbin, NULL, NULL, 0, NULL, NULL, 0);
+  for (int i = 0; i < CNN3D_N_CUDA_KERNELS; i++)
+    CNN3D_CUDA_TRY (cnn3d_cuda_kernel_name (i, engine->half), cudaLibraryGetKernel,
+        &engine->kernels[i], engine->library, cnn3d_cuda_kernel_name (i, engine->half));
+  return TRUE;
+}
+
+static gboolean
+open_device (Cnn3dGpuEngine *engine, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+
+  CNN3D_CUDA_TRY ("starting CUDA on the GPU", cudaSetDevice, engine->device->index);
+  CNN3D_CUDA_TRY ("starting CUDA on the GPU", cudaStreamCreateWithFlags, &engine->stream,
+      cudaStreamNonBlocking);
+  CNN3D_CUDA_TRY ("starting CUDA on the GPU", cudaStreamCreateWithFlags, &engine->upload,
+      cudaStreamNonBlocking);
+  CNN3D_CUDNN_TRY ("starting cuDNN (cudnnCreate)", cudnnCreate, &engine->handle);
+  CNN3D_CUDNN_TRY ("starting cuDNN", cudnnSetStream, engine->handle, engine->stream);
+  return cnn3d_device_descriptor (cuda, engine->device->index, &engine->properties, error)
+      && load_kernels (engine, error);
+}
+
+static gboolean
+allocate (Cnn3dGpuEngine *engine, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+  gsize clip = cnn3d_gpu_clip_positions (engine) * 3 * sizeof (float) * (gsize) engine->batch;
+
+  /* The larger batch needs the larger arena. */
+  engine->arena_bytes = cnn3d_gpu_plan_place (engine->plan, engine->batch, engine->size);
+  CNN3D_CUDA_TRY ("memory for activations on the GPU", cudaMalloc, (void **) &engine->arena,
+      engine->arena_bytes);
+  CNN3D_CUDA_TRY ("memory for logits", cudaHostAlloc, (void **) &engine->logits,
+      (gsize) CNN3D_MAX_GROUP * (gsize) cnn3d_gpu_logit_lanes (engine) * engine->size, cudaHostAllocDefault);
+  for (int i = 0; i < CNN3D_GPU_SLOTS; i++) {
+    Cnn3dGpuSlot *slot = &engine->slots[i];
+
+    CNN3D_CUDA_TRY ("memory for clips", cudaHostAlloc, (void **) &slot->host, clip, cudaHostAllocDefault);
+    CNN3D_CUDA_TRY ("memory for clips on the GPU", cudaMalloc, (void **) &slot->device, clip);
+    CNN3D_CUDA_TRY ("events", cudaEventCreateWithFlags, &slot->uploaded, cudaEventDisableTiming);
+    CNN3D_CUDA_TRY ("events", cudaEventCreateWithFlags, &slot->done, cudaEventDisableTiming);
+  }
+  return TRUE;
+}
+
+/* Runs each program once, on a clip of zeros, which loads all kernels; then records it. */
+static gboolean
+warm_up (Cnn3dGpuEngine *engine, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+
+  for (int i = 0; i < engine->n_programs; i++) {
+    CNN3D_CUDA_TRY ("clearing memory on the GPU", cudaMemsetAsync, engine->arena, 0,
+        engine->arena_bytes, engine->stream);
+    if (!cnn3d_gpu_launch_steps (engine, &engine->programs[i], error))
+      return FALSE;
+    CNN3D_CUDA_TRY ("a first run on the GPU", cudaStreamSynchronize, engine->stream);
+    cnn3d_gpu_capture (engine, &engine->programs[i]);
+  }
+  return TRUE;
+}
+
+static gboolean
+build (Cnn3dGpuEngine *engine, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+  int batches[2] = { 1, engine->batch };
+
+  if (!open_device (engine, error) || !cnn3d_gpu_upload_params (engine, error) || !allocate (engine, error))
+    return FALSE;
+  /* Plans are timed with the real buffers, whose content does not matter but should be finite. */
+  CNN3D_CUDA_TRY ("clearing memory on the GPU", cudaMemsetAsync, engine->arena, 0,
+      engine->arena_bytes, engine->stream);
+  for (int i = 0; i < (engine->batch > 1 ? 2 : 1); i++) {
+    engine->n_programs = i + 1;
+    if (!cnn3d_gpu_program_init (engine, &engine->programs[i], batches[i], error))
+      return FALSE;
+  }
+  cnn3d_gpu_stopwatch_clear (engine);
+  if (engine->workspace_bytes > 0)
+    CNN3D_CUDA_TRY ("workspace on the GPU", cudaMalloc, (void **) &engine->workspace,
+        engine->workspace_bytes);
+  for (int i = 0; i < engine->n_programs; i++)
+    if (!cnn3d_gpu_program_bind (engine, &engine->programs[i], error))
+      return FALSE;
+  return warm_up (engine, error);
+}
+
+static gpointer
+create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
+{
+  const Cnn3dCuda *cuda = cnn3d_cuda_load (NULL, error);
+  g_autofree char *versions = NULL, *identity = NULL;
+  Cnn3dGpuEngine *engine;
+
+  if (cuda == NULL)
+    return NULL;
+  engine = g_new0 (Cnn3dGpuEngine, 1);
+  engine->cuda = cuda;
+  engine->model = model;
+  engine->device = cnn3d_cuda_find_device (cuda, options->device, error);
+  if (engine->device == NULL) {
+    destroy (engine);
+    return NULL;
+  }
+  engine->half = options->precision != CNN3D_PRECISION_FP32;
+  engine->allow_tf32 = options->allow_tf32;
+  engine->size = engine->half ? 2 : 4;
+  engine->batch = options->batch > 0 ? MIN (options->batch, CNN3D_MAX_GROUP) : DEFAULT_BATCH;
+  engine->plan = cnn3d_gpu_plan_new (model->graph);
+  versions = cnn3d_cuda_versions (cuda);
+  identity = g_strdup_printf ("%s, capability %d.%d, %s", engine->device->name,
+      engine->device->major, engine->device->minor, versions);
+  engine->cache = cnn3d_plan_cache_new (identity);
+  if (!build (engine, error)) {
+    destroy (engine);
+    return NULL;
+  }
+  return engine;
+}
+
+static char *
+describe (gpointer data)
+{
+  const Cnn3dGpuEngine *engine = data;
+
+  return g_strdup_printf ("cudnn (device %d, %s, %s%s)", engine->device->index, engine->device->name,
+      engine->half ? "fp16" : engine->allow_tf32 ? "fp32 with TF32" : "fp32",
+      engine->eager != NULL ? ", without CUDA graphs" : "");
+}
+
+gboolean
+cnn3d_cudnn_absent (void)
+{
+  gboolean absent = FALSE;
+
+  return cnn3d_cuda_load (&absent, NULL) == NULL && absent;
+}
+
+const Cnn3dBackendClass cnn3d_cudnn_backend = {
+  .create = create,
+  .run = cnn3d_gpu_run,
+  .destroy = destroy,
+  .describe = describe,
+  .profile = cnn3d_gpu_profile,
+  .check = cnn3d_gpu_check,
+};

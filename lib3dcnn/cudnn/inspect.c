@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Layer by layer: how long each takes, and how exact it is. */
+
+#include "lib3dcnn/cudnn/engine.h"
+
+#include <math.h>
+
+#include "lib3dcnn/cudnn/half.h"
+#include "lib3dcnn/reference.h"
+
+/* Of the largest value of a layer. */
+#define TOLERANCE_HALF 2e-2
+#define TOLERANCE_TF32 5e-3
+#define TOLERANCE_FLOAT 1e-4
+
+static const char *
+kind_of (const Cnn3dGpuEngine *engine, const Cnn3dGpuStep *step)
+{
+  switch (step->kind) {
+    case CNN3D_GPU_CONV:
+      if (step->x == 0)
+        return "stem";
+      if (cnn3d_extent_count (step->kernel) > 1)
+        return "conv";
+      return cnn3d_graph_node (engine->model->graph, step->parts[0].node)->op == CNN3D_OP_LINEAR
+          ? "linear" : "pointwise";
+    case CNN3D_GPU_DEPTHWISE:
+      return "depthwise";
+    case CNN3D_GPU_MAXPOOL:
+      return "maxpool";
+    case CNN3D_GPU_COPY:
+      return "copy";
+    default:
+      return "avgpool";
+  }
+}
+
+/* A step has several modules if it stands for several convolutions; the last one names it. */
+static const char *
+name_of (const Cnn3dGpuEngine *engine, const Cnn3dGpuStep *step)
+{
+  const char *name = step->module;
+
+  return name != NULL ? name : cnn3d_graph_node (engine->model->graph, step->value)->module;
+}
+
+static gboolean
+time_steps (Cnn3dGpuEngine *engine, const float *clip, cudaEvent_t *events, guint n, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+  Cnn3dGpuProgram *program = &engine->programs[0];
+  Cnn3dClip input = { .planes = clip };
+
+  CNN3D_CUDA_TRY ("using the GPU", cudaSetDevice, engine->device->index);
+  for (guint i = 0; i <= n; i++)
+    CNN3D_CUDA_TRY ("events", cudaEventCreateWithFlags, &events[i], cudaEventDefault);
+  if (!cnn3d_gpu_load_clips (engine, program, &engine->slots[0], &input, 1, error))
+    return FALSE;
+  for (guint i = 0; i < n; i++) {
+    CNN3D_CUDA_TRY ("events", cudaEventRecord, events[i], engine->stream);
+    if (!cnn3d_gpu_launch_step (engine, program, i, error))
+      return FALSE;
+  }
+  CNN3D_CUDA_TRY ("events", cudaEventRecord, events[n], engine->stream);
+  CNN3D_CUDA_TRY ("events", cudaStreamSynchronize, engine->stream);
+  return TRUE;
+}
+
+int
+cnn3d_gpu_profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max, double *peak)
+{
+  Cnn3dGpuEngine *engine = data;
+  const Cnn3dCuda *cuda = engine->cuda;
+  guint n = engine->plan->steps->len;
+  g_autofree cudaEvent_t *events = g_new0 (cudaEvent_t, n + 1);
+  gboolean ok = time_steps (engine, clip, events, n, NULL);
+
+  for (guint i = 0; ok && i < n && (int) i < max; i++) {
+    const Cnn3dGpuStep *step = cnn3d_gpu_plan_step (engine->plan, (int) i);
+    float ms = 0;
+
+    ok = cuda->cudaEventElapsedTime (&ms, events[i], events[i + 1]) == cudaSuccess;
+    layers[i] = (Cnn3dLayer){ .name = name_of (engine, step), .macs = step->macs,
+      .seconds = (double) ms * 1e-3 };
+    g_strlcpy (layers[i].kind, kind_of (engine, step), sizeof layers[i].kind);
+  }
+  for (guint i = 0; i <= n; i++)
+    if (events[i] != NULL)
+      cuda->cudaEventDestroy (events[i]);
+  if (peak != NULL)
+    *peak = 0;
+  return ok ? (int) n : 0;
+}
+
+/* Compares what a step has stored, as it lies in host, with the graph's value. */
+static double
+compare (const Cnn3dGpuEngine *engine, const Cnn3dGpuStep *step, const void *host,
+    const double *expected)
+{
+  const Cnn3dNode *node = cnn3d_graph_node (engine->model->graph, step->value);
+  const Cnn3dGpuBuffer *y = cnn3d_gpu_plan_buffer (engine->plan, step->y);
+  gint64 positions = cnn3d_extent_count (node->shape.e);
+  double worst = 0, largest = 0;
+
+  for (int c = 0; c < node->shape.c; c++)
+    for (gint64 i = 0; i < positions; i++) {
+      gint64 at = i * y->lanes + step->lanes[c];
+      double v = engine->half ? cnn3d_half_to_float (((const guint16 *) host)[at])
+                              : ((const float *) host)[at];
+      double e = expected[c * positions + i];
+
+      if (y->clamp)
+        v = MIN (v, 6);
+      if (!isfinite (v))
+        return INFINITY;
+      worst = MAX (worst, fabs (v - e));
+      largest = MAX (largest, fabs (e));
+    }
+  return largest > 0 ? worst / largest : worst > 0 ? INFINITY : 0;
+}
+
+static gboolean
+check_steps (Cnn3dGpuEngine *engine, const float *clip, guint8 *host, double **expected,
+    Cnn3dLayerCheck *checks, int max, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+  Cnn3dGpuProgram *program = &engine->programs[0];
+  Cnn3dClip input = { .planes = clip };
+
+  CNN3D_CUDA_TRY ("using the GPU", cudaSetDevice, engine->device->index);
+  if (!cnn3d_gpu_load_clips (engine, program, &engine->slots[0], &input, 1, error))
+    return FALSE;
+  for (guint i = 0; i < engine->plan->steps->len && (int) i < max; i++) {
+    const Cnn3dGpuStep *step = cnn3d_gpu_plan_step (engine->plan, (int) i);
+    const Cnn3dGpuBuffer *y = cnn3d_gpu_plan_buffer (engine->plan, step->y);
+    Cnn3dLayerCheck *check = &checks[i];
+
+    if (!cnn3d_gpu_launch_step (engine, program, i, error))
+      return FALSE;
+    CNN3D_CUDA_TRY ("copying a layer from the GPU", cudaMemcpyAsync, host, program->buffers[step->y],
+        (gsize) cnn3d_extent_count (y->extent) * (gsize) y->lanes * engine->size,
+        cudaMemcpyDeviceToHost, engine->stream);
+    CNN3D_CUDA_TRY ("waiting for the GPU", cudaStreamSynchronize, engine->stream);
+    *check = (Cnn3dLayerCheck){ .name = name_of (engine, step),
+      .error = compare (engine, step, host, expected[step->value]),
+      .tolerance = engine->half ? TOLERANCE_HALF : engine->allow_tf32 ? TOLERANCE_TF32 : TOLERANCE_FLOAT };
+    g_strlcpy (check->kind, kind_of (engine, step), sizeof check->kind);
+  }
+  return TRUE;
+}
+
+int
+cnn3d_gpu_check (gpointer data, const float *clip, Cnn3dLayerCheck *checks, int max, GError **error)
+{
+  Cnn3dGpuEngine *engine = data;
+  const Cnn3dCuda *cuda = engine->cuda;
+  double **expected;
+  void *host = NULL;
+  gsize bytes = 0;
+  cudaError_t code;
+  gboolean ok;
+
+  for (guint i = 0; i < engine->plan->buffers->len; i++) {
+    const Cnn3dGpuBuffer *b = cnn3d_gpu_plan_buffer (engine->plan, (int) i);
+    bytes = MAX (bytes, (gsize) cnn3d_extent_count (b->extent) * (gsize) b->lanes * engine->size);
+  }
+  code = cuda->cudaHostAlloc (&host, bytes, cudaHostAllocDefault);
+  if (code != cudaSuccess) {
+    cnn3d_cuda_fail (cuda, "memory for layers", code, error);
+    return -1;
+  }
+  expected = cnn3d_reference_compute (engine->model, clip);
+  ok = check_steps (engine, clip, host, expected, checks, max, error);
+  cnn3d_reference_free (engine->model, expected);
+  /* A copy may still be on its way if something has failed. */
+  cuda->cudaStreamSynchronize (engine->stream);
+  cuda->cudaFreeHost (host);
+  return ok ? (int) engine->plan->steps->len : -1;
+}

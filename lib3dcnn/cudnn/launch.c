@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lib3dcnn/cudnn/engine.h"
+
+gboolean
+cnn3d_gpu_launch_kernel (Cnn3dGpuEngine *engine, const Cnn3dGpuKernelLaunch *launch, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+  const Cnn3dLaunchShape *s = &launch->shape;
+  cudaLaunchConfig_t config = { .gridDim = { s->grid[0], s->grid[1], s->grid[2] },
+    .blockDim = { s->block[0], s->block[1], s->block[2] }, .dynamicSmemBytes = s->shared,
+    .stream = engine->stream };
+  Cnn3dGpuArgs args = launch->args;
+  void *arguments[1] = { &args };
+
+  CNN3D_CUDA_TRY (cnn3d_cuda_kernel_name (s->kernel, engine->half), cudaLaunchKernelExC, &config,
+      (const void *) engine->kernels[s->kernel], arguments);
+  return TRUE;
+}
+
+gboolean
+cnn3d_gpu_launch_step (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, guint i, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+  Cnn3dGpuLaunch *launch = &program->launches[i];
+
+  if (launch->pack != NULL)
+    CNN3D_CUDNN_TRY ("running a convolution", cudnnBackendExecute, engine->handle,
+        launch->conv.plan, launch->pack);
+  return !launch->kernel.used || cnn3d_gpu_launch_kernel (engine, &launch->kernel, error);
+}
+
+gboolean
+cnn3d_gpu_launch_steps (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, GError **error)
+{
+  for (guint i = 0; i < engine->plan->steps->len; i++)
+    if (!cnn3d_gpu_launch_step (engine, program, i, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+record (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, cudaGraph_t *graph, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+  gboolean launched;
+
+  /* Other threads may allocate meanwhile. */
+  CNN3D_CUDA_TRY ("cudaStreamBeginCapture", cudaStreamBeginCapture, engine->stream,
+      cudaStreamCaptureModeThreadLocal);
+  launched = cnn3d_gpu_launch_steps (engine, program, error);
+  /* Also after a failure: the stream must not stay in this state. */
+  if (!launched) {
+    cuda->cudaStreamEndCapture (engine->stream, graph);
+    return FALSE;
+  }
+  CNN3D_CUDA_TRY ("cudaStreamEndCapture", cudaStreamEndCapture, engine->stream, graph);
+  CNN3D_CUDA_TRY ("cudaGraphInstantiate", cudaGraphInstantiate, &program->graph, *graph, 0);
+  return TRUE;
+}
+
+void
+cnn3d_gpu_capture (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program)
+{
+  g_autoptr (GError) error = NULL;
+  cudaGraph_t graph = NULL;
+
+  if (!record (engine, program, &graph, &error)) {
+    program->graph = NULL;
+    g_free (engine->eager);
+    engine->eager = g_strdup (error->message);
+  }
+  if (graph != NULL)
+    engine->cuda->cudaGraphDestroy (graph);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lib3dcnn/cudnn/engine.h"
+#include "lib3dcnn/cudnn/half.h"
+
+gboolean
+cnn3d_gpu_load_clips (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, Cnn3dGpuSlot *slot,
+    const Cnn3dClip *clips, int n, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+  const Cnn3dCard *card = engine->model->card;
+  gsize positions = cnn3d_gpu_clip_positions (engine);
+  gboolean rgb = clips[0].rgb != NULL;
+  gsize bytes = positions * 3 * (rgb ? 1 : sizeof (float));
+  Cnn3dGpuKernelLaunch launch = { .used = TRUE };
+
+  if (slot->in_use)
+    CNN3D_CUDA_TRY ("waiting for the GPU", cudaEventSynchronize, slot->done);
+  slot->in_use = FALSE;
+  for (int i = 0; i < n; i++)
+    memcpy (slot->host + (gsize) i * bytes, rgb ? (const void *) clips[i].rgb : clips[i].planes, bytes);
+  memset (slot->host + (gsize) n * bytes, 0, (gsize) (program->batch - n) * bytes);
+  CNN3D_CUDA_TRY ("copying clips to the GPU", cudaMemcpyAsync, slot->device, slot->host,
+      (gsize) program->batch * bytes, cudaMemcpyHostToDevice, engine->upload);
+  CNN3D_CUDA_TRY ("copying clips to the GPU", cudaEventRecord, slot->uploaded, engine->upload);
+  CNN3D_CUDA_TRY ("copying clips to the GPU", cudaStreamWaitEvent, engine->stream, slot->uploaded, 0);
+
+  if (rgb) {
+    Cnn3dFramesArgs *a = &launch.args.frames;
+
+    *a = (Cnn3dFramesArgs){ .x = slot->device, .y = program->buffers[0],
+      .positions = program->batch * (gint64) positions, .pitch = 3 };
+    for (int k = 0; k < 3; k++) {
+      a->order[k] = card->channel_order == CNN3D_CHANNEL_ORDER_RGB ? k : 2 - k;
+      a->scale[k] = 1 / card->std[k];
+      a->shift[k] = -card->mean[k] / card->std[k];
+    }
+    launch.shape = cnn3d_shape_frames (a, engine->half);
+  } else {
+    Cnn3dPlanesArgs *a = &launch.args.planes;
+
+    *a = (Cnn3dPlanesArgs){ .x = (const float *) (gpointer) slot->device, .y = program->buffers[0],
+      .n = program->batch, .positions = (gint64) positions, .pitch = 3 };
+    launch.shape = cnn3d_shape_planes (a, engine->half);
+  }
+  if (!cnn3d_gpu_launch_kernel (engine, &launch, error))
+    return FALSE;
+  CNN3D_CUDA_TRY ("copying clips to the GPU", cudaEventRecord, slot->done, engine->stream);
+  slot->in_use = TRUE;
+  return TRUE;
+}
+
+static gboolean
+run_program (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, int first, int n, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+  gsize clip = (gsize) cnn3d_gpu_logit_lanes (engine) * engine->size;
+
+  if (program->graph != NULL)
+    CNN3D_CUDA_TRY ("running the network", cudaGraphLaunch, program->graph, engine->stream);
+  else if (!cnn3d_gpu_launch_steps (engine, program, error))
+    return FALSE;
+  CNN3D_CUDA_TRY ("copying logits from the GPU", cudaMemcpyAsync, engine->logits + (gsize) first * clip,
+      program->buffers[engine->plan->output], (gsize) n * clip, cudaMemcpyDeviceToHost, engine->stream);
+  return TRUE;
+}
+
+static void
+read_logits (Cnn3dGpuEngine *engine, int n, float *logits)
+{
+  int classes = engine->model->config.classes, lanes = cnn3d_gpu_logit_lanes (engine);
+  const guint16 *halfs = (const guint16 *) (gpointer) engine->logits;
+  const float *floats = (const float *) (gpointer) engine->logits;
+
+  for (int i = 0; i < n; i++)
+    for (int c = 0; c < classes; c++) {
+      gsize at = (gsize) i * (gsize) lanes + (gsize) engine->plan->output_lanes[c];
+
+      *logits++ = engine->half ? cnn3d_half_to_float (halfs[at]) : floats[at];
+    }
+}
+
+gboolean
+cnn3d_gpu_run (gpointer data, const Cnn3dClip *clips, int n, float *logits, GError **error)
+{
+  Cnn3dGpuEngine *engine = data;
+  const Cnn3dCuda *cuda = engine->cuda;
+  int done = 0;
+
+  g_assert (n <= CNN3D_MAX_GROUP);
+  CNN3D_CUDA_TRY ("using the GPU", cudaSetDevice, engine->device->index);
+  for (int slot = 0; done < n; slot = (slot + 1) % CNN3D_GPU_SLOTS) {
+    /* A batch that is more than half full takes less time than its clips one by one. */
+    gboolean large = engine->n_programs > 1 && 2 * (n - done) > engine->batch;
+    Cnn3dGpuProgram *program = &engine->programs[large ? 1 : 0];
+    int count = MIN (n - done, program->batch);
+
+    if (!cnn3d_gpu_load_clips (engine, program, &engine->slots[slot], clips + done, count, error)
+        || !run_program (engine, program, done, count, error))
+      return FALSE;
+    done += count;
+  }
+  CNN3D_CUDA_TRY ("waiting for the GPU", cudaStreamSynchronize, engine->stream);
+  read_logits (engine, n, logits);
+  return TRUE;
+}

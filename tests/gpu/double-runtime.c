@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/gpu/double.h"
+
+#include "tests/gpu/emulate.h"
+
+DoubleSettings double_settings = { .count = 1, .device = "h100", .capability = 90 };
+DoubleCounts double_counts;
+gboolean double_dry;
+
+struct DoubleStream {
+  GQueue queue;       /* DoubleOp */
+  GPtrArray *record;  /* DoubleOp, while a graph is recorded */
+  gboolean dry;       /* between two events with timing */
+};
+
+typedef struct {
+  gboolean timing;
+  DoubleStream *stream;
+  guint64 recorded, done;
+} Event;
+
+static GHashTable *live; /* stream, event, graph, graph exec, library -> its kind */
+static GPtrArray *graves; /* streams and events that were destroyed: queued work may still refer to them */
+
+static void
+live_add (gpointer object, const char *kind)
+{
+  if (live == NULL)
+    live = g_hash_table_new (NULL, NULL);
+  g_hash_table_insert (live, object, (gpointer) kind);
+}
+
+static void
+live_check (gpointer object, const char *kind)
+{
+  if (object == NULL)
+    g_error ("cuda double: NULL for a %s (the default stream is not to be used)", kind);
+  if (live == NULL || g_strcmp0 (g_hash_table_lookup (live, object), kind) != 0)
+    g_error ("cuda double: a %s that does not exist (any more)", kind);
+}
+
+static void
+live_remove (gpointer object, const char *kind)
+{
+  live_check (object, kind);
+  g_hash_table_remove (live, object);
+}
+
+static gboolean
+recording (void)
+{
+  GHashTableIter iter;
+  gpointer object, kind;
+
+  if (live == NULL)
+    return FALSE;
+  g_hash_table_iter_init (&iter, live);
+  while (g_hash_table_iter_next (&iter, &object, &kind))
+    if (strcmp (kind, "stream") == 0 && ((DoubleStream *) object)->record != NULL)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+not_while_recording (const char *what)
+{
+  if (recording ())
+    g_error ("cuda double: %s while a stream is recorded", what);
+}
+
+static void
+op_unref (DoubleOp *op)
+{
+  if (--op->ref_count > 0)
+    return;
+  if (op->clear != NULL)
+    op->clear (op);
+  g_free (op);
+}
+
+static DoubleStream *
+stream_of (cudaStream_t stream)
+{
+  live_check (stream, "stream");
+  return (DoubleStream *) (gpointer) stream;
+}
+
+cudaError_t
+double_enqueue (cudaStream_t handle, DoubleOp *op)
+{
+  DoubleStream *stream = stream_of (handle);
+
+  op->ref_count = 1;
+  if (stream->record != NULL) {
+    g_ptr_array_add (stream->record, op);
+  } else {
+    double_counts.kernels += op->is_kernel;
+    double_counts.convs += op->is_conv;
+    g_queue_push_tail (&stream->queue, op);
+  }
+  return cudaSuccess;
+}
+
+/* Does what is queued, up to an event's ticket if there is one. */
+static void
+drain (DoubleStream *stream, const Event *event, guint64 ticket)
+{
+  DoubleOp *op;
+
+  while ((event == NULL || event->done < ticket) && (op = g_queue_pop_head (&stream->queue)) != NULL) {
+    op->run (op, stream->dry || double_dry);
+    op_unref (op);
+  }
+}
+
+/* What frees memory waits for the device, as CUDA does. */
+static void
+drain_all (void)
+{
+  GHashTableIter iter;
+  gpointer object, kind;
+
+  if (live == NULL)
+    return;
+  g_hash_table_iter_init (&iter, live);
+  while (g_hash_table_iter_next (&iter, &object, &kind))
+    if (strcmp (kind, "stream") == 0)
+      drain (object, NULL, 0);
+}
+
+static void
+bury (gpointer object)
+{
+  if (graves == NULL)
+    graves = g_ptr_array_new_with_free_func (g_free);
+  g_ptr_array_add (graves, object);
+}
+
+/* Driver. */
+
+static CUresult
+double_cuInit (unsigned flags)
+{
+  return CUDA_SUCCESS;
+}
+
+static CUresult
+double_cuDriverGetVersion (int *version)
+{
+  *version = 13000;
+  return CUDA_SUCCESS;
+}
+
+static CUresult
+double_cuDeviceGet (CUdevice *device, int index)
+{
+  *device = index;
+  return index < double_settings.count ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+}
+
+static CUresult
+double_cuDeviceGetName (char *name, int size, CUdevice device)
+{
+  g_snprintf (name, size, "Double %s", double_settings.device);
+  return CUDA_SUCCESS;
+}
+
+static CUresult
+double_cuDeviceGetUuid_v2 (CUuuid *uuid, CUdevice device)
+{
+  for (int i = 0; i < 16; i++)
+    uuid->bytes[i] = (char) (i == 0 ? 0xd0 + device : i);
+  return CUDA_SUCCESS;
+}
+
+static CUresult
+double_cuDeviceTotalMem_v2 (size_t *bytes, CUdevice device)
+{
+  *bytes = (size_t) 16 << 30;
+  return CUDA_SUCCESS;
+}
+
+/* Runtime: devices and memory. */
+
+static const char *
+double_cudaGetErrorString (cudaError_t code)
+{
+  return "an error that a test wants";
+}
+
+static cudaError_t
+double_cudaRuntimeGetVersion (int *version)
+{
+  *version = 13000;
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaGetDeviceCount (int *count)
+{
+  *count = double_settings.count;
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaDeviceGetAttribute (int *value, enum cudaDeviceAttr attribute, int device)
+{
+  *value = attribute == cudaDevAttrComputeCapabilityMajor   ? double_settings.capability / 10
+           : attribute == cudaDevAttrComputeCapabilityMinor ? double_settings.capability % 10
+                                                            : 132;
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaSetDevice (int device)
+{
+  return device < double_settings.count ? cudaSuccess : cudaErrorInvalidDevice;
+}
+
+static cudaError_t
+double_cudaMalloc (void **pointer, size_t bytes)
+{
+  not_while_recording ("cudaMalloc");
+  *pointer = double_allocate (bytes, TRUE);
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaFree (void *pointer)
+{
+  not_while_recording ("cudaFree");
+  drain_all ();
+  if (!double_release (pointer, TRUE))
+    g_error ("cuda double: cudaFree of what cudaMalloc did not return");
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaHostAlloc (void **pointer, size_t bytes, unsigned flags)
+{
+  not_while_recording ("cudaHostAlloc");
+  *pointer = double_allocate (bytes, FALSE);
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaFreeHost (void *pointer)
+{
+  not_while_recording ("cudaFreeHost");
+  drain_all ();
+  if (!double_release (pointer, FALSE))
+    g_error ("cuda double: cudaFreeHost of what cudaHostAlloc did not return");
+  return cudaSuccess;
+}
+
+typedef struct {
+  DoubleOp op;
+  void *to;
+  const void *from;
+  gpointer copy; /* of pageable memory, which is read at once */
+  gsize bytes;
+  enum cudaMemcpyKind kind;
+} CopyOp;
+
+static void
+copy_run (DoubleOp *op, gboolean dry)
+{
+  CopyOp *c = (CopyOp *) op;
+
+  double_check_pointer (c->kind == cudaMemcpyHostToDevice ? c->to : c->from, c->bytes, 1, "cudaMemcpyAsync");
+  memcpy (c->to, c->copy != NULL ? c->copy : c->from, c->bytes);
+}
+
+static void
+copy_clear (DoubleOp *op)
+{
+  g_free (((CopyOp *) op)->copy);
+}
+
+static cudaError_t
+double_cudaMemcpyAsync (void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream)
+{
+  CopyOp *c = g_new0 (CopyOp, 1);
+
+  g_assert_true (kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToHost);
+  *c = (CopyOp){ { .run = copy_run, .clear = copy_clear }, to, from, NULL, bytes, kind };
+  double_check_pointer (kind == cudaMemcpyHostToDevice ? to : from, bytes, 1, "cudaMemcpyAsync");
+  if (kind == cudaMemcpyHostToDevice && !double_is_pinned (from))
+    c->copy = g_memdup2 (from, bytes);
+  if (kind == cudaMemcpyDeviceToHost) {
+    g_assert_true (double_is_pinned (to));
+    /* Whoever reads before the copy is done reads NaN. */
+    memset (to, 0xff, bytes);
+  }
+  return double_enqueue (stream, &c->op);
+}
+
+typedef struct {
+  DoubleOp op;
+  void *pointer;
+  int value;
+  gsize bytes;
+} SetOp;
+
+static void
+set_run (DoubleOp *op, gboolean dry)
+{
+  SetOp *s = (SetOp *) op;
+
+  double_check_pointer (s->pointer, s->bytes, 1, "cudaMemsetAsync");
+  memset (s->pointer, s->value, s->bytes);
+}
+
+static cudaError_t
+double_cudaMemsetAsync (void *pointer, int value, size_t bytes, cudaStream_t stream)
+{
+  SetOp *s = g_new0 (SetOp, 1);
+
+  *s = (SetOp){ { .run = set_run }, pointer, value, bytes };
+  double_check_pointer (pointer, bytes, 1, "cudaMemsetAsync");
+  return double_enqueue (stream, &s->op);
+}
+
+/* Streams and events. */
+
+static cudaError_t
+double_cudaStreamCreateWithFlags (cudaStream_t *stream, unsigned flags)
+{
+  DoubleStream *s = g_new0 (DoubleStream, 1);
+
+  g_assert_cmpuint (flags, ==, cudaStreamNonBlocking);
+  g_queue_init (&s->queue);
+  live_add (s, "stream");
+  *stream = (cudaStream_t) (gpointer) s;
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaStreamDestroy (cudaStream_t stream)
+{
+  DoubleStream *s = stream_of (stream);
+
+  drain (s, NULL, 0);
+  live_remove (s, "stream");
+  if (s->record != NULL)
+    g_ptr_array_unref (s->record);
+  bury (s);
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaStreamSynchronize (cudaStream_t stream)
+{
+  not_while_recording ("cudaStreamSynchronize");
+  double_counts.syncs++;
+  drain (stream_of (stream), NULL, 0);
+  return cudaSuccess;
+}
+
+typedef struct {
+  DoubleOp op;
+  Event *event;
+  guint64 ticket;
+} EventOp;
+
+static void
+record_run (DoubleOp *op, gboolean dry)
+{
+  EventOp *e = (EventOp *) op;
+
+  e->event->done = MAX (e->event->done, e->ticket);
+  if (e->event->timing)
+    e->event->stream->dry = !e->event->stream->dry;
+}
+
+static void
+wait_run (DoubleOp *op, gboolean dry)
+{
+  EventOp *e = (EventOp *) op;
+
+  if (e->event->stream != NULL)
+    drain (e->event->stream, e->event, e->ticket);
+}
+
+static cudaError_t
+double_cudaEventCreateWithFlags (cudaEvent_t *event, unsigned flags)
+{
+  Event *e = g_new0 (Event, 1);
+
+  e->timing = (flags & cudaEventDisableTiming) == 0;
+  live_add (e, "event");
+  *event = (cudaEvent_t) (gpointer) e;
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaEventDestroy (cudaEvent_t event)
+{
+  live_remove (event, "event");
+  bury (event);
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaEventRecord (cudaEvent_t event, cudaStream_t stream)
+{
+  Event *e = (Event *) (gpointer) event;
+  EventOp *op = g_new0 (EventOp, 1);
+
+  live_check (event, "event");
+  not_while_recording ("cudaEventRecord");
+  e->stream = stream_of (stream);
+  *op = (EventOp){ { .run = record_run }, e, ++e->recorded };
+  return double_enqueue (stream, &op->op);
+}
+
+static cudaError_t
+double_cudaStreamWaitEvent (cudaStream_t stream, cudaEvent_t event, unsigned flags)
+{
+  Event *e = (Event *) (gpointer) event;
+  EventOp *op = g_new0 (EventOp, 1);
+
+  live_check (event, "event");
+  *op = (EventOp){ { .run = wait_run }, e, e->recorded };
+  return double_enqueue (stream, &op->op);
+}
+
+static cudaError_t
+double_cudaEventSynchronize (cudaEvent_t event)
+{
+  Event *e = (Event *) (gpointer) event;
+
+  live_check (event, "event");
+  not_while_recording ("cudaEventSynchronize");
+  if (e->stream != NULL)
+    drain (e->stream, e, e->recorded);
+  return cudaSuccess;
+}
+
+/* No time passes here; each measurement is a little longer than the one before. */
+static cudaError_t
+double_cudaEventElapsedTime (float *milliseconds, cudaEvent_t begin, cudaEvent_t end)
+{
+  static int n;
+  Event *a = (Event *) (gpointer) begin, *b = (Event *) (gpointer) end;
+
+  live_check (begin, "event");
+  live_check (end, "event");
+  if (!a->timing || !b->timing || a->done < a->recorded || b->done < b->recorded)
+    g_error ("cuda double: the time between events that have not been waited for");
+  *milliseconds = 0.01f + 1e-6f * (float) (++n % 1000);
+  return cudaSuccess;
+}
+
+/* Graphs. */
+
+static cudaError_t
+double_cudaStreamBeginCapture (cudaStream_t stream, enum cudaStreamCaptureMode mode)
+{
+  DoubleStream *s = stream_of (stream);
+
+  if (double_settings.no_capture)
+    return cudaErrorStreamCaptureUnsupported;
+  g_assert_null (s->record);
+  s->record = g_ptr_array_new_with_free_func ((GDestroyNotify) op_unref);
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaStreamEndCapture (cudaStream_t stream, cudaGraph_t *graph)
+{
+  DoubleStream *s = stream_of (stream);
+
+  if (s->record == NULL)
+    g_error ("cuda double: the end of a recording that did not begin");
+  double_counts.recorded = (int) s->record->len;
+  live_add (s->record, "graph");
+  *graph = (cudaGraph_t) (gpointer) g_steal_pointer (&s->record);
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaGraphInstantiate (cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags)
+{
+  GPtrArray *ops = (GPtrArray *) (gpointer) graph;
+  GPtrArray *copy = g_ptr_array_new_with_free_func ((GDestroyNotify) op_unref);
+
+  live_check (graph, "graph");
+  for (guint i = 0; i < ops->len; i++) {
+    DoubleOp *op = ops->pdata[i];
+    op->ref_count++;
+    g_ptr_array_add (copy, op);
+  }
+  live_add (copy, "graph exec");
+  *exec = (cudaGraphExec_t) (gpointer) copy;
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaGraphLaunch (cudaGraphExec_t exec, cudaStream_t stream)
+{
+  GPtrArray *ops = (GPtrArray *) (gpointer) exec;
+  DoubleStream *s = stream_of (stream);
+
+  live_check (exec, "graph exec");
+  not_while_recording ("cudaGraphLaunch");
+  double_counts.graphs++;
+  for (guint i = 0; i < ops->len; i++) {
+    DoubleOp *op = ops->pdata[i];
+    op->ref_count++;
+    g_queue_push_tail (&s->queue, op);
+  }
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaGraphDestroy (cudaGraph_t graph)
+{
+  live_remove (graph, "graph");
+  g_ptr_array_unref ((GPtrArray *) (gpointer) graph);
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaGraphExecDestroy (cudaGraphExec_t exec)
+{
+  live_remove (exec, "graph exec");
+  g_ptr_array_unref ((GPtrArray *) (gpointer) exec);
+  return cudaSuccess;
+}
+
+/* Kernels. */
+
+static cudaError_t
+double_cudaLibraryLoadData (cudaLibrary_t *library, const void *code, enum cudaJitOption *jit_options,
+    void **jit_values, unsigned n_jit, enum cudaLibraryOption *options, void **values, unsigned n_options)
+{
+  gpointer object = g_malloc (1);
+
+  g_assert_nonnull (code);
+  live_add (object, "library");
+  *library = (cudaLibrary_t) object;
+  return cudaSuccess;
+}
+
+static cudaError_t
+double_cudaLibraryUnload (cudaLibrary_t library)
+{
+  live_remove (library, "library");
+  g_free (library);
+  return cudaSuccess;
+}
+
+/* A kernel's handle is its name. */
+static cudaError_t
+double_cudaLibraryGetKernel (cudaKernel_t *kernel, cudaLibrary_t library, const char *name)
+{
+  live_check (library, "library");
+  if (cnn3d_emulate_args_size (name) == 0)
+    g_error ("cuda double: there is no kernel %s", name);
+  *kernel = (cudaKernel_t) (gpointer) g_intern_string (name);
+  return cudaSuccess;
+}
+
+typedef struct {
+  DoubleOp op;
+  const char *name;
+  cudaLaunchConfig_t config;
+  gpointer args;
+  gsize bytes;
+} KernelOp;
+
+static void
+kernel_run (DoubleOp *op, gboolean dry)
+{
+  KernelOp *k = (KernelOp *) op;
+  unsigned int grid[3] = { k->config.gridDim.x, k->config.gridDim.y, k->config.gridDim.z };
+  unsigned int block[3] = { k->config.blockDim.x, k->config.blockDim.y, k->config.blockDim.z };
+
+  double_check_words (k->args, k->bytes, k->name);
+  if (!dry && cnn3d_emulate (k->name, grid, block, (unsigned) k->config.dynamicSmemBytes, k->args,
+                  double_settings.order) != 0)
+    g_error ("cuda double: %s: %s", k->name, cnn3d_emulate_error ());
+}
+
+static void
+kernel_clear (DoubleOp *op)
+{
+  g_free (((KernelOp *) op)->args);
+}
+
+static cudaError_t
+double_cudaLaunchKernelExC (const cudaLaunchConfig_t *config, const void *kernel, void **arguments)
+{
+  KernelOp *k = g_new0 (KernelOp, 1);
+
+  *k = (KernelOp){ { .run = kernel_run, .clear = kernel_clear, .is_kernel = TRUE }, kernel, *config };
+  k->bytes = cnn3d_emulate_args_size (k->name);
+  k->args = g_memdup2 (arguments[0], k->bytes);
+  double_check_words (k->args, k->bytes, k->name);
+  return double_enqueue (config->stream, &k->op);
+}
+
+void
+double_runtime_fill (Cnn3dCuda *table)
+{
+  enum { DRIVER, RUNTIME, CUDNN };
+#define STATUS(of, type, name, parameters, arguments) FILL_##of (name)
+#define PLAIN(of, type, name, parameters) FILL_##of (name)
+#define FILL_DRIVER(name) table->name = double_##name;
+#define FILL_RUNTIME(name) table->name = double_##name;
+#define FILL_CUDNN(name)
+#include "lib3dcnn/cudnn/functions.inc"
+#undef STATUS
+#undef PLAIN
+}
+
+void
+double_runtime_check_clean (void)
+{
+  if (live != NULL) {
+    GHashTableIter iter;
+    gpointer object, kind;
+
+    g_hash_table_iter_init (&iter, live);
+    if (g_hash_table_iter_next (&iter, &object, &kind))
+      g_error ("cuda double: a %s is leaked, one of %u objects", (const char *) kind,
+          g_hash_table_size (live));
+    g_clear_pointer (&live, g_hash_table_unref);
+  }
+  g_clear_pointer (&graves, g_ptr_array_unref);
+}

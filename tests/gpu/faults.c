@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/gpu/faults.h"
+
+Faults faults = { .at = -1 };
+
+static gboolean
+hit (const char *name)
+{
+  gboolean counts = faults.function != NULL ? strcmp (name, faults.function) == 0
+      : faults.prefix == NULL || g_str_has_prefix (name, faults.prefix);
+
+  if (faults.hit && faults.lost)
+    return TRUE;
+  if (counts && faults.calls++ == faults.at) {
+    faults.hit = TRUE;
+    return TRUE;
+  }
+  return FALSE;
+}
+
+/* What frees does so even if it reports a failure, as CUDA does then. */
+static gboolean
+is_release (const char *name)
+{
+  return strstr (name, "Free") != NULL || strstr (name, "Destroy") != NULL
+      || strstr (name, "Unload") != NULL || strstr (name, "EndCapture") != NULL;
+}
+
+#define FAILURE_CUresult CUDA_ERROR_UNKNOWN
+#define FAILURE_cudaError_t cudaErrorMemoryAllocation
+#define FAILURE_cudnnStatus_t CUDNN_STATUS_INTERNAL_ERROR
+
+#define PLAIN(of, type, name, parameters)
+#define STATUS(of, type, name, parameters, arguments)                                              \
+  static type fault_##name parameters                                                              \
+  {                                                                                                \
+    gboolean fails = hit (#name);                                                                  \
+    type result = FAILURE_##type;                                                                  \
+    if (!fails || is_release (#name))                                                              \
+      result = double_table ()->name arguments;                                                    \
+    return fails ? FAILURE_##type : result;                                                        \
+  }
+#include "lib3dcnn/cudnn/functions.inc"
+#undef STATUS
+
+const char *const faults_functions[] = {
+#define STATUS(of, type, name, parameters, arguments) #name,
+#include "lib3dcnn/cudnn/functions.inc"
+#undef STATUS
+  NULL,
+};
+#undef PLAIN
+
+gboolean
+faults_install (void)
+{
+  static Cnn3dCuda table;
+
+  if (!double_install ())
+    return FALSE;
+  table = *double_table ();
+#define PLAIN(of, type, name, parameters)
+#define STATUS(of, type, name, parameters, arguments) table.name = fault_##name;
+#include "lib3dcnn/cudnn/functions.inc"
+#undef STATUS
+#undef PLAIN
+  cnn3d_cuda_replace (&table);
+  return TRUE;
+}

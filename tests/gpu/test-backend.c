@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The cudnn backend from end to end without a GPU: its own code, the real cuDNN's descriptors and plans, our
+ * kernels on the CPU; against the CPU backend.
+ */
+
+#include <math.h>
+
+#include "lib3dcnn/backend.h"
+#include "tests/gpu/double.h"
+#include "tests/gpu/networks.h"
+
+typedef struct {
+  const char *name;
+  Cnn3dConfig config;
+  Cnn3dPrecision precision;
+  double tolerance; /* of the largest logit */
+  int batch, clips;
+  gboolean rgb;
+  DoubleSettings settings;
+} Case;
+
+#define H100 .device = "h100", .capability = 90, .count = 1
+#define T4 .device = "t4", .capability = 75, .count = 2
+#define BLACKWELL .device = "rtx5090", .capability = 120, .count = 1
+
+static const Case cases[] = {
+  { "mobilenet-half", { CNN3D_ARCH_MOBILENET, 0.5, .classes = 27, .frames = 8, .size = 48 },
+      CNN3D_PRECISION_AUTO, 2e-2, 1, 1, TRUE, { H100 } },
+  { "mobilenet-float", { CNN3D_ARCH_MOBILENET, 0.5, .classes = 27, .frames = 8, .size = 48 },
+      CNN3D_PRECISION_FP32, 1e-4, 1, 1, FALSE, { T4, .order = 1 } },
+  { "mobilenetv2-half", { CNN3D_ARCH_MOBILENETV2, 0.45, .classes = 7, .frames = 16, .size = 40 },
+      CNN3D_PRECISION_FP16, 2e-2, 4, 3, FALSE, { BLACKWELL, .order = 1 } },
+  { "mobilenetv2-float", { CNN3D_ARCH_MOBILENETV2, 0.45, .classes = 7, .frames = 16, .size = 40 },
+      CNN3D_PRECISION_FP32, 1e-4, 4, 16, TRUE, { H100 } },
+  { "shufflenet-half", { CNN3D_ARCH_SHUFFLENET, 0.5, .classes = 27, .frames = 16, .size = 48 },
+      CNN3D_PRECISION_FP16, 2e-2, 2, 5, TRUE, { T4 } },
+  { "shufflenet-float", { CNN3D_ARCH_SHUFFLENET, 0.5, .classes = 27, .frames = 16, .size = 48 },
+      CNN3D_PRECISION_FP32, 1e-4, 1, 3, FALSE, { BLACKWELL } },
+  { "shufflenetv2-half", { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 600, .frames = 16, .size = 48 },
+      CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100, .order = 1 } },
+  { "shufflenetv2-float", { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 600, .frames = 16, .size = 48 },
+      CNN3D_PRECISION_FP32, 1e-4, 3, 4, TRUE, { T4 } },
+  { "squeezenet-half", { CNN3D_ARCH_SQUEEZENET, .classes = 11, .frames = 8, .size = 48 },
+      CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { T4 } },
+  { "squeezenet-float", { CNN3D_ARCH_SQUEEZENET, .classes = 11, .frames = 8, .size = 48 },
+      CNN3D_PRECISION_FP32, 1e-4, 2, 3, FALSE, { H100, .order = 1 } },
+  /* Where cuDNN fuses nothing, a kernel of ours does what follows the convolution. */
+  { "unfused-shufflenet", { CNN3D_ARCH_SHUFFLENET, 0.5, .classes = 27, .frames = 16, .size = 32 },
+      CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100, .no_fusion = TRUE } },
+  { "unfused-mobilenetv2", { CNN3D_ARCH_MOBILENETV2, 0.2, .classes = 7, .frames = 16, .size = 32 },
+      CNN3D_PRECISION_FP32, 1e-4, 1, 2, TRUE, { T4, .no_fusion = TRUE } },
+  { "eager", { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 5, .frames = 16, .size = 32 },
+      CNN3D_PRECISION_FP16, 2e-2, 2, 3, TRUE, { H100, .no_capture = TRUE } },
+  /* As published, at the paper's input. */
+  { "mobilenet-1.0x", { CNN3D_ARCH_MOBILENET, 1.0 }, CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100 } },
+  { "mobilenetv2-1.0x", { CNN3D_ARCH_MOBILENETV2, 1.0 }, CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100 } },
+  { "shufflenet-1.0x", { CNN3D_ARCH_SHUFFLENET, 1.0 }, CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100 } },
+  { "shufflenetv2-1.0x", { CNN3D_ARCH_SHUFFLENETV2, 1.0 }, CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100 } },
+  { "squeezenet-1.0x", { CNN3D_ARCH_SQUEEZENET }, CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100 } },
+  { "shufflenet-1.0x-float", { CNN3D_ARCH_SHUFFLENET, 1.0 }, CNN3D_PRECISION_FP32, 1e-4, 1, 1, TRUE, { T4 } },
+};
+
+static guint8 *
+make_clips (const Cnn3dConfig *config, int n)
+{
+  gsize bytes = (gsize) config->frames * config->size * config->size * 3 * n;
+  guint8 *rgb = g_malloc (bytes);
+  guint64 hash = cnn3d_hash_name ("", "clips");
+
+  for (gsize i = 0; i < bytes; i++)
+    rgb[i] = (guint8) (256 * cnn3d_hash_uniform (hash, i));
+  return rgb;
+}
+
+static void
+run (Cnn3dSession *session, Cnn3dModel *model, const guint8 *rgb, int n, gboolean as_rgb, float *logits)
+{
+  const Cnn3dConfig *config = &model->config;
+  gsize step = (gsize) config->frames * config->size * config->size * 3;
+  g_autofree float *planes = NULL;
+  g_autoptr (GError) error = NULL;
+  gboolean ok;
+
+  if (as_rgb) {
+    ok = cnn3d_session_run_rgb (session, rgb, n, logits, &error);
+  } else {
+    planes = g_new (float, step * n);
+    for (int i = 0; i < n; i++)
+      cnn3d_model_normalize (model, rgb + step * i, planes + step * i);
+    ok = cnn3d_session_run (session, planes, n, logits, &error);
+  }
+  g_assert_no_error (error);
+  g_assert_true (ok);
+}
+
+static void
+test_case (gconstpointer data)
+{
+  const Case *c = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dModel) model = NULL;
+  g_autoptr (Cnn3dSession) gpu = NULL, cpu = NULL;
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .precision = c->precision,
+    .batch = c->batch };
+  Cnn3dSessionOptions cpu_options = { .backend = CNN3D_BACKEND_CPU, .threads = 1 };
+  g_autofree guint8 *rgb = NULL;
+  g_autofree float *logits = NULL, *expected = NULL;
+  double worst = 0, largest = 0;
+  int n;
+
+  if (!double_install ())
+    return;
+  double_settings = c->settings;
+  model = cnn3d_model_new_synthetic (&c->config, "gpu", &error);
+  g_assert_no_error (error);
+  model->card->std[1] = 2;
+  model->card->channel_order = CNN3D_CHANNEL_ORDER_BGR;
+  n = model->config.classes * c->clips;
+  rgb = make_clips (&model->config, c->clips);
+  logits = g_new (float, n);
+  expected = g_new (float, n);
+  gpu = cnn3d_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  cpu = cnn3d_session_new (model, &cpu_options, &error);
+  g_assert_no_error (error);
+  run (cpu, model, rgb, c->clips, TRUE, expected);
+
+  for (int round = 0; round < (c->config.frames > 0 ? 2 : 1); round++) {
+    double_counts = (DoubleCounts){ 0 };
+    run (gpu, model, rgb, c->clips, c->rgb, logits);
+    for (int i = 0; i < n; i++) {
+      g_assert_true (isfinite (logits[i]));
+      worst = MAX (worst, fabs ((double) logits[i] - expected[i]));
+      largest = MAX (largest, fabs (expected[i]));
+    }
+    g_test_message ("%s: off by %.1e of the largest logit, %g", cnn3d_session_describe (gpu),
+        worst / largest, largest);
+    g_assert_cmpfloat (worst, <=, c->tolerance * largest);
+    /* Waited for once, whatever the number of clips. */
+    g_assert_cmpint (double_counts.syncs, ==, 1);
+    if (c->settings.no_capture)
+      g_assert_cmpint (double_counts.graphs, ==, 0);
+    else
+      g_assert_cmpint (double_counts.kernels, ==, double_counts.graphs);
+  }
+  g_clear_pointer (&gpu, cnn3d_session_unref);
+  double_check_clean ();
+  cnn3d_cuda_replace (NULL);
+}
+
+/* Launches of a forward pass: one brings the clip into its layout, all others are recorded. */
+static void
+test_launches (void)
+{
+  for (int i = 0; i < N_NETWORKS; i += 3) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (&networks[i].config, "gpu", &error);
+    g_autoptr (Cnn3dSession) session = NULL;
+    Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .batch = 1 };
+
+    if (!double_install ())
+      return;
+    double_settings = (DoubleSettings){ H100 };
+    double_dry = TRUE;
+    session = cnn3d_session_new (model, &options, &error);
+    double_dry = FALSE;
+    g_assert_no_error (error);
+    g_test_message ("%s: %d launches", networks[i].name, double_counts.recorded + 1);
+    g_assert_cmpint (double_counts.recorded + 1, <=, networks[i].launches);
+    g_clear_pointer (&session, cnn3d_session_unref);
+    double_check_clean ();
+    cnn3d_cuda_replace (NULL);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  /* Nothing is to be left in the user's cache. */
+  g_setenv ("CNN3D_PLAN_CACHE", "", TRUE);
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *name = g_strdup_printf ("/gpu/backend/%s", cases[i].name);
+    g_test_add_data_func (name, &cases[i], test_case);
+  }
+  g_test_add_func ("/gpu/backend/launches", test_launches);
+  return g_test_run ();
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Each way in which the cudnn backend can be missing: what is said, and what `auto` does. */
+
+#include "lib3dcnn/backend.h"
+#include "lib3dcnn/cudnn/devices.h"
+#include "tests/gpu/double.h"
+
+/* What the system is to be like. */
+static struct {
+  const char *missing_library; /* a prefix */
+  const char *missing_symbol;
+  CUresult init, driver_version;
+  cudaError_t runtime_version_code, count_code;
+  int runtime_version, count;
+  gsize cudnn_version;
+} sys;
+
+static Cnn3dCuda working;
+
+static void *
+open_double (const char *name)
+{
+  return sys.missing_library != NULL && g_str_has_prefix (name, sys.missing_library)
+      ? NULL : (void *) g_intern_string (name);
+}
+
+static CUresult
+fake_cuInit (unsigned flags)
+{
+  return sys.init;
+}
+
+static CUresult
+fake_cuDriverGetVersion (int *version)
+{
+  *version = 12040;
+  return sys.driver_version;
+}
+
+static cudaError_t
+fake_cudaRuntimeGetVersion (int *version)
+{
+  *version = sys.runtime_version;
+  return sys.runtime_version_code;
+}
+
+static cudaError_t
+fake_cudaGetDeviceCount (int *count)
+{
+  if (sys.count_code == cudaSuccess)
+    *count = sys.count;
+  return sys.count_code;
+}
+
+static size_t
+fake_cudnnGetVersion (void)
+{
+  return sys.cudnn_version;
+}
+
+static void *
+symbol_double (void *library, const char *name)
+{
+  void *found = NULL;
+
+  if (g_strcmp0 (name, sys.missing_symbol) == 0)
+    return NULL;
+#define STATUS(of, type, function, parameters, arguments) PLAIN (of, type, function, parameters)
+#define PLAIN(of, type, function, parameters)                                                      \
+  if (strcmp (name, #function) == 0)                                                               \
+    memcpy (&found, &working.function, sizeof found);
+#include "lib3dcnn/cudnn/functions.inc"
+#undef STATUS
+#undef PLAIN
+  return found;
+}
+
+static const Cnn3dCudaSystem double_system = { open_double, symbol_double };
+
+static Cnn3dModel *
+make_model (void)
+{
+  static const Cnn3dConfig config = { CNN3D_ARCH_MOBILENET, 0.1, .classes = 3, .frames = 4, .size = 32 };
+  g_autoptr (GError) error = NULL;
+  Cnn3dModel *model = cnn3d_model_new_synthetic (&config, "gpu", &error);
+
+  g_assert_no_error (error);
+  return model;
+}
+
+static gboolean
+reset (void)
+{
+  if (!double_install ())
+    return FALSE;
+  double_settings = (DoubleSettings){ .count = 2, .device = "h100", .capability = 90 };
+  working = *double_table ();
+  working.cuInit = fake_cuInit;
+  working.cuDriverGetVersion = fake_cuDriverGetVersion;
+  working.cudaRuntimeGetVersion = fake_cudaRuntimeGetVersion;
+  working.cudaGetDeviceCount = fake_cudaGetDeviceCount;
+  working.cudnnGetVersion = fake_cudnnGetVersion;
+  memset (&sys, 0, sizeof sys);
+  sys.runtime_version = 13000;
+  sys.count = 2;
+  sys.cudnn_version = 91900;
+  cnn3d_cuda_replace_system (&double_system);
+  return TRUE;
+}
+
+/*
+ * With backend=cudnn an error that has all of words, separated by '|'; with auto the CPU, and a reason if there
+ * is a sign of a GPU.
+ */
+static void
+expect (const char *words, gboolean absent)
+{
+  g_autoptr (Cnn3dModel) model = make_model ();
+  g_autoptr (Cnn3dSession) session = NULL;
+  g_autoptr (GError) error = NULL;
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .threads = 1 };
+  g_auto (GStrv) all = g_strsplit (words, "|", -1);
+  g_autoptr (GPtrArray) devices = NULL;
+
+  g_assert_null (cnn3d_session_new (model, &options, &error));
+  g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
+  for (int i = 0; all[i] != NULL; i++)
+    if (strstr (error->message, all[i]) == NULL)
+      g_error ("'%s' lacks '%s'", error->message, all[i]);
+  g_test_message ("%s", error->message);
+  g_assert_cmpint (cnn3d_cudnn_absent (), ==, absent);
+
+  options.backend = CNN3D_BACKEND_AUTO;
+  session = cnn3d_session_new (model, &options, NULL);
+  g_assert_nonnull (session);
+  g_assert_cmpint (cnn3d_session_get_backend (session), ==, CNN3D_BACKEND_CPU);
+  if (absent)
+    g_assert_null (cnn3d_session_get_fallback (session));
+  else
+    g_assert_cmpstr (cnn3d_session_get_fallback (session), ==, error->message);
+  devices = cnn3d_device_list (NULL, NULL);
+  g_assert_null (devices);
+  cnn3d_cuda_replace_system (NULL);
+}
+
+static void
+test_libraries (void)
+{
+  if (!reset ())
+    return;
+  sys.missing_library = "libcuda.so";
+  expect ("libcuda.so.1|driver|nvidia-smi", TRUE);
+  reset ();
+  sys.missing_library = "libcudart";
+  expect ("libcudart.so.13 or libcudart.so.12|12.8|setup-cuda.sh|LD_LIBRARY_PATH", FALSE);
+  reset ();
+  sys.missing_library = "libcudnn";
+  expect ("libcudnn.so.9|9.8|setup-cuda.sh|LD_LIBRARY_PATH", FALSE);
+}
+
+/* Any one symbol missing is an old library. */
+static void
+test_symbols (void)
+{
+  static const char *const names[] = {
+#define STATUS(of, type, name, parameters, arguments) #name,
+#define PLAIN(of, type, name, parameters) #name,
+#include "lib3dcnn/cudnn/functions.inc"
+#undef STATUS
+#undef PLAIN
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *words = g_strdup_printf ("lacks %s|too old|needed is", names[i]);
+
+    if (!reset ())
+      return;
+    sys.missing_symbol = names[i];
+    expect (words, FALSE);
+  }
+}
+
+static void
+test_driver (void)
+{
+  if (!reset ())
+    return;
+  sys.init = CUDA_ERROR_NO_DEVICE;
+  expect ("no NVIDIA GPU|CUDA_VISIBLE_DEVICES|--gpus", TRUE);
+  reset ();
+  sys.init = CUDA_ERROR_STUB_LIBRARY;
+  expect ("stub|LD_LIBRARY_PATH", FALSE);
+  reset ();
+  sys.init = CUDA_ERROR_SYSTEM_DRIVER_MISMATCH;
+  expect ("does not start|error 803|nvidia-smi|restart", FALSE);
+  reset ();
+  sys.driver_version = CUDA_ERROR_UNKNOWN;
+  expect ("version", FALSE);
+}
+
+static void
+test_runtime (void)
+{
+  if (!reset ())
+    return;
+  sys.runtime_version = 12040;
+  expect ("12.4|too old|12.8|setup-cuda.sh", FALSE);
+  reset ();
+  sys.runtime_version_code = cudaErrorUnknown;
+  expect ("does not tell its version|12.8", FALSE);
+  reset ();
+  sys.count_code = cudaErrorInsufficientDriver;
+  expect ("driver supports CUDA 12.4|libcudart is 13.0|newer driver", FALSE);
+  reset ();
+  sys.count_code = cudaErrorNoDevice;
+  expect ("no NVIDIA GPU|CUDA_VISIBLE_DEVICES", TRUE);
+  reset ();
+  sys.count = 0;
+  expect ("no NVIDIA GPU|CUDA_VISIBLE_DEVICES", TRUE);
+  reset ();
+  sys.count_code = cudaErrorInitializationError;
+  expect ("does not start|error 3", FALSE);
+}
+
+static void
+test_cudnn (void)
+{
+  if (!reset ())
+    return;
+  sys.cudnn_version = 90701;
+  expect ("9.7.1|too old|9.8|setup-cuda.sh", FALSE);
+}
+
+/* The toolkit before: libcudart.so.12 will do. */
+static void
+test_older_runtime (void)
+{
+  g_autoptr (GPtrArray) devices = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *versions = NULL;
+
+  if (!reset ())
+    return;
+  sys.missing_library = "libcudart.so.13";
+  sys.runtime_version = 12080;
+  devices = cnn3d_device_list (&versions, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (devices->len, ==, 2);
+  g_assert_cmpstr (versions, ==, "driver for CUDA 12.4, CUDA 12.8, cuDNN 9.19.0");
+  cnn3d_cuda_replace_system (NULL);
+}
+
+static void
+check_device (const char *option, int index, const char *words)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dDevice) device = cnn3d_cuda_find_device (double_table (), option, &error);
+
+  if (words != NULL) {
+    g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
+    if (strstr (error->message, words) == NULL)
+      g_error ("'%s' lacks '%s'", error->message, words);
+    g_assert_null (device);
+    return;
+  }
+  g_assert_no_error (error);
+  g_assert_cmpint (device->index, ==, index);
+}
+
+static void
+test_devices (void)
+{
+  if (!reset ())
+    return;
+  cnn3d_cuda_replace_system (NULL);
+  check_device (NULL, 0, NULL);
+  check_device ("", 0, NULL);
+  check_device ("1", 1, NULL);
+  check_device ("GPU-d1", 1, NULL);
+  check_device ("d0010203-0405-0607-0809-0a0b0c0d0e0f", 0, NULL);
+  check_device ("2", 0, "no device '2' among 2");
+  check_device ("GPU-ff", 0, "no device 'GPU-ff'");
+  check_device ("GPU-d", 0, "not unique");
+  check_device ("-1", 0, "no device '-1'");
+  double_settings.capability = 61;
+  check_device (NULL, 0, "compute capability 6.1 is below 7.5");
+  check_device ("1", 0, "compute capability 6.1 is below 7.5");
+  double_check_clean ();
+}
+
+/* As it is on this machine: whatever is found, nothing crashes, and auto runs. */
+static void
+test_here (void)
+{
+  g_autoptr (Cnn3dModel) model = make_model ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dSession) session = NULL;
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .threads = 1 };
+
+  cnn3d_cuda_replace_system (NULL);
+  session = cnn3d_session_new (model, &options, &error);
+  if (session != NULL) {
+    g_test_message ("%s", cnn3d_session_describe (session));
+    return;
+  }
+  g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
+  g_test_message ("%s", error->message);
+  session = cnn3d_session_new (model, NULL, NULL);
+  g_assert_nonnull (session);
+  g_assert_cmpint (cnn3d_session_get_backend (session), ==, CNN3D_BACKEND_CPU);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_setenv ("CNN3D_PLAN_CACHE", "", TRUE);
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/gpu/loading/here", test_here);
+  g_test_add_func ("/gpu/loading/libraries", test_libraries);
+  g_test_add_func ("/gpu/loading/symbols", test_symbols);
+  g_test_add_func ("/gpu/loading/driver", test_driver);
+  g_test_add_func ("/gpu/loading/runtime", test_runtime);
+  g_test_add_func ("/gpu/loading/cudnn", test_cudnn);
+  g_test_add_func ("/gpu/loading/older-runtime", test_older_runtime);
+  g_test_add_func ("/gpu/loading/devices", test_devices);
+  return g_test_run ();
+}

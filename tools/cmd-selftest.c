@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/session-options.h"
+
+enum { MAX_LAYERS = 256, RUNS = 20, BATCH = 8 };
+
+/* Of logits, against the CPU backend's, in units of the largest. */
+#define TOLERANCE_FP16 2e-2
+#define TOLERANCE_FP32 1e-4
+
+typedef struct {
+  FILE *report; /* or NULL */
+  Cnn3dSessionOptions options;
+  int passed, failed;
+} SelfTest;
+
+/* To stdout and to the report. */
+G_GNUC_PRINTF (2, 3)
+static void
+say (SelfTest *t, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  printf ("%s\n", text);
+  fflush (stdout);
+  if (t->report != NULL)
+    fprintf (t->report, "%s\n", text);
+}
+
+static void
+verdict (SelfTest *t, gboolean pass, const char *what, const char *kind, double error, double tolerance,
+    double seconds)
+{
+  g_autofree char *time = seconds > 0 ? g_strdup_printf ("%9.1f us", 1e6 * seconds) : g_strdup ("");
+
+  say (t, "  %s  %-26s %-10s off by %.1e, at most %.0e%s", pass ? "pass" : "FAIL", what, kind, error,
+      tolerance, time);
+  if (pass)
+    t->passed++;
+  else
+    t->failed++;
+}
+
+static double
+difference (const float *logits, const float *expected, int n)
+{
+  double worst = 0, largest = 0;
+
+  for (int i = 0; i < n; i++) {
+    if (!isfinite (logits[i]))
+      return INFINITY;
+    worst = MAX (worst, fabs ((double) logits[i] - expected[i]));
+    largest = MAX (largest, fabs (expected[i]));
+  }
+  return largest > 0 ? worst / largest : worst > 0 ? INFINITY : 0;
+}
+
+static gboolean
+check_layers (SelfTest *t, Cnn3dSession *session, const float *clip, GError **error)
+{
+  Cnn3dLayerCheck checks[MAX_LAYERS];
+  Cnn3dLayer layers[MAX_LAYERS];
+  int n = cnn3d_session_check_layers (session, clip, checks, MAX_LAYERS, error);
+  int n_times = n > 0 ? cnn3d_session_profile (session, clip, layers, MAX_LAYERS, NULL) : 0;
+
+  if (n < 0)
+    return FALSE;
+  if (n == 0)
+    say (t, "  the backend cannot be looked into; only its logits are compared");
+  for (int i = 0; i < MIN (n, MAX_LAYERS); i++)
+    verdict (t, checks[i].error <= checks[i].tolerance, checks[i].name ? checks[i].name : "",
+        checks[i].kind, checks[i].error, checks[i].tolerance, n_times == n ? layers[i].seconds : 0);
+  return TRUE;
+}
+
+static gboolean
+time_runs (SelfTest *t, Cnn3dSession *session, const guint8 *rgb, float *logits, int batch, GError **error)
+{
+  gint64 best = G_MAXINT64;
+
+  for (int i = 0; i < RUNS; i++) {
+    gint64 begin = g_get_monotonic_time ();
+
+    if (!cnn3d_session_run_rgb (session, rgb, batch, logits, error))
+      return FALSE;
+    best = MIN (best, g_get_monotonic_time () - begin);
+  }
+  say (t, "  %d clip%s: %.3f ms, %.0f clips a second (best of %d)", batch, batch == 1 ? "" : "s",
+      (double) best * 1e-3, batch * 1e6 / (double) MAX (best, 1), RUNS);
+  return TRUE;
+}
+
+static gboolean
+test_session (SelfTest *t, Cnn3dModel *model, Cnn3dPrecision precision, GError **error)
+{
+  const Cnn3dConfig *c = cnn3d_model_get_config (model);
+  Cnn3dSessionOptions options = t->options, cpu_options = { .backend = CNN3D_BACKEND_CPU };
+  gsize bytes = (gsize) 3 * c->frames * c->size * c->size;
+  g_autofree guint8 *rgb = g_malloc (BATCH * bytes);
+  g_autofree float *clip = g_new (float, bytes), *logits = g_new (float, BATCH * c->classes);
+  g_autofree float *expected = g_new (float, BATCH * c->classes);
+  g_autoptr (Cnn3dSession) session = NULL, cpu = NULL;
+  gint64 begin = g_get_monotonic_time ();
+  double tolerance, error_one, error_all;
+
+  options.precision = precision;
+  session = cnn3d_session_new (model, &options, error);
+  if (session == NULL)
+    return FALSE;
+  say (t, "%s, made in %.0f ms", cnn3d_session_describe (session),
+      (double) (g_get_monotonic_time () - begin) * 1e-3);
+  cpu = cnn3d_session_new (model, &cpu_options, error);
+  if (cpu == NULL)
+    return FALSE;
+  for (gsize i = 0; i < BATCH * bytes; i++)
+    rgb[i] = (guint8) ((i + 12345) * 2654435761u >> 24);
+  cnn3d_model_normalize (model, rgb, clip);
+
+  if (!check_layers (t, session, clip, error)
+      || !cnn3d_session_run_rgb (cpu, rgb, BATCH, expected, error)
+      || !cnn3d_session_run_rgb (session, rgb, 1, logits, error))
+    return FALSE;
+  tolerance = strstr (cnn3d_session_describe (session), "fp16") ? TOLERANCE_FP16
+      : options.allow_tf32 ? TOLERANCE_FP16 : TOLERANCE_FP32;
+  error_one = difference (logits, expected, c->classes);
+  verdict (t, error_one <= tolerance, "logits of one clip", "", error_one, tolerance, 0);
+  if (!cnn3d_session_run_rgb (session, rgb, BATCH, logits, error))
+    return FALSE;
+  error_all = difference (logits, expected, BATCH * c->classes);
+  verdict (t, error_all <= tolerance, "logits of a batch", "", error_all, tolerance, 0);
+  return time_runs (t, session, rgb, logits, 1, error) && time_runs (t, session, rgb, logits, BATCH, error);
+}
+
+/* A failure that ends one test is one more failure, and the next one goes on. */
+static void
+test_model (SelfTest *t, const char *name, Cnn3dModel *model)
+{
+  const Cnn3dPrecision both[] = { CNN3D_PRECISION_FP16, CNN3D_PRECISION_FP32 };
+  gboolean gpu = t->options.backend == CNN3D_BACKEND_CUDNN;
+
+  for (int i = 0; i < (gpu && t->options.precision == CNN3D_PRECISION_AUTO ? 2 : 1); i++) {
+    g_autoptr (GError) error = NULL;
+    Cnn3dPrecision precision = gpu && t->options.precision == CNN3D_PRECISION_AUTO
+        ? both[i] : t->options.precision;
+
+    say (t, "\n%s", name);
+    if (!test_session (t, model, precision, &error)) {
+      say (t, "  FAIL  %s", error->message);
+      t->failed++;
+    }
+  }
+}
+
+static void
+test_named (SelfTest *t, const char *name)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dModel) model = tool_load (name, NULL, &error);
+
+  if (model == NULL) {
+    say (t, "\n%s\n  FAIL  %s", name, error->message);
+    t->failed++;
+    return;
+  }
+  test_model (t, name, model);
+}
+
+/* All bundled models, and each architecture with weights of a hash. */
+static void
+test_all (SelfTest *t)
+{
+  for (int i = 0; i < CNN3D_N_ARCHS; i++) {
+    Cnn3dConfig config = { .arch = (Cnn3dArch) i };
+    g_autofree char *path = cnn3d_model_find (cnn3d_arch_get_name (config.arch), NULL);
+    g_autofree char *name = g_strdup_printf ("%s 1.0x, weights of a hash", cnn3d_arch_get_title (config.arch));
+    g_autoptr (GError) error = NULL;
+    g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (&config, "selftest", &error);
+
+    if (path != NULL)
+      test_named (t, path);
+    g_assert (model != NULL);
+    test_model (t, name, model);
+  }
+}
+
+static void
+describe_machine (SelfTest *t)
+{
+  g_autofree char *versions = NULL;
+  g_autoptr (GPtrArray) devices = cnn3d_device_list (&versions, NULL);
+
+  say (t, "3dcnn " VERSION " selftest");
+  if (devices == NULL)
+    return;
+  say (t, "%s", versions);
+  for (guint i = 0; i < devices->len; i++) {
+    const Cnn3dDevice *d = devices->pdata[i];
+    say (t, "device %d: %s, capability %d.%d, %d multiprocessors", d->index, d->name, d->major, d->minor,
+        d->multiprocessors);
+  }
+}
+
+int
+cmd_selftest (int argc, char **argv)
+{
+  g_auto (ToolSession) where = { 0 };
+  g_autofree char *report = NULL;
+  const GOptionEntry entries[] = {
+    TOOL_SESSION_ENTRIES (where),
+    { "report", 'o', 0, G_OPTION_ARG_FILENAME, &report, "Also write all of it to a file", "FILE" },
+    { NULL },
+  };
+  g_autoptr (GError) error = NULL;
+  SelfTest t = { 0 };
+
+  if (!tool_parse (&argc, &argv, entries, "[MODEL...]",
+          "Compares a backend (cudnn unless --backend says otherwise) with the CPU: every layer, the logits of one\n"
+          "clip and of a batch; and measures times. Without models, takes the bundled ones and each architecture.\n"
+          "The report is what to attach to a bug.\n\n"
+          "Example:\n  3dcnn selftest --report selftest.txt\n", 0, -1))
+    return EXIT_USAGE;
+  t.options.backend = CNN3D_BACKEND_CUDNN;
+  if (!tool_session_options (&where, &t.options, &error))
+    return tool_fail (error);
+  if (report != NULL && (t.report = fopen (report, "w")) == NULL) {
+    tool_complain ("%s: %s", report, g_strerror (errno));
+    return EXIT_FAILED;
+  }
+  describe_machine (&t);
+  if (argc > 1)
+    for (int i = 1; i < argc; i++)
+      test_named (&t, argv[i]);
+  else
+    test_all (&t);
+  say (&t, "\n%d passed, %d failed", t.passed, t.failed);
+  if (t.report != NULL && fclose (t.report) != 0) {
+    tool_complain ("%s: %s", report, g_strerror (errno));
+    return EXIT_FAILED;
+  }
+  return t.failed == 0 ? EXIT_OK : EXIT_FAILED;
+}

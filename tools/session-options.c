@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tools/session-options.h"
+
+void
+tool_session_clear (ToolSession *session)
+{
+  g_free (session->backend);
+  g_free (session->device);
+  g_free (session->precision);
+}
+
+gboolean
+tool_session_options (const ToolSession *session, Cnn3dSessionOptions *options, GError **error)
+{
+  if (session->backend != NULL
+      && !cnn3d_backend_from_name (session->backend, &options->backend, error))
+    return FALSE;
+  if (session->precision != NULL
+      && !cnn3d_precision_from_name (session->precision, &options->precision, error))
+    return FALSE;
+  options->device = session->device;
+  options->allow_tf32 = session->allow_tf32;
+  return TRUE;
+}
+
+void
+tool_session_warn (Cnn3dSession *session)
+{
+  const char *reason = cnn3d_session_get_fallback (session);
+
+  if (reason != NULL)
+    tool_complain ("running on the CPU: %s", reason);
+}
