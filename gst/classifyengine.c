@@ -20,6 +20,8 @@ struct _GstClassifyEngine
   /* One for clips that are far apart and, at TRUE, one for those that overlap;
    * made when a client first needs it, guarded by engines_lock. */
   Cnn3dSession *sessions[2];
+  /* Of each, as it was at first: it may move to the CPU while it runs. */
+  gchar *descriptions[2], *fallbacks[2];
   gsize clip_size, frame_size;
   guint frames;
   gint classes;
@@ -118,6 +120,8 @@ finish_job (GstClassifyEngine * engine, Entry * entry, const gfloat * logits,
   g_clear_error (&job->error);
   if (error != NULL)
     job->error = g_error_copy (error);
+  job->fallback =
+      cnn3d_session_get_fallback (engine->sessions[entry->client->overlaps]);
   job->done = g_get_monotonic_time ();
   entry->client->done (entry->client->data, job);
 }
@@ -284,11 +288,14 @@ make_key (const GstClassifyEngineConfig * config)
   if (config->labels_file)
     g_stat (config->labels_file, &stats[1]);
   return g_strdup_printf ("%s|%" G_GINT64_FORMAT "|%" G_GINT64_FORMAT "|%"
-      G_GINT64_FORMAT "|%s|%" G_GINT64_FORMAT "|%d|%u", config->model_file,
+      G_GINT64_FORMAT "|%s|%" G_GINT64_FORMAT "|%d|%s|%d|%d|%u",
+      config->model_file,
       (gint64) stats[0].st_mtime, (gint64) stats[0].st_size,
       (gint64) stats[0].st_ino,
       config->labels_file ? config->labels_file : "",
-      (gint64) stats[1].st_mtime, config->backend, config->threads);
+      (gint64) stats[1].st_mtime, config->backend,
+      config->device ? config->device : "", config->precision,
+      config->allow_tf32, config->threads);
 }
 
 /* Where clips share half of their frames, running them incrementally is less
@@ -306,13 +313,21 @@ open_session (GstClassifyEngine * engine,
 {
   gboolean overlaps = overlaps_enough (engine, config->clip_stride);
   Cnn3dSessionOptions options = {.backend = config->backend,
-    .threads = config->threads,.direct_stem = overlaps
+    .threads = config->threads,.direct_stem = overlaps,
+    .device = config->device,.precision = config->precision,
+    .allow_tf32 = config->allow_tf32
   };
+  Cnn3dSession *session;
 
-  if (engine->sessions[overlaps] == NULL)
-    engine->sessions[overlaps] = cnn3d_session_new (engine->model, &options,
-        error);
-  return engine->sessions[overlaps] != NULL;
+  if (engine->sessions[overlaps] != NULL)
+    return TRUE;
+  session = cnn3d_session_new (engine->model, &options, error);
+  if (session == NULL)
+    return FALSE;
+  engine->descriptions[overlaps] = g_strdup (cnn3d_session_describe (session));
+  engine->fallbacks[overlaps] = g_strdup (cnn3d_session_get_fallback (session));
+  engine->sessions[overlaps] = session;
+  return TRUE;
 }
 
 static void
@@ -326,8 +341,11 @@ engine_free (GstClassifyEngine * engine)
   g_queue_clear_full (&engine->jobs, entry_free);
   g_queue_clear_full (&engine->announced, g_free);
   g_ptr_array_unref (engine->idle);
-  for (guint i = 0; i < G_N_ELEMENTS (engine->sessions); i++)
+  for (guint i = 0; i < G_N_ELEMENTS (engine->sessions); i++) {
     g_clear_pointer (&engine->sessions[i], cnn3d_session_unref);
+    g_free (engine->descriptions[i]);
+    g_free (engine->fallbacks[i]);
+  }
   cnn3d_model_unref (engine->model);
   g_free (engine->batch);
   g_free (engine->logits);
@@ -398,10 +416,21 @@ gst_classify_engine_describe (GstClassifyEngine * engine)
   const gchar *description;
 
   g_mutex_lock (&engines_lock);
-  description = cnn3d_session_describe (engine->sessions[engine->sessions[TRUE]
-          != NULL]);
+  description = engine->descriptions[engine->sessions[TRUE] != NULL];
   g_mutex_unlock (&engines_lock);
   return description;
+}
+
+const gchar *
+gst_classify_engine_get_fallback (GstClassifyEngine * engine)
+{
+  const gchar *fallback;
+
+  g_mutex_lock (&engines_lock);
+  fallback = engine->fallbacks[FALSE] ? engine->fallbacks[FALSE]
+      : engine->fallbacks[TRUE];
+  g_mutex_unlock (&engines_lock);
+  return fallback;
 }
 
 GstClassifyClient *

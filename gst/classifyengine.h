@@ -22,6 +22,9 @@ typedef struct
   const gchar *model_file;
   const gchar *labels_file;     /* or NULL */
   Cnn3dBackend backend;
+  const gchar *device;          /* or NULL */
+  Cnn3dPrecision precision;
+  gboolean allow_tf32;
   guint threads;
   guint clip_stride;            /* 0: clips do not overlap */
 } GstClassifyEngineConfig;
@@ -32,6 +35,7 @@ typedef struct
   guint8 *rgb;                  /* frames x size x size x 3 */
   gfloat *logits;               /* valid if error is NULL */
   GError *error;
+  const gchar *fallback;        /* why the CPU had to take over, or NULL */
   gint64 start, end;            /* timestamps of the clip */
   GstClockTime running_time;    /* of its last frame */
   guint epoch;                  /* the element's, when it was submitted */
@@ -50,6 +54,8 @@ GstClassifyEngine *gst_classify_engine_get (const GstClassifyEngineConfig *
 void gst_classify_engine_unref (GstClassifyEngine * engine);
 Cnn3dModel *gst_classify_engine_get_model (GstClassifyEngine * engine);
 const gchar *gst_classify_engine_describe (GstClassifyEngine * engine);
+/* Why it is not on the GPU that is there, as it was at first; or NULL. */
+const gchar *gst_classify_engine_get_fallback (GstClassifyEngine * engine);
 
 /**
  * gst_classify_client_new:

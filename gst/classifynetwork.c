@@ -33,7 +33,8 @@ gst_classify_network_load (const GstClassifySettings * settings,
   g_autofree gchar *path = find_path (settings, error);
   GstClassifyEngineConfig config = {.model_file = path,
     .labels_file = settings->labels_file,.backend = settings->backend,
-    .threads = settings->threads
+    .threads = settings->threads,.device = settings->device,
+    .precision = settings->precision,.allow_tf32 = settings->allow_tf32
   };
   GstClassifyNetwork *network;
   GstClassifyEngine *engine;

@@ -22,6 +22,9 @@ enum
   PROP_MODEL_FILE,
   PROP_LABELS_FILE,
   PROP_BACKEND,
+  PROP_DEVICE,
+  PROP_PRECISION,
+  PROP_ALLOW_TF32,
   PROP_THREADS,
   PROP_TOP_K,
   PROP_THRESHOLD,
@@ -78,7 +81,12 @@ name##_get_type (void) \
 DEFINE_ENUM (backend, "GstVideoClassify3DBackend",
     {CNN3D_BACKEND_AUTO, "The fastest that is available", "auto"},
     {CNN3D_BACKEND_CPU, "Vector kernels of the CPU", "cpu"},
+    {CNN3D_BACKEND_CUDNN, "An NVIDIA GPU, by cuDNN", "cudnn"},
     {CNN3D_BACKEND_REFERENCE, "Slow loops in double precision", "reference"})
+DEFINE_ENUM (precision, "GstVideoClassify3DPrecision",
+    {CNN3D_PRECISION_AUTO, "fp16 on GPUs, fp32 elsewhere", "auto"},
+    {CNN3D_PRECISION_FP32, "Single precision", "fp32"},
+    {CNN3D_PRECISION_FP16, "Half precision, sums in single precision", "fp16"})
 DEFINE_ENUM (mode, "GstVideoClassify3DMode",
     {GST_CLASSIFY_MODE_AUTO, "async for live sources, else sync", "auto"},
     {GST_CLASSIFY_MODE_SYNC, "Every clip is classified, and waited for", "sync"},
@@ -127,6 +135,7 @@ gst_classify_settings_copy (GstClassifySettings * to,
   to->model_file = g_strdup (from->model_file);
   to->labels_file = g_strdup (from->labels_file);
   to->idle_labels = g_strdup (from->idle_labels);
+  to->device = g_strdup (from->device);
 }
 
 void
@@ -155,6 +164,7 @@ gst_classify_settings_clear (GstClassifySettings * s)
   g_clear_pointer (&s->model_file, g_free);
   g_clear_pointer (&s->labels_file, g_free);
   g_clear_pointer (&s->idle_labels, g_free);
+  g_clear_pointer (&s->device, g_free);
 }
 
 static void
@@ -180,6 +190,15 @@ gst_classify_settings_set (GstClassifySettings * s, guint id,
       break;
     case PROP_BACKEND:
       s->backend = g_value_get_enum (value);
+      break;
+    case PROP_DEVICE:
+      take_string (&s->device, value);
+      break;
+    case PROP_PRECISION:
+      s->precision = g_value_get_enum (value);
+      break;
+    case PROP_ALLOW_TF32:
+      s->allow_tf32 = g_value_get_boolean (value);
       break;
     case PROP_THREADS:
       s->threads = g_value_get_uint (value);
@@ -248,6 +267,15 @@ gst_classify_settings_get (const GstClassifySettings * s, guint id,
       break;
     case PROP_BACKEND:
       g_value_set_enum (value, s->backend);
+      break;
+    case PROP_DEVICE:
+      g_value_set_string (value, s->device);
+      break;
+    case PROP_PRECISION:
+      g_value_set_enum (value, s->precision);
+      break;
+    case PROP_ALLOW_TF32:
+      g_value_set_boolean (value, s->allow_tf32);
       break;
     case PROP_THREADS:
       g_value_set_uint (value, s->threads);
@@ -359,6 +387,41 @@ gst_classify_settings_install (GObjectClass * klass)
   g_object_class_install_property (klass, PROP_BACKEND,
       g_param_spec_enum ("backend", "Backend", "What runs the network",
           backend_get_type (), DEFAULT_BACKEND, ready));
+  /**
+   * GstVideoClassify3D:device:
+   *
+   * The GPU of the cudnn backend: an index or a UUID, as `3dcnn devices` lists
+   * them.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_DEVICE,
+      g_param_spec_string ("device", "Device",
+          "GPU of the cudnn backend, by index or UUID "
+          "(NULL = the first that can be used)", NULL, ready));
+  /**
+   * GstVideoClassify3D:precision:
+   *
+   * In which precision the cudnn backend computes.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_PRECISION,
+      g_param_spec_enum ("precision", "Precision",
+          "Precision of the cudnn backend", precision_get_type (),
+          CNN3D_PRECISION_AUTO, ready));
+  /**
+   * GstVideoClassify3D:allow-tf32:
+   *
+   * Whether the cudnn backend in fp32 may round products to 10 bits of
+   * mantissa.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_ALLOW_TF32,
+      g_param_spec_boolean ("allow-tf32", "Allow TF32",
+          "Whether the cudnn backend in fp32 may round products, for speed",
+          FALSE, ready));
   /**
    * GstVideoClassify3D:threads:
    *

@@ -42,6 +42,9 @@ typedef struct
   gchar *model_file;
   gchar *labels_file;
   Cnn3dBackend backend;
+  gchar *device;
+  Cnn3dPrecision precision;
+  gboolean allow_tf32;
   guint threads;
   guint top_k;
   gdouble threshold;

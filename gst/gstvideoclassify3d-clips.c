@@ -85,6 +85,7 @@ gst_video_classify_3d_clip_done (gpointer data, const GstClassifyJob * job)
   }
   g_mutex_unlock (&self->lock);
 
+  gst_video_classify_3d_warn_fallback (self, job->fallback);
   if (job->error != NULL) {
     GST_ELEMENT_ERROR (self, LIBRARY, FAILED, ("%s", job->error->message),
         (NULL));
@@ -378,6 +379,7 @@ gst_video_classify_3d_interrupt (GstVideoClassify3D * self, gboolean forget)
   if (self->tracks != NULL)
     gst_classify_tracks_reset (self->tracks);
   self->failed = FALSE;
+  self->fallback_warned = FALSE;
   self->last_pts = GST_CLOCK_TIME_NONE;
   g_mutex_unlock (&self->lock);
   self->next_pts = GST_CLOCK_TIME_NONE;

@@ -30,6 +30,23 @@ retire (gpointer data, GstClassifyNetwork * network)
     gst_classify_network_free (network);
 }
 
+void
+gst_video_classify_3d_warn_fallback (GstVideoClassify3D * self,
+    const gchar * reason)
+{
+  gboolean first;
+
+  if (reason == NULL)
+    return;
+  g_mutex_lock (&self->lock);
+  first = !self->fallback_warned;
+  self->fallback_warned = TRUE;
+  g_mutex_unlock (&self->lock);
+  if (first)
+    GST_ELEMENT_WARNING (self, RESOURCE, FAILED,
+        ("Running on the CPU: %s", reason), ("set the property backend"));
+}
+
 static GstClassifyNetwork *
 load (GstVideoClassify3D * self, const GstClassifySettings * s, GError ** error)
 {
@@ -42,6 +59,8 @@ load (GstVideoClassify3D * self, const GstClassifySettings * s, GError ** error)
     return NULL;
   GST_INFO_OBJECT (self, "loaded %s on %s", network->path,
       gst_classify_engine_describe (network->engine));
+  gst_video_classify_3d_warn_fallback (self,
+      gst_classify_engine_get_fallback (network->engine));
   if (network->rate_is_guessed)
     GST_ELEMENT_WARNING (self, STREAM, FAILED,
         ("The model %s does not say at which rate frames are to be taken; "

@@ -51,6 +51,7 @@ struct _GstVideoClassify3D
   gboolean is_live;
   GstClassifyTracks *tracks;    /* with roi meta, else NULL */
   gboolean failed;
+  gboolean fallback_warned;     /* that the CPU had to take over */
   GstVideoClassify3DStats stats;
   GstClockTime last_pts;
   GstClockTime latency;         /* of the slowest clip, reported in sync mode */
@@ -72,6 +73,9 @@ gboolean gst_video_classify_3d_is_async (GstVideoClassify3D * self);
 /* gstvideoclassify3d-clips.c: from frames to clips, and what comes back */
 
 /* GstClassifyDone: a clip comes back from the engine, on its thread. */
+/* Posts, once, that the CPU runs what was to run on the GPU. */
+void gst_video_classify_3d_warn_fallback (GstVideoClassify3D * self,
+    const gchar * reason);
 void gst_video_classify_3d_clip_done (gpointer data,
     const GstClassifyJob * job);
 /* Takes what is wanted of a frame, and hands on the clips that it completes.

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "tools/progress.h"
+#include "tools/session-options.h"
 #include "tools/timeline.h"
 #include "tools/tool.h"
 
@@ -16,7 +17,8 @@ typedef struct {
 } Clip;
 
 typedef struct {
-  char *path, *model_file, *labels_file, *backend;
+  char *path, *model_file, *labels_file;
+  const ToolSession *where;
   double sample_rate;
   int clip_stride, threads, top_k;
   double threshold;
@@ -71,8 +73,11 @@ make_pipeline (const Job *job, GstElement **classifier, GError **error)
   /* All classes, as the video's score is the mean over its clips. */
   g_object_set (*classifier, "model-file", job->model_file, "labels-file", job->labels_file, "top-k", 0,
       "sample-rate", job->sample_rate, "clip-stride", job->clip_stride, "threads", job->threads, NULL);
-  if (job->backend != NULL)
-    gst_util_set_object_arg (G_OBJECT (*classifier), "backend", job->backend);
+  g_object_set (*classifier, "device", job->where->device, "allow-tf32", job->where->allow_tf32, NULL);
+  if (job->where->backend != NULL)
+    gst_util_set_object_arg (G_OBJECT (*classifier), "backend", job->where->backend);
+  if (job->where->precision != NULL)
+    gst_util_set_object_arg (G_OBJECT (*classifier), "precision", job->where->precision);
   gst_bin_add_many (GST_BIN (pipeline), source, decoder, *classifier, sink, NULL);
   gst_element_link (source, decoder);
   gst_element_link (*classifier, sink);
@@ -289,7 +294,8 @@ write_timelines (const Job *job, const GArray *clips, GError **error)
 int
 cmd_classify (int argc, char **argv)
 {
-  g_autofree char *labels = NULL, *backend = NULL, *model_file = NULL;
+  g_autofree char *labels = NULL, *model_file = NULL;
+  g_auto (ToolSession) where = { 0 };
   gboolean json = FALSE;
   Job job = { .top_k = 3, .threshold = 0.5 };
   const GOptionEntry entries[] = {
@@ -299,7 +305,7 @@ cmd_classify (int argc, char **argv)
         "Sampled frames from clip to clip (0: the clip's length)", "N" },
     { "top-k", 'k', 0, G_OPTION_ARG_INT, &job.top_k, "Classes to print (3)", "K" },
     { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &labels, "Text file with one label a line", "FILE" },
-    { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto, cpu or reference (auto)", "BACKEND" },
+    TOOL_SESSION_ENTRIES (where),
     { "threads", 't', 0, G_OPTION_ARG_INT, &job.threads, "Threads (0: one for each CPU)", "N" },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "srt", 0, 0, G_OPTION_ARG_NONE, &job.timelines[TIMELINE_SRT],
@@ -313,7 +319,7 @@ cmd_classify (int argc, char **argv)
   Cnn3dLoadOptions load_options = { 0 };
   g_autoptr (Cnn3dModel) model = NULL;
   g_autoptr (GError) error = NULL;
-  Cnn3dBackend known;
+  Cnn3dSessionOptions known = { 0 };
   JsonBuilder *b = NULL;
   int status = EXIT_OK;
 
@@ -328,7 +334,7 @@ cmd_classify (int argc, char **argv)
         " --top-k 1 or more, --threads 0 to 256");
     return EXIT_USAGE;
   }
-  if (backend != NULL && !cnn3d_backend_from_name (backend, &known, &error))
+  if (!tool_session_options (&where, &known, &error))
     return tool_fail (error);
   load_options.labels_file = labels;
   model_file = tool_find (argv[1], &error);
@@ -339,7 +345,7 @@ cmd_classify (int argc, char **argv)
   job.model = model;
   job.model_file = model_file;
   job.labels_file = labels;
-  job.backend = backend;
+  job.where = &where;
   if (json) {
     b = json_builder_new ();
     json_builder_begin_array (b);
