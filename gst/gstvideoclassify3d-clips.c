@@ -379,7 +379,6 @@ gst_video_classify_3d_interrupt (GstVideoClassify3D * self, gboolean forget)
   if (self->tracks != NULL)
     gst_classify_tracks_reset (self->tracks);
   self->failed = FALSE;
-  self->fallback_warned = FALSE;
   self->last_pts = GST_CLOCK_TIME_NONE;
   g_mutex_unlock (&self->lock);
   self->next_pts = GST_CLOCK_TIME_NONE;

@@ -103,6 +103,7 @@ gst_video_classify_3d_start_models (GstVideoClassify3D * self)
   g_autoptr (GError) error = NULL;
   GstClassifySettings s;
 
+  self->fallback_warned = FALSE;
   copy_settings (self, &s);
   self->network = load (self, &s, &error);
   gst_classify_settings_clear (&s);

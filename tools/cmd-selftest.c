@@ -6,7 +6,7 @@
 
 #include "tools/session-options.h"
 
-enum { MAX_LAYERS = 256, RUNS = 20, BATCH = 8 };
+enum { MAX_LAYERS = 256, BATCH = 8 };
 
 /* Of logits, against the CPU backend's, in units of the largest. */
 #define TOLERANCE_FP16 2e-2
@@ -15,6 +15,7 @@ enum { MAX_LAYERS = 256, RUNS = 20, BATCH = 8 };
 typedef struct {
   FILE *report; /* or NULL */
   Cnn3dSessionOptions options;
+  int runs; /* to take the best of */
   int passed, failed;
 } SelfTest;
 
@@ -86,7 +87,7 @@ time_runs (SelfTest *t, Cnn3dSession *session, const guint8 *rgb, float *logits,
 {
   gint64 best = G_MAXINT64;
 
-  for (int i = 0; i < RUNS; i++) {
+  for (int i = 0; i < t->runs; i++) {
     gint64 begin = g_get_monotonic_time ();
 
     if (!cnn3d_session_run_rgb (session, rgb, batch, logits, error))
@@ -94,7 +95,7 @@ time_runs (SelfTest *t, Cnn3dSession *session, const guint8 *rgb, float *logits,
     best = MIN (best, g_get_monotonic_time () - begin);
   }
   say (t, "  %d clip%s: %.3f ms, %.0f clips a second (best of %d)", batch, batch == 1 ? "" : "s",
-      (double) best * 1e-3, batch * 1e6 / (double) MAX (best, 1), RUNS);
+      (double) best * 1e-3, batch * 1e6 / (double) MAX (best, 1), t->runs);
   return TRUE;
 }
 
@@ -213,13 +214,14 @@ cmd_selftest (int argc, char **argv)
 {
   g_auto (ToolSession) where = { 0 };
   g_autofree char *report = NULL;
+  SelfTest t = { .runs = 20 };
   const GOptionEntry entries[] = {
     TOOL_SESSION_ENTRIES (where),
+    { "runs", 'r', 0, G_OPTION_ARG_INT, &t.runs, "Runs to take the best time of (20)", "N" },
     { "report", 'o', 0, G_OPTION_ARG_FILENAME, &report, "Also write all of it to a file", "FILE" },
     { NULL },
   };
   g_autoptr (GError) error = NULL;
-  SelfTest t = { 0 };
 
   if (!tool_parse (&argc, &argv, entries, "[MODEL...]",
           "Compares a backend (cudnn unless --backend says otherwise) with the CPU: every layer, the logits of one\n"
@@ -227,6 +229,10 @@ cmd_selftest (int argc, char **argv)
           "The report is what to attach to a bug.\n\n"
           "Example:\n  3dcnn selftest --report selftest.txt\n", 0, -1))
     return EXIT_USAGE;
+  if (t.runs < 1 || t.runs > 1000000) {
+    tool_complain ("--runs must be at least 1");
+    return EXIT_USAGE;
+  }
   t.options.backend = CNN3D_BACKEND_CUDNN;
   if (!tool_session_options (&where, &t.options, &error))
     return tool_fail (error);

@@ -14,11 +14,11 @@ static const struct {
   [DRIVER] = { { "libcuda.so.1" }, "the NVIDIA driver's library",
       "install the NVIDIA driver (see nvidia-smi)" },
   [RUNTIME] = { { "libcudart.so.13", "libcudart.so.12" }, "the CUDA runtime, 12.8 or later",
-      "install the CUDA toolkit, or run tools/setup-cuda.sh, and put its lib folder into"
-      " LD_LIBRARY_PATH" },
+      "install the CUDA toolkit, or run tools/setup-cuda.sh, and set CNN3D_CUDA_PATH to"
+      " its lib folder" },
   [CUDNN] = { { "libcudnn.so.9" }, "cuDNN, 9.8 or later",
-      "install cuDNN 9 for your CUDA version, or run tools/setup-cuda.sh, and put its lib folder"
-      " into LD_LIBRARY_PATH" },
+      "install cuDNN 9 for your CUDA version, or run tools/setup-cuda.sh, and set CNN3D_CUDA_PATH"
+      " to its lib folder" },
 };
 
 typedef struct {
@@ -182,7 +182,14 @@ load (const Cnn3dCudaSystem *system, Cnn3dCuda *cuda, gboolean *absent, GError *
 static void *
 open_shared (const char *name)
 {
-  return dlopen (name, RTLD_NOW | RTLD_LOCAL);
+  const char *folder = g_getenv (CNN3D_CUDA_PATH_ENV);
+  void *library = NULL;
+
+  if (folder != NULL && folder[0] != '\0') {
+    g_autofree char *path = g_build_filename (folder, name, NULL);
+    library = dlopen (path, RTLD_NOW | RTLD_LOCAL);
+  }
+  return library != NULL ? library : dlopen (name, RTLD_NOW | RTLD_LOCAL);
 }
 
 static const Cnn3dCudaSystem real_system = { open_shared, dlsym };

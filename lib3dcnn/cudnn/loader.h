@@ -28,6 +28,9 @@ typedef struct {
   void *(*symbol) (void *library, const char *name);
 } Cnn3dCudaSystem;
 
+/* A folder in which the libraries are looked for before anywhere else. */
+#define CNN3D_CUDA_PATH_ENV "CNN3D_CUDA_PATH"
+
 /* cuDNN plans that need no handle exist from here on. */
 #define CNN3D_CUDNN_VERSION 90800
 /* The runtime knows libraries of kernels from here on. */

@@ -124,7 +124,7 @@ static cudnnStatus_t
 set_device (cudnnBackendDescriptor_t descriptor)
 {
   g_autofree char *file = g_strdup_printf ("%s.json", double_settings.device);
-  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "devices", file, NULL);
+  g_autofree char *path = g_build_filename (g_getenv ("G_TEST_SRCDIR"), "devices", file, NULL);
   g_autofree char *json = NULL;
   gsize n;
 

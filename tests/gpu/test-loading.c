@@ -153,10 +153,10 @@ test_libraries (void)
   expect ("libcuda.so.1|driver|nvidia-smi", TRUE);
   reset ();
   sys.missing_library = "libcudart";
-  expect ("libcudart.so.13 or libcudart.so.12|12.8|setup-cuda.sh|LD_LIBRARY_PATH", FALSE);
+  expect ("libcudart.so.13 or libcudart.so.12|12.8|setup-cuda.sh|CNN3D_CUDA_PATH", FALSE);
   reset ();
   sys.missing_library = "libcudnn";
-  expect ("libcudnn.so.9|9.8|setup-cuda.sh|LD_LIBRARY_PATH", FALSE);
+  expect ("libcudnn.so.9|9.8|setup-cuda.sh|CNN3D_CUDA_PATH", FALSE);
 }
 
 /* Any one symbol missing is an old library. */
