@@ -29,7 +29,7 @@ typedef struct {
 typedef struct {
   float *ring;   /* [block][frame][row][w][16] */
   float *kept;   /* [block][frame][overlap][w][16], of all blocks and frames */
-  float *planes; /* [point][row][channel][padded w], of a stem that is temporal */
+  float *planes; /* [point][row][channel][pitch], of a stem that is temporal */
 } Room;
 
 int
@@ -62,7 +62,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   const Cnn3dCpuStep *s = &engine->steps[index];
   const Cnn3dStep *middle = s[1].step;
   int row_bytes = s->step->out.w * CNN3D_BLOCK * (int) sizeof (float), end;
-  int row_floats = s->step->channels_in * cnn3d_padded_extent (s->step).w;
+  int row_floats = s->step->channels_in * cnn3d_winograd_pitch (s->step);
 
   *c = (Chain){ .producer = s, .middle = s + 1, .last = s->step->chain > 2 ? s + 2 : NULL,
     .step_frames = s->temporal ? CNN3D_POINT_FRAMES : 1,
@@ -126,7 +126,7 @@ transform_frames (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, 
     .point_floats = (intptr_t) c->point_floats };
 
   for (int row = first; row < end; row++)
-    for (int p = 0; p < step->channels_in; p++, args.out += padded.w) {
+    for (int p = 0; p < step->channels_in; p++, args.out += cnn3d_winograd_pitch (step)) {
       for (int k = 0; k < CNN3D_POINTS; k++) {
         /* Past the last frame, like its border, there is nothing: so is the border before the first. */
         int frame = t + k < padded.t ? t + k : 0;
@@ -171,7 +171,8 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, 
         Cnn3dTemporalArgs args = { .taps = tile->taps, .n_taps = tile->n_taps,
           .weights = tile->weights, .bias = tile->bias, .low = c->producer->low,
           .high = c->producer->high, .point_floats = (intptr_t) c->point_floats,
-          .x = room->planes + (gsize) (y - y0) * step->stride.h * step->channels_in * padded.w };
+          .x = room->planes
+              + (gsize) (y - y0) * step->stride.h * step->channels_in * cnn3d_winograd_pitch (step) };
 
         memcpy (args.out_offsets, offsets, sizeof offsets);
         for (int k = 0; k < CNN3D_POINT_FRAMES; k++)

@@ -26,23 +26,10 @@
 
 #include "lib3dcnn/cpu/conv_tmpl.h"
 #include "lib3dcnn/cpu/depthwise_tmpl.h"
+#include "lib3dcnn/cpu/pixel_tmpl.h"
 #include "lib3dcnn/cpu/pool_tmpl.h"
 #include "lib3dcnn/cpu/temporal_tmpl.h"
 #include "lib3dcnn/cpu/winograd_tmpl.h"
-
-/* Left to the compiler, which has the permutes for it. */
-static void
-pixels (const Cnn3dPixelArgs *a)
-{
-  for (int p = 0; p < 3; p++) {
-    const uint8_t *restrict x = a->rgb + a->channel[p];
-    float *restrict y = a->planes[p];
-    float mean = a->mean[p], scale = a->scale[p];
-
-    for (int i = 0; i < a->width; i++)
-      y[i] = ((float) x[3 * i] - mean) * scale;
-  }
-}
 
 static void
 peak (float *sink, long n)

@@ -12,18 +12,34 @@ pool_join (V a, V b, const int max)
   return max ? vmax (a, b) : a + b;
 }
 
+/* n vectors of the line, from float i on. */
+INLINE void
+pool_line (const Cnn3dPoolArgs *a, intptr_t i, const int n, const int max)
+{
+  V v[4];
+
+  UNROLL for (int k = 0; k < n; k++)
+    v[k] = load (a->rows[0] + i + k * CNN3D_VW);
+  for (int r = 1; r < a->n_rows; r++) {
+    const float *x = a->rows[r] + i;
+
+    UNROLL for (int k = 0; k < n; k++)
+      v[k] = pool_join (v[k], load (x + k * CNN3D_VW), max);
+  }
+  UNROLL for (int k = 0; k < n; k++)
+    store (a->line + i + k * CNN3D_VW, v[k]);
+}
+
 INLINE void
 pool_row (const Cnn3dPoolArgs *a, const int max)
 {
   V low = splat (a->low), high = splat (a->high), scale = splat (a->scale);
-  intptr_t n = (intptr_t) a->width_in * CNN3D_BLOCK;
+  intptr_t n = (intptr_t) a->width_in * CNN3D_BLOCK, i = 0;
 
-  for (intptr_t i = 0; i < n; i += CNN3D_VW) {
-    V v = load (a->rows[0] + i);
-    for (int r = 1; r < a->n_rows; r++)
-      v = pool_join (v, load (a->rows[r] + i), max);
-    store (a->line + i, v);
-  }
+  for (; i + 4 * CNN3D_VW <= n; i += 4 * CNN3D_VW)
+    pool_line (a, i, 4, max);
+  for (; i < n; i += CNN3D_VW)
+    pool_line (a, i, 1, max);
 
   for (int o = 0; o < a->width_out; o++) {
     int first = o * a->stride - a->pad, end = first + a->kernel;
@@ -34,8 +50,8 @@ pool_row (const Cnn3dPoolArgs *a, const int max)
       const float *x = a->line + lane;
       V v = load (x + (intptr_t) first * CNN3D_BLOCK);
 
-      for (int i = first + 1; i < end; i++)
-        v = pool_join (v, load (x + (intptr_t) i * CNN3D_BLOCK), max);
+      for (int k = first + 1; k < end; k++)
+        v = pool_join (v, load (x + (intptr_t) k * CNN3D_BLOCK), max);
       store (a->out + (intptr_t) o * CNN3D_BLOCK + lane, vclamp (max ? v : v * scale, low, high));
     }
   }

@@ -93,7 +93,7 @@ cnn3d_winograd_pack_temporal (const Cnn3dStep *step, const Cnn3dFolded *folded, 
     int32_t *taps, float *weights)
 {
   const int *channel = step->lane_channel + tile->first_half * CNN3D_HALF;
-  int lanes = tile->halves * CNN3D_HALF, width = cnn3d_padded_extent (step).w;
+  int lanes = tile->halves * CNN3D_HALF, width = cnn3d_winograd_pitch (step);
   int area = step->kernel.h * step->kernel.w, volume = area * step->kernel.t;
 
   tile->taps = taps;

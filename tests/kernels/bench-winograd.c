@@ -69,6 +69,9 @@ bench_Temporal (const Kernel *kernel)
   }
 }
 
+#define INPUT_ROWS 60
+#define PITCH 128
+
 typedef struct {
   const Kernel *kernel;
   Cnn3dTemporalInputArgs args;
@@ -79,10 +82,10 @@ run_input (void *data)
 {
   const InputBench *b = data;
 
-  for (int h = 0; h < 9; h++) {
+  for (int h = 0; h < INPUT_ROWS; h++) {
     Cnn3dTemporalInputArgs a = b->args;
 
-    a.out += h * PADDED;
+    a.out += h * PITCH;
     ((Cnn3dTemporalInputFunc *) b->kernel->func) (&a);
   }
 }
@@ -90,12 +93,13 @@ run_input (void *data)
 void
 bench_TemporalInput (const Kernel *kernel)
 {
-  float *x = bench_alloc (6 * PADDED), *out = bench_alloc (6 * 9 * PADDED);
-  InputBench b = { kernel, { .width = PADDED, .out = out, .point_floats = 9 * PADDED } };
+  float *x = bench_alloc (6 * PADDED), *out = bench_alloc (6 * INPUT_ROWS * PITCH);
+  InputBench b = { kernel, { .width = PADDED, .out = out, .point_floats = INPUT_ROWS * PITCH } };
 
   for (int t = 0; t < CNN3D_POINTS; t++)
     b.args.rows[t] = x + t * PADDED;
-  bench_run (kernel, "9 rows of 114", 22.0 * 9 * PADDED, 48.0 * 9 * PADDED, run_input, &b);
+  bench_run (kernel, "60 rows of 114", 22.0 * INPUT_ROWS * PADDED,
+      48.0 * INPUT_ROWS * PADDED, run_input, &b);
   free (x);
   free (out);
 }
