@@ -21,6 +21,7 @@ struct _GstDecision
   GstDecisionEvent current;
   gdouble sum;
   guint n;
+  gint challenger;              /* that was better in the last clip, or -1 */
 };
 
 GstDecision *
@@ -140,6 +141,22 @@ end_action (GstDecision * decision, GstDecisionEvent * event)
   return report;
 }
 
+/* Whether another class takes over: at once if it is sure, else if it is the
+ * best for two clips on end. Two that alternate by little are one action that
+ * the network is not sure of. */
+static gboolean
+is_displaced (GstDecision * decision, gint best, gdouble score, gdouble next)
+{
+  const GstDecisionParams *p = &decision->params;
+  gint challenger = decision->challenger;
+
+  decision->challenger = -1;
+  if (best == decision->current.index || score < p->threshold)
+    return FALSE;
+  decision->challenger = best;
+  return score - next >= p->lead || challenger == best;
+}
+
 guint
 gst_decision_update (GstDecision * decision, const gfloat * scores,
     gint64 start, gint64 end, GstDecisionEvent events[2])
@@ -160,13 +177,14 @@ gst_decision_update (GstDecision * decision, const gfloat * scores,
     return 0;
 
   if (decision->active && (scores[current->index] < p->threshold - p->hysteresis
-          || (best != current->index && scores[best] >= p->threshold)))
+          || is_displaced (decision, best, scores[best], next)))
     n += end_action (decision, &events[n]);
   if (!decision->active) {
     if (scores[best] < p->threshold)
       return n;
     decision->active = TRUE;
     decision->reported = FALSE;
+    decision->challenger = -1;
     decision->sum = decision->n = 0;
     *current = (GstDecisionEvent) {
     .index = best,.start = start};

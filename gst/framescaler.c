@@ -13,6 +13,12 @@ struct _GstFrameScaler
   GstBuffer *row_buffer;        /* what it makes */
   GstVideoConverter *converter;
   GstBuffer *buffer;            /* rows of out, padded as GstVideo likes them */
+
+  /* Of tiled formats, of which the converter cannot take parts: the whole picture
+   * without tiles, and a scaler of that. */
+  GstVideoInfo plain;
+  GstBuffer *plain_buffer;
+  GstFrameScaler *after;
 };
 
 /* Where a square lies on the longer side, as the training code's crop puts it:
@@ -69,7 +75,28 @@ gst_frame_scaler_free (GstFrameScaler * scaler)
   g_clear_pointer (&scaler->rows, gst_row_scaler_free);
   gst_clear_buffer (&scaler->row_buffer);
   gst_clear_buffer (&scaler->buffer);
+  gst_clear_buffer (&scaler->plain_buffer);
+  g_clear_pointer (&scaler->after, gst_frame_scaler_free);
   g_free (scaler);
+}
+
+/* Makes the scaler of a tiled format. */
+static gboolean
+prepare_tiled (GstFrameScaler * scaler, guint size)
+{
+  GstVideoInfo *plain = &scaler->plain, in = scaler->in;
+
+  gst_video_info_set_format (plain, in.finfo->unpack_format,
+      GST_VIDEO_INFO_WIDTH (&in), GST_VIDEO_INFO_HEIGHT (&in));
+  plain->colorimetry = in.colorimetry;
+  plain->fps_n = in.fps_n;
+  plain->fps_d = in.fps_d;
+  in.interlace_mode = GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
+  scaler->converter = gst_video_converter_new (&in, plain, NULL);
+  scaler->plain_buffer = gst_buffer_new_allocate (NULL,
+      GST_VIDEO_INFO_SIZE (plain), NULL);
+  scaler->after = gst_frame_scaler_new_crop (plain, size, &scaler->crop);
+  return scaler->converter != NULL && scaler->after != NULL;
 }
 
 GstFrameScaler *
@@ -83,6 +110,11 @@ gst_frame_scaler_new_crop (const GstVideoInfo * info, guint size,
 
   scaler->in = *info;
   scaler->crop = *crop;
+  if (GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo)) {
+    if (!prepare_tiled (scaler, size))
+      g_clear_pointer (&scaler, gst_frame_scaler_free);
+    return scaler;
+  }
   gst_video_info_set_format (&scaler->out, GST_VIDEO_FORMAT_RGB, size, size);
   scaler->rows = gst_row_scaler_new (info, y, height, size);
   if (scaler->rows != NULL) {
@@ -93,7 +125,7 @@ gst_frame_scaler_new_crop (const GstVideoInfo * info, guint size,
         GST_VIDEO_INFO_SIZE (&in), NULL);
   }
   /* Both fields of an interlaced picture are scaled as one (see
-   * gst_frame_scaler_run()); the converter would want the output to be
+   * map()); the converter would want the output to be
    * interlaced as well. */
   in.interlace_mode = GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
   /* Nor does it convert frame rates. */
@@ -140,6 +172,35 @@ convert (GstFrameScaler * scaler, const GstVideoFrame * in, GstVideoFrame * out)
   return TRUE;
 }
 
+/* Maps two buffers, the first for reading, both fields of a picture as one. */
+static gboolean
+map (GstVideoFrame * in, const GstVideoInfo * in_info, GstBuffer * in_buffer,
+    GstVideoFrame * out, const GstVideoInfo * out_info, GstBuffer * out_buffer)
+{
+  if (!gst_video_frame_map (in, in_info, in_buffer, GST_MAP_READ))
+    return FALSE;
+  if (!gst_video_frame_map (out, out_info, out_buffer, GST_MAP_WRITE)) {
+    gst_video_frame_unmap (in);
+    return FALSE;
+  }
+  in->flags &= ~GST_VIDEO_FRAME_FLAG_INTERLACED;
+  return TRUE;
+}
+
+static gboolean
+run_tiled (GstFrameScaler * scaler, GstBuffer * buffer, guint8 * rgb)
+{
+  GstVideoFrame in, plain;
+
+  if (!map (&in, &scaler->in, buffer, &plain, &scaler->plain,
+          scaler->plain_buffer))
+    return FALSE;
+  gst_video_converter_frame (scaler->converter, &in, &plain);
+  gst_video_frame_unmap (&plain);
+  gst_video_frame_unmap (&in);
+  return gst_frame_scaler_run (scaler->after, scaler->plain_buffer, rgb);
+}
+
 gboolean
 gst_frame_scaler_run (GstFrameScaler * scaler, GstBuffer * buffer, guint8 * rgb)
 {
@@ -147,13 +208,10 @@ gst_frame_scaler_run (GstFrameScaler * scaler, GstBuffer * buffer, guint8 * rgb)
   gsize row = GST_VIDEO_INFO_WIDTH (&scaler->out) * 3;
   gboolean ok;
 
-  if (!gst_video_frame_map (&in, &scaler->in, buffer, GST_MAP_READ))
+  if (scaler->after != NULL)
+    return run_tiled (scaler, buffer, rgb);
+  if (!map (&in, &scaler->in, buffer, &out, &scaler->out, scaler->buffer))
     return FALSE;
-  if (!gst_video_frame_map (&out, &scaler->out, scaler->buffer, GST_MAP_WRITE)) {
-    gst_video_frame_unmap (&in);
-    return FALSE;
-  }
-  in.flags &= ~GST_VIDEO_FRAME_FLAG_INTERLACED;
   ok = convert (scaler, &in, &out);
   for (gint y = 0; ok && y < GST_VIDEO_INFO_HEIGHT (&scaler->out); y++)
     memcpy (rgb + y * row, (guint8 *) GST_VIDEO_FRAME_PLANE_DATA (&out, 0)

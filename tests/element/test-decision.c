@@ -87,13 +87,45 @@ test_again (void)
 }
 
 /* What never leads by much is reported when it ends, if it stayed above the
- * threshold; two that alternate are none of both. */
+ * threshold. */
 static void
 test_unsure (void)
 {
   check (".aaa.", "A@1-4 ");
   check ("aaA.", "A!@0-3 ");
   check ("aaa", "A@0-3 ");
+  check ("aaabbb", "A@0-4 B@4-6 ");
+}
+
+/* Two that alternate: each time, if the network is sure; else they are one action,
+ * of the class that was first. */
+static void
+test_alternating (void)
+{
+  check ("ABABAB", "A!@0-1 B!@1-2 A!@2-3 B!@3-4 A!@4-5 B!@5-6 ");
+  check ("ababab", "A@0-6 ");
+  check ("AbAbAb.", "A!@0-1 ");
+  check (".babab.", "B@1-6 ");
+}
+
+/* Idle classes never begin an action, however sure; nor does what lies below the
+ * threshold. */
+static void
+test_idle (void)
+{
+  g_autoptr (GstDecision) decision =
+      decision_new (GST_DECISION_SMOOTHING_NONE, 1);
+  GstDecisionEvent events[2];
+  gfloat low[3] = { 0.05f, 0.49f, 0.02f };
+  gfloat sure[3] = { 0.99f, 0.005f, 0.005f };
+
+  for (guint i = 0; i < 5; i++) {
+    g_assert_cmpuint (gst_decision_update (decision, low, i, i + 1, events), ==,
+        0);
+    g_assert_cmpuint (gst_decision_update (decision, sure, i, i + 1, events),
+        ==, 0);
+  }
+  g_assert_cmpuint (gst_decision_finish (decision, events), ==, 0);
 }
 
 /* Between threshold and hysteresis an action goes on. */
@@ -174,6 +206,8 @@ main (int argc, char **argv)
   g_test_add_func ("/decision/once", test_once);
   g_test_add_func ("/decision/again", test_again);
   g_test_add_func ("/decision/unsure", test_unsure);
+  g_test_add_func ("/decision/alternating", test_alternating);
+  g_test_add_func ("/decision/idle", test_idle);
   g_test_add_func ("/decision/hysteresis", test_hysteresis);
   g_test_add_func ("/decision/peak", test_peak);
   g_test_add_func ("/decision/smoothing", test_smoothing);
