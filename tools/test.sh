@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Builds in build-test/ (or $BUILD) and runs every test; needs nothing but Debian 12 or 13.
-# Further arguments go to `meson setup`. The last line counts what passed, failed and was skipped.
+# Further arguments go to `meson setup`, those in $TEST_ARGS to `meson test`. The last line counts what passed, failed and was skipped.
 set -eu
 cd "$(dirname "$0")/.."
 build=${BUILD:-build-test}
@@ -10,6 +10,6 @@ build=${BUILD:-build-test}
 [ -f "$build/build.ninja" ] || meson setup "$build" -Dwerror=true "$@"
 ninja -C "$build"
 status=0
-meson test -C "$build" --no-rebuild --print-errorlogs || status=$?
+meson test -C "$build" --no-rebuild --print-errorlogs ${TEST_ARGS:-} || status=$?
 python3 tools/count-tests.py "$build" || status=$?
 exit $status

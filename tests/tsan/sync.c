@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Tells ThreadSanitizer what it cannot see. GLib's locks are futexes, and GLib and
+ * GStreamer are not instrumented, so that every use of a lock would look like a
+ * race. This library is preloaded: it wraps the calls by which threads of ours
+ * meet, and says which of them happen before which others. It adds order only
+ * where there is order: an unlock before the next lock of the same mutex, the
+ * last unref after all others, a message's post before its pop.
+ */
+
+#include <dlfcn.h>
+
+#include <gst/gst.h>
+
+void __tsan_acquire (void *address);
+void __tsan_release (void *address);
+
+/* The real function of a name. */
+#define REAL(name) \
+  static __typeof__ (name) *real; \
+  if (real == NULL) \
+    real = (__typeof__ (name) *) dlsym (RTLD_NEXT, #name)
+
+#define WRAP_LOCK(name, Type) \
+void name (Type * lock) \
+{ \
+  REAL (name); \
+  real (lock); \
+  __tsan_acquire (lock); \
+}
+
+#define WRAP_TRYLOCK(name, Type) \
+gboolean name (Type * lock) \
+{ \
+  REAL (name); \
+  gboolean locked = real (lock); \
+  if (locked) \
+    __tsan_acquire (lock); \
+  return locked; \
+}
+
+#define WRAP_UNLOCK(name, Type) \
+void name (Type * lock) \
+{ \
+  REAL (name); \
+  __tsan_release (lock); \
+  real (lock); \
+}
+
+/* *INDENT-OFF* */
+#undef g_mutex_lock
+#undef g_mutex_unlock
+#undef g_mutex_trylock
+WRAP_LOCK (g_mutex_lock, GMutex)
+WRAP_TRYLOCK (g_mutex_trylock, GMutex)
+WRAP_UNLOCK (g_mutex_unlock, GMutex)
+WRAP_LOCK (g_rec_mutex_lock, GRecMutex)
+WRAP_TRYLOCK (g_rec_mutex_trylock, GRecMutex)
+WRAP_UNLOCK (g_rec_mutex_unlock, GRecMutex)
+WRAP_LOCK (g_rw_lock_reader_lock, GRWLock)
+WRAP_UNLOCK (g_rw_lock_reader_unlock, GRWLock)
+WRAP_LOCK (g_rw_lock_writer_lock, GRWLock)
+WRAP_UNLOCK (g_rw_lock_writer_unlock, GRWLock)
+/* *INDENT-ON* */
+
+void
+g_cond_wait (GCond * cond, GMutex * mutex)
+{
+  REAL (g_cond_wait);
+  __tsan_release (mutex);
+  real (cond, mutex);
+  __tsan_acquire (mutex);
+}
+
+gboolean
+g_cond_wait_until (GCond * cond, GMutex * mutex, gint64 end_time)
+{
+  REAL (g_cond_wait_until);
+  gboolean signalled;
+
+  __tsan_release (mutex);
+  signalled = real (cond, mutex, end_time);
+  __tsan_acquire (mutex);
+  return signalled;
+}
+
+/* Types and other things that are set up once. */
+static char once;
+
+gboolean
+(g_once_init_enter) (volatile void *location)
+{
+  REAL (g_once_init_enter);
+  gboolean first = real (location);
+
+  __tsan_acquire (&once);
+  return first;
+}
+
+void
+(g_once_init_leave) (volatile void *location, gsize result)
+{
+  REAL (g_once_init_leave);
+  __tsan_release (&once);
+  __tsan_release ((void *) location);
+  real (location, result);
+}
+
+/* Reference counts: all that was done to an object was done before the last
+ * reference goes. */
+void
+gst_mini_object_unref (GstMiniObject * object)
+{
+  REAL (gst_mini_object_unref);
+  __tsan_release (object);
+  __tsan_acquire (object);
+  real (object);
+}
+
+void
+g_object_unref (gpointer object)
+{
+  REAL (g_object_unref);
+  __tsan_release (object);
+  __tsan_acquire (object);
+  real (object);
+}
+
+void
+gst_object_unref (gpointer object)
+{
+  REAL (gst_object_unref);
+  __tsan_release (object);
+  __tsan_acquire (object);
+  real (object);
+}
+
+#undef g_atomic_ref_count_dec
+gboolean
+g_atomic_ref_count_dec (gatomicrefcount * count)
+{
+  REAL (g_atomic_ref_count_dec);
+  __tsan_release ((void *) count);
+  if (!real (count))
+    return FALSE;
+  __tsan_acquire ((void *) count);
+  return TRUE;
+}
+
+/* A bus hands messages from thread to thread without a lock. */
+gboolean
+gst_bus_post (GstBus * bus, GstMessage * message)
+{
+  REAL (gst_bus_post);
+  __tsan_release (bus);
+  return real (bus, message);
+}
+
+gboolean
+gst_element_post_message (GstElement * element, GstMessage * message)
+{
+  REAL (gst_element_post_message);
+  __tsan_release (message);
+  if (GST_ELEMENT_BUS (element) != NULL)
+    __tsan_release (GST_ELEMENT_BUS (element));
+  return real (element, message);
+}
+
+GstMessage *
+gst_bus_timed_pop_filtered (GstBus * bus, GstClockTime timeout,
+    GstMessageType types)
+{
+  REAL (gst_bus_timed_pop_filtered);
+  GstMessage *message = real (bus, timeout, types);
+
+  __tsan_acquire (bus);
+  return message;
+}
+
+GstMessage *
+gst_bus_pop_filtered (GstBus * bus, GstMessageType types)
+{
+  REAL (gst_bus_pop_filtered);
+  GstMessage *message = real (bus, types);
+
+  __tsan_acquire (bus);
+  return message;
+}
