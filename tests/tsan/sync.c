@@ -13,6 +13,9 @@
 
 #include <gst/gst.h>
 
+/* The project hides symbols; those here are to be found before GLib's. */
+#pragma GCC visibility push(default)
+
 void __tsan_acquire (void *address);
 void __tsan_release (void *address);
 
