@@ -23,6 +23,8 @@ def check(name, condition, detail=""):
 def run(*args, fault=None, gpu=True):
     env = dict(os.environ, CNN3D_PLAN_CACHE=folder, G_TEST_SRCDIR=os.path.join(SOURCE, "tests", "gpu"))
     env["CNN3D_TEST_CUDA_LIB"] = CUDA_LIB
+    if CUDA_LIB:  # cuDNN finds its neighbours there
+        env["LD_LIBRARY_PATH"] = env.get("LD_LIBRARY_PATH", "") + ":" + CUDA_LIB
     env.pop("CNN3D_CUDA_PATH", None)
     if gpu:
         env["CNN3D_CUDA_PATH"] = folder

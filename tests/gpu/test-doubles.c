@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The doubles notice what they are there to notice. Each misuse runs in a process of its own, which has to end
+ * with the right message. */
+
+#include "tests/gpu/double.h"
+
+#include "lib3dcnn/cudnn/kernels-shape.h"
+
+typedef struct {
+  const char *name, *message;
+  void (*misuse) (const Cnn3dCuda *c);
+} Misuse;
+
+static cudaStream_t
+make_stream (const Cnn3dCuda *c)
+{
+  cudaStream_t stream = NULL;
+
+  c->cudaStreamCreateWithFlags (&stream, cudaStreamNonBlocking);
+  return stream;
+}
+
+static float *
+make_memory (const Cnn3dCuda *c, gsize bytes)
+{
+  void *pointer = NULL;
+
+  c->cudaMalloc (&pointer, bytes);
+  return pointer;
+}
+
+static void
+launch_add (const Cnn3dCuda *c, cudaStream_t stream, const void *x, void *y, gint64 positions)
+{
+  Cnn3dAddArgs a = { .x = x, .y = y, .positions = positions, .c = 8, .low = 0, .high = 6 };
+  Cnn3dLaunchShape s = cnn3d_shape_add (&a, FALSE);
+  cudaLaunchConfig_t config = { .gridDim = { s.grid[0], 1, 1 }, .blockDim = { s.block[0], 1, 1 },
+    .stream = stream };
+  void *arguments[1] = { &a };
+  cudaLibrary_t library;
+  cudaKernel_t kernel;
+
+  c->cudaLibraryLoadData (&library, "", NULL, NULL, 0, NULL, NULL, 0);
+  c->cudaLibraryGetKernel (&kernel, library, cnn3d_cuda_kernel_name (s.kernel, FALSE));
+  c->cudaLaunchKernelExC (&config, (const void *) kernel, arguments);
+  c->cudaLibraryUnload (library);
+}
+
+static void
+default_stream (const Cnn3dCuda *c)
+{
+  launch_add (c, NULL, make_memory (c, 1024), make_memory (c, 1024), 4);
+}
+
+static void
+destroyed_stream (const Cnn3dCuda *c)
+{
+  cudaStream_t stream = make_stream (c);
+
+  c->cudaStreamDestroy (stream);
+  c->cudaStreamSynchronize (stream);
+}
+
+static void
+use_after_free (const Cnn3dCuda *c)
+{
+  float *x = make_memory (c, 1024);
+
+  c->cudaFree (x);
+  launch_add (c, make_stream (c), x, make_memory (c, 1024), 4);
+}
+
+static void
+free_twice (const Cnn3dCuda *c)
+{
+  float *x = make_memory (c, 1024);
+
+  c->cudaFree (x);
+  c->cudaFree (x);
+}
+
+static void
+unaligned (const Cnn3dCuda *c)
+{
+  float *x = make_memory (c, 1024);
+
+  launch_add (c, make_stream (c), x + 1, make_memory (c, 1024), 4);
+}
+
+static void
+copy_out_of_bounds (const Cnn3dCuda *c)
+{
+  static char data[128];
+
+  c->cudaMemcpyAsync (make_memory (c, 64), data, sizeof data, cudaMemcpyHostToDevice, make_stream (c));
+}
+
+static void
+host_pointer (const Cnn3dCuda *c)
+{
+  static char data[128];
+
+  c->cudaMemsetAsync (data, 0, sizeof data, make_stream (c));
+}
+
+static void
+kernel_out_of_bounds (const Cnn3dCuda *c)
+{
+  cudaStream_t stream = make_stream (c);
+  float *x = make_memory (c, 4096), *y = make_memory (c, 1024);
+
+  c->cudaMemsetAsync (x, 0, 4096, stream);
+  launch_add (c, stream, x, y, 40);
+  c->cudaStreamSynchronize (stream);
+  c->cudaFree (y);
+}
+
+static void
+allocate_while_recording (const Cnn3dCuda *c)
+{
+  c->cudaStreamBeginCapture (make_stream (c), cudaStreamCaptureModeThreadLocal);
+  make_memory (c, 16);
+}
+
+static void
+leak_memory (const Cnn3dCuda *c)
+{
+  make_memory (c, 16);
+  double_check_clean ();
+}
+
+static void
+leak_stream (const Cnn3dCuda *c)
+{
+  make_stream (c);
+  double_check_clean ();
+}
+
+static void
+leak_descriptor (const Cnn3dCuda *c)
+{
+  cudnnBackendDescriptor_t d;
+
+  c->cudnnBackendCreateDescriptor (CUDNN_BACKEND_TENSOR_DESCRIPTOR, &d);
+  double_check_clean ();
+}
+
+static void
+unknown_handle (const Cnn3dCuda *c)
+{
+  cudnnHandle_t handle;
+
+  c->cudnnCreate (&handle);
+  c->cudnnDestroy (handle);
+  c->cudnnSetStream (handle, make_stream (c));
+}
+
+static const Misuse misuses[] = {
+  { "default-stream", "*default stream*", default_stream },
+  { "destroyed-stream", "*does not exist (any more)*", destroyed_stream },
+  { "use-after-free", "*used after it was freed*", use_after_free },
+  { "free-twice", "*freed twice*", free_twice },
+  { "unaligned", "*not aligned*", unaligned },
+  { "copy-out-of-bounds", "*out of bounds*", copy_out_of_bounds },
+  { "host-pointer", "*not of the device*", host_pointer },
+  { "kernel-out-of-bounds", "*", kernel_out_of_bounds },
+  { "allocate-while-recording", "*while a stream is recorded*", allocate_while_recording },
+  { "leak-memory", "*leaked*", leak_memory },
+  { "leak-stream", "*stream is leaked*", leak_stream },
+  { "leak-descriptor", "*descriptors are leaked*", leak_descriptor },
+  { "unknown-handle", "*handle that does not exist*", unknown_handle },
+};
+
+static void
+test_misuse (gconstpointer data)
+{
+  const Misuse *m = data;
+
+  if (!double_install ())
+    return;
+  if (g_test_subprocess ()) {
+    m->misuse (double_table ());
+    return;
+  }
+  g_test_trap_subprocess (NULL, 0, 0);
+  g_test_trap_assert_failed ();
+  g_test_trap_assert_stderr (m->message);
+}
+
+/* A result that is read before it was waited for is NaN, and a clip that comes too late is not seen. */
+static void
+test_missing_wait (void)
+{
+  const Cnn3dCuda *c;
+  cudaStream_t work, upload;
+  cudaEvent_t uploaded;
+  float *host, *device, *result;
+
+  if (!double_install ())
+    return;
+  c = double_table ();
+  work = make_stream (c);
+  upload = make_stream (c);
+  c->cudaHostAlloc ((void **) &host, 128, 0);
+  c->cudaHostAlloc ((void **) &result, 128, 0);
+  device = make_memory (c, 128);
+  c->cudaEventCreateWithFlags (&uploaded, cudaEventDisableTiming);
+  for (int i = 0; i < 32; i++)
+    host[i] = 1;
+
+  /* No event between the streams. */
+  c->cudaMemcpyAsync (device, host, 128, cudaMemcpyHostToDevice, upload);
+  c->cudaMemcpyAsync (result, device, 128, cudaMemcpyDeviceToHost, work);
+  g_assert_false (result[0] == 1);
+  c->cudaStreamSynchronize (work);
+  g_assert_false (result[0] == 1);
+
+  /* With one; and still no wait of the host's. */
+  c->cudaEventRecord (uploaded, upload);
+  c->cudaStreamWaitEvent (work, uploaded, 0);
+  c->cudaMemcpyAsync (result, device, 128, cudaMemcpyDeviceToHost, work);
+  g_assert_false (result[0] == 1);
+  c->cudaStreamSynchronize (work);
+  g_assert_true (result[0] == 1);
+
+  c->cudaFree (device);
+  c->cudaFreeHost (host);
+  c->cudaFreeHost (result);
+  c->cudaEventDestroy (uploaded);
+  c->cudaStreamDestroy (work);
+  c->cudaStreamDestroy (upload);
+  double_check_clean ();
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (misuses); i++) {
+    g_autofree char *name = g_strdup_printf ("/gpu/doubles/%s", misuses[i].name);
+    g_test_add_data_func (name, &misuses[i], test_misuse);
+  }
+  g_test_add_func ("/gpu/doubles/missing-wait", test_missing_wait);
+  return g_test_run ();
+}
