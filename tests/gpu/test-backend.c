@@ -5,9 +5,11 @@
  * kernels on the CPU; against the CPU backend.
  */
 
+#include <glib/gstdio.h>
 #include <math.h>
 
 #include "lib3dcnn/backend.h"
+#include "lib3dcnn/cudnn/plancache.h"
 #include "tests/gpu/double.h"
 #include "tests/gpu/networks.h"
 
@@ -175,16 +177,73 @@ test_launches (void)
   }
 }
 
+static int
+count_timed (Cnn3dModel *model)
+{
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .batch = 1 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dSession) session = NULL;
+
+  double_counts = (DoubleCounts){ 0 };
+  session = cnn3d_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  return double_counts.convs;
+}
+
+/* Plans are timed once for a device; a cache that is damaged or of another device is not used. */
+static void
+test_cache (void)
+{
+  static const Cnn3dConfig config = { CNN3D_ARCH_MOBILENET, 0.1, .classes = 3, .frames = 4, .size = 32 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (&config, "gpu", &error);
+  g_autofree char *folder = NULL, *path = NULL;
+  const char *name;
+  GDir *dir;
+  int first, convs = 15;
+
+  if (!double_install ())
+    return;
+  double_settings = (DoubleSettings){ H100 };
+  folder = g_dir_make_tmp ("cnn3d-plans-XXXXXX", &error);
+  g_assert_no_error (error);
+  g_setenv (CNN3D_PLAN_CACHE_ENV, folder, TRUE);
+  first = count_timed (model);
+  g_assert_cmpint (first, >, 4 * convs);
+  /* One run, before it is recorded. */
+  g_assert_cmpint (count_timed (model), ==, convs);
+
+  dir = g_dir_open (folder, 0, &error);
+  g_assert_no_error (error);
+  name = g_dir_read_name (dir);
+  g_assert_nonnull (name);
+  path = g_build_filename (folder, name, NULL);
+  g_assert_null (g_dir_read_name (dir));
+  g_dir_close (dir);
+  g_file_set_contents (path, "[plans]\nidentity=another device\n", -1, NULL);
+  g_assert_cmpint (count_timed (model), ==, first);
+  g_file_set_contents (path, "\001\002 no key file", -1, NULL);
+  g_assert_cmpint (count_timed (model), ==, first);
+  g_assert_cmpint (count_timed (model), ==, convs);
+
+  g_unlink (path);
+  g_rmdir (folder);
+  g_setenv (CNN3D_PLAN_CACHE_ENV, "", TRUE);
+  double_check_clean ();
+  cnn3d_cuda_replace (NULL);
+}
+
 int
 main (int argc, char **argv)
 {
   /* Nothing is to be left in the user's cache. */
-  g_setenv ("CNN3D_PLAN_CACHE", "", TRUE);
+  g_setenv (CNN3D_PLAN_CACHE_ENV, "", TRUE);
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_autofree char *name = g_strdup_printf ("/gpu/backend/%s", cases[i].name);
     g_test_add_data_func (name, &cases[i], test_case);
   }
   g_test_add_func ("/gpu/backend/launches", test_launches);
+  g_test_add_func ("/gpu/backend/cache", test_cache);
   return g_test_run ();
 }
