@@ -18,6 +18,8 @@ struct _Cnn3dModel {
   const float **params; /* for each of the graph's params, in PyTorch's (row-major) order */
   Cnn3dState *state;    /* keeps what params point into; NULL if owned holds all */
   GPtrArray *owned;     /* float arrays made by conversion or by a hash */
+  gboolean half;        /* weights are float16 numbers, and are stored so */
+  Cnn3dModel *origin;   /* the model that this one was made from: its file's metadata are kept; or NULL */
   Cnn3dModel *shared;   /* the model whose graph, params and state these are, if not this one's */
   /* What a self-check of the model's file says, if it has one. */
   char *check_seed;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/io/card-json.h"
+#include "lib3dcnn/io/half.h"
 #include "lib3dcnn/io/safetensors.h"
 #include "lib3dcnn/session.h"
 
@@ -27,11 +28,12 @@ static GHashTable *
 collect_metadata (Cnn3dModel *model, const float *check)
 {
   GHashTable *metadata = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  const Cnn3dState *state = model->origin ? model->origin->state : model->state;
   GHashTableIter iter;
   gpointer key, value;
 
-  if (model->state != NULL) {
-    g_hash_table_iter_init (&iter, model->state->metadata);
+  if (state != NULL) {
+    g_hash_table_iter_init (&iter, state->metadata);
     while (g_hash_table_iter_next (&iter, &key, &value))
       g_hash_table_insert (metadata, g_strdup (key), g_strdup (value));
   }
@@ -48,6 +50,15 @@ write_params (Cnn3dModel *model, GOutputStream *stream, GError **error)
     const float *data = model->params[i];
     g_autofree guint32 *swapped = NULL;
 
+    if (cnn3d_safetensors_is_half (cnn3d_graph_param (model->graph, (int) i), model->half)) {
+      g_autofree guint16 *half = g_new (guint16, n);
+
+      for (gsize k = 0; k < n; k++)
+        half[k] = GUINT16_TO_LE (cnn3d_half_from_float (data[k]));
+      if (!g_output_stream_write_all (stream, half, n * sizeof *half, NULL, NULL, error))
+        return FALSE;
+      continue;
+    }
     if (G_BYTE_ORDER != G_LITTLE_ENDIAN) {
       swapped = g_memdup2 (data, n * sizeof *swapped);
       for (gsize k = 0; k < n; k++)
@@ -58,6 +69,29 @@ write_params (Cnn3dModel *model, GOutputStream *stream, GError **error)
       return FALSE;
   }
   return TRUE;
+}
+
+Cnn3dModel *
+cnn3d_model_to_half (Cnn3dModel *model)
+{
+  Cnn3dModel *rounded;
+
+  g_return_val_if_fail (model != NULL, NULL);
+
+  /* A graph of this configuration was made before, so it can be made. */
+  rounded = cnn3d_model_new_empty (cnn3d_graph_new (&model->config, NULL), cnn3d_card_copy (model->card));
+  rounded->half = TRUE;
+  rounded->origin = cnn3d_model_ref (model->origin ? model->origin : model);
+  for (guint i = 0; i < model->graph->params->len; i++) {
+    const Cnn3dParam *param = cnn3d_graph_param (model->graph, (int) i);
+    gint64 n = cnn3d_param_count (param);
+    float *to = cnn3d_model_own_param (rounded, (int) i);
+
+    for (gint64 k = 0; k < n; k++)
+      to[k] = cnn3d_safetensors_is_half (param, TRUE)
+          ? cnn3d_half_to_float (cnn3d_half_from_float (model->params[i][k])) : model->params[i][k];
+  }
+  return rounded;
 }
 
 gboolean
@@ -77,7 +111,7 @@ cnn3d_model_save (Cnn3dModel *model, const char *path, GError **error)
   if (!compute_check (model, check, error))
     return FALSE;
   metadata = collect_metadata (model, check);
-  header = cnn3d_safetensors_header (metadata, model->graph);
+  header = cnn3d_safetensors_header (metadata, model->graph, model->half);
 
   /* Written next to the file and renamed when it is closed; if cancelled, the old file stays. */
   file = g_file_new_for_path (path);

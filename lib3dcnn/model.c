@@ -41,6 +41,7 @@ cnn3d_model_unref (Cnn3dModel *model)
     g_free (model->params);
     g_ptr_array_unref (model->owned);
     cnn3d_state_free (model->state);
+    g_clear_pointer (&model->origin, cnn3d_model_unref);
   }
   g_free (model->check_seed);
   g_free (model->check_logits);

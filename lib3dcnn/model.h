@@ -113,10 +113,22 @@ CNN3D_API void cnn3d_model_unref (Cnn3dModel *model);
 CNN3D_API Cnn3dModel *cnn3d_model_with_card (Cnn3dModel *model, const Cnn3dCard *card);
 
 /**
+ * cnn3d_model_to_half:
+ *
+ * Rounds the weights of convolutions and linear layers to float16, which
+ * cnn3d_model_save() then stores in half the room. Everything else stays
+ * float32, and so does computation.
+ *
+ * Returns: (transfer full): a model with rounded weights and the same card
+ */
+CNN3D_API Cnn3dModel *cnn3d_model_to_half (Cnn3dModel *model);
+
+/**
  * cnn3d_model_save:
  * @path: the file to write or replace
  *
- * Writes the model as float32 safetensors with its card and a self-check. The
+ * Writes the model as safetensors, float32 unless it is from
+ * cnn3d_model_to_half(), with its card and a self-check. The
  * file is written next to @path and renamed, so that a failure leaves an older
  * file as it was. Metadata that the model's file had and that this library does
  * not know is kept.

@@ -18,6 +18,7 @@ cmd_import (int argc, char **argv)
   g_autofree char *name = NULL, *licence = NULL, *source = NULL, *order = NULL;
   Cnn3dLoadOptions o = { 0 };
   double rate = 0;
+  gboolean half = FALSE;
   const GOptionEntry entries[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The file to write (needed)", "FILE" },
     { "preset", 'p', 0, G_OPTION_ARG_STRING, &preset,
@@ -33,6 +34,7 @@ cmd_import (int argc, char **argv)
     { "width", 'w', 0, G_OPTION_ARG_DOUBLE, &o.width, "Width, if it cannot be inferred", "WIDTH" },
     { "groups", 'g', 0, G_OPTION_ARG_INT, &o.groups, "Groups, if they cannot be inferred", "N" },
     { "size", 's', 0, G_OPTION_ARG_INT, &o.size, "Height and width of a frame (112)", "N" },
+    { "half", 0, 0, G_OPTION_ARG_NONE, &half, "Store weights as float16", NULL },
     { "frames", 't', 0, G_OPTION_ARG_INT, &o.frames, "Frames in a clip (16)", "N" },
     { NULL },
   };
@@ -80,6 +82,12 @@ cmd_import (int argc, char **argv)
   if (source != NULL)
     set_text (&card->source, source);
   described = cnn3d_model_with_card (model, card);
+  if (half) {
+    Cnn3dModel *rounded = cnn3d_model_to_half (described);
+
+    cnn3d_model_unref (described);
+    described = rounded;
+  }
   if (!cnn3d_model_save (described, output, &error))
     return tool_fail (error);
   network = cnn3d_config_describe (cnn3d_model_get_config (model));

@@ -245,8 +245,14 @@ cnn3d_safetensors_read (GBytes *bytes, const char *name, GError **error)
   return g_steal_pointer (&state);
 }
 
+gboolean
+cnn3d_safetensors_is_half (const Cnn3dParam *param, gboolean half)
+{
+  return half && param->n_dims > 1;
+}
+
 GString *
-cnn3d_safetensors_header (GHashTable *metadata, const Cnn3dGraph *graph)
+cnn3d_safetensors_header (GHashTable *metadata, const Cnn3dGraph *graph, gboolean half)
 {
   g_autoptr (JsonObject) root = json_object_new ();
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
@@ -262,7 +268,8 @@ cnn3d_safetensors_header (GHashTable *metadata, const Cnn3dGraph *graph)
   json_object_set_object_member (root, "__metadata__", meta);
   for (guint i = 0; i < graph->params->len; i++) {
     const Cnn3dParam *param = cnn3d_graph_param (graph, (int) i);
-    gint64 bytes = cnn3d_param_count (param) * (gint64) sizeof (float);
+    gboolean is_half = cnn3d_safetensors_is_half (param, half);
+    gint64 bytes = cnn3d_param_count (param) * (gint64) (is_half ? sizeof (guint16) : sizeof (float));
     JsonObject *tensor = json_object_new ();
     JsonArray *shape = json_array_new (), *offsets = json_array_new ();
 
@@ -270,7 +277,7 @@ cnn3d_safetensors_header (GHashTable *metadata, const Cnn3dGraph *graph)
       json_array_add_int_element (shape, param->dims[d]);
     json_array_add_int_element (offsets, offset);
     json_array_add_int_element (offsets, offset += bytes);
-    json_object_set_string_member (tensor, "dtype", "F32");
+    json_object_set_string_member (tensor, "dtype", is_half ? "F16" : "F32");
     json_object_set_array_member (tensor, "shape", shape);
     json_object_set_array_member (tensor, "data_offsets", offsets);
     json_object_set_object_member (root, param->name, tensor);

@@ -4,10 +4,13 @@
 #include "lib3dcnn/graph.h"
 
 /*
- * Length and header of a safetensors file with these metadata, and all parameters of graph as
- * float32 in their order; their data follow it.
+ * Length and header of a safetensors file with these metadata, and all parameters of graph in their
+ * order, those of which cnn3d_safetensors_is_half() is true as float16, the others as float32; their
+ * data follow it.
  */
-GString *cnn3d_safetensors_header (GHashTable *metadata, const Cnn3dGraph *graph);
+GString *cnn3d_safetensors_header (GHashTable *metadata, const Cnn3dGraph *graph, gboolean half);
+/* Weights of convolutions and linear layers. Variances may be beyond float16, and take little room. */
+gboolean cnn3d_safetensors_is_half (const Cnn3dParam *param, gboolean half);
 
 /* Whether JSON nests no deeper than a header does: json-glib's parser recurses, and has no limit. */
 gboolean cnn3d_json_is_shallow (const char *json, gsize length);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lib3dcnn/io/half.h"
 #include "lib3dcnn/io/readers.h"
 
 #include <string.h>
@@ -145,19 +146,6 @@ from_bits (guint32 bits)
   return f;
 }
 
-/* IEEE 754 binary16, denormals, infinities and NaN included. */
-static float
-from_half (guint16 h)
-{
-  guint32 sign = (guint32) (h & 0x8000) << 16, exponent = h >> 10 & 0x1f, fraction = h & 0x3ff;
-
-  if (exponent == 0x1f)
-    return from_bits (sign | 0x7f800000 | fraction << 13);
-  if (exponent != 0)
-    return from_bits (sign | (exponent + 112) << 23 | fraction << 13);
-  return (sign ? -1.0f : 1.0f) * (float) fraction * 0x1p-24f;
-}
-
 static float
 read_element (Cnn3dDtype dtype, const guint8 *data, gint64 i)
 {
@@ -169,7 +157,7 @@ read_element (Cnn3dDtype dtype, const guint8 *data, gint64 i)
   switch (dtype) {
     case CNN3D_DTYPE_F16:
       memcpy (&u16, data + i * 2, 2);
-      return from_half (GUINT16_FROM_LE (u16));
+      return cnn3d_half_to_float (GUINT16_FROM_LE (u16));
     case CNN3D_DTYPE_BF16:
       memcpy (&u16, data + i * 2, 2);
       return from_bits ((guint32) GUINT16_FROM_LE (u16) << 16);

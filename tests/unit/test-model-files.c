@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "lib3dcnn/3dcnn.h"
+#include "lib3dcnn/io/half.h"
 #include "lib3dcnn/model-private.h"
 
 static char *folder; /* for files that tests write */
@@ -226,6 +227,67 @@ test_verify (void)
   g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_VERIFY);
 }
 
+/* All float16 numbers are kept; what lies between two becomes the nearer one, or the even one. */
+static void
+test_half_numbers (void)
+{
+  for (guint h = 0; h < 0x10000; h++) {
+    float f = cnn3d_half_to_float ((guint16) h);
+
+    if (isnan (f)) {
+      g_assert_true (isnan (cnn3d_half_to_float (cnn3d_half_from_float (f))));
+      continue;
+    }
+    g_assert_cmpuint (cnn3d_half_from_float (f), ==, h);
+    if ((h & 0x7fff) < 0x7bff) {
+      float next = cnn3d_half_to_float ((guint16) (h + 1)), middle = f + (next - f) / 2;
+
+      g_assert_cmpuint (cnn3d_half_from_float (middle), ==, h + (h & 1));
+      g_assert_cmpuint (cnn3d_half_from_float (nextafterf (middle, f)), ==, h);
+      g_assert_cmpuint (cnn3d_half_from_float (nextafterf (middle, next)), ==, h + 1);
+    }
+  }
+  g_assert_cmpuint (cnn3d_half_from_float (65519), ==, 0x7bff);
+  g_assert_cmpuint (cnn3d_half_from_float (65520), ==, 0x7c00);
+  g_assert_cmpuint (cnn3d_half_from_float (-1e30f), ==, 0xfc00);
+  g_assert_cmpuint (cnn3d_half_from_float (1e-30f), ==, 0);
+}
+
+/* Weights as float16 take half the room, and are read as they were rounded. */
+static void
+test_half_model (void)
+{
+  g_autofree char *full_path = g_build_filename (folder, "full.safetensors", NULL);
+  g_autofree char *half_path = g_build_filename (folder, "half.safetensors", NULL);
+  Cnn3dConfig config = { .arch = CNN3D_ARCH_MOBILENETV2, .width = 0.2, .classes = 3, .size = 32 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (&config, "half", &error);
+  g_autoptr (Cnn3dModel) half = cnn3d_model_to_half (model);
+  g_autoptr (Cnn3dModel) loaded = NULL;
+  g_autofree char *a = NULL, *b = NULL;
+  gsize full_size, half_size;
+  gboolean changed = FALSE;
+
+  g_assert_true (cnn3d_model_save (model, full_path, &error) && cnn3d_model_save (half, half_path, &error));
+  g_assert_true (g_file_get_contents (full_path, &a, &full_size, &error));
+  g_assert_true (g_file_get_contents (half_path, &b, &half_size, &error));
+  g_assert_cmpuint (half_size * 10, <, full_size * 6);
+  loaded = cnn3d_model_load (half_path, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (cnn3d_model_verify (loaded, &error));
+  for (guint i = 0; i < model->graph->params->len; i++) {
+    const Cnn3dParam *param = cnn3d_graph_param (model->graph, (int) i);
+    gsize n = (gsize) cnn3d_param_count (param) * sizeof (float);
+
+    g_assert_cmpmem (half->params[i], n, loaded->params[i], n);
+    if (param->n_dims == 1)
+      g_assert_cmpmem (half->params[i], n, model->params[i], n);
+    else
+      changed = changed || memcmp (half->params[i], model->params[i], n) != 0;
+  }
+  g_assert_true (changed);
+}
+
 /* A failed save leaves the old file as it was. */
 static void
 test_save_fails (void)
@@ -425,6 +487,8 @@ main (int argc, char **argv)
   g_test_add_func ("/files/inference", test_inference);
   g_test_add_func ("/files/round-trip", test_round_trip);
   g_test_add_func ("/files/verify", test_verify);
+  g_test_add_func ("/files/half-numbers", test_half_numbers);
+  g_test_add_func ("/files/half-model", test_half_model);
   g_test_add_func ("/files/save-fails", test_save_fails);
   g_test_add_func ("/files/presets", test_presets);
   g_test_add_func ("/files/labels", test_labels);
