@@ -75,6 +75,54 @@ test_copy (void)
   gst_buffer_unref (copy);
 }
 
+/* What pipelines do to buffers leaves it on them, with the action. */
+static void
+test_survival (void)
+{
+  static const gchar *const elements[] = {
+    "tee ! identity", "queue", "identity", "videorate",
+    "videoconvert ! video/x-raw,format=BGRA ! identity",
+    "videoscale ! video/x-raw,width=20,height=30 ! identity",
+    "videocrop left=10", "videoflip method=clockwise",
+    "videoconvert ! videobalance hue=0.5",
+    "videoconvert ! videobox top=-10", "jpegenc ! jpegdec", "pngenc ! pngdec",
+    "tee ! queue ! videoconvert ! videoscale ! video/x-raw,format=NV12,width=32 "
+        "! identity",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (elements); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (GstElement) bin = gst_parse_bin_from_description (elements[i],
+        TRUE, &error);
+    g_autoptr (GstVideoClassifyResult) result = result_new (TRUE);
+    GstVideoClassifyMeta *meta;
+    GstBuffer *buffer, *out;
+    GstHarness *h;
+
+    g_assert_no_error (error);
+    gst_object_ref_sink (bin);
+    h = gst_harness_new_with_element (bin, "sink", "src");
+    gst_harness_set_src_caps_str (h,
+        "video/x-raw,format=GRAY8,width=64,height=48,framerate=30/1");
+    for (guint f = 0; f < 3; f++) {
+      buffer = frame_new (f * FRAME);
+      gst_buffer_add_video_classify_meta (buffer, result)->age = 3;
+      gst_harness_push (h, buffer);
+    }
+    gst_harness_push_event (h, gst_event_new_eos ());
+    g_test_message ("%s", elements[i]);
+    out = gst_harness_pull (h);
+    g_assert_nonnull (out);
+    meta = gst_buffer_get_video_classify_meta (out, "model");
+    if (meta == NULL)
+      g_error ("lost by %s", elements[i]);
+    check_result (meta->result, TRUE);
+    g_assert_cmpuint (meta->age, ==, 3);
+    gst_buffer_unref (out);
+    gst_harness_teardown (h);
+  }
+}
+
 /* The element says which action is going on, on each buffer. */
 static void
 test_event (void)
@@ -153,6 +201,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/meta/result", test_result);
   g_test_add_func ("/meta/copy", test_copy);
+  g_test_add_func ("/meta/survival", test_survival);
   g_test_add_func ("/meta/event", test_event);
 #if GST_CHECK_VERSION (1, 24, 0)
   g_test_add_func ("/meta/serialized", test_serialized);
