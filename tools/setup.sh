@@ -13,7 +13,7 @@ packages="
 "
 # What only tests use.
 if [ "${1:-}" = --tests ]; then
-  packages="$packages gobject-introspection libgirepository1.0-dev python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 python3-gi-cairo python3-paho-mqtt gstreamer1.0-x ffmpeg valgrind clang libclang-rt-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+  packages="$packages gobject-introspection libgirepository1.0-dev python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 python3-gi-cairo python3-paho-mqtt gstreamer1.0-x gstreamer1.0-plugins-bad ffmpeg valgrind clang libclang-rt-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 fi
 
 missing=
