@@ -450,6 +450,64 @@ test_interlaced (void)
           GST_VIDEO_INTERLACE_MODE_INTERLEAVED), ==, 1);
 }
 
+/* A buffer too small for its caps: the error says which frame it was. */
+static void
+test_short_buffer (void)
+{
+  GstHarness *h = harness_new ("mode=sync");
+  g_autoptr (GstBus) bus = harness_bus (h);
+  g_autoptr (GstMessage) message = NULL;
+  g_autoptr (GError) error = NULL;
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, 10, NULL);
+
+  push_frames (h, 0, 4);
+  GST_BUFFER_PTS (buffer) = 4 * FRAME;
+  g_assert_cmpint (gst_harness_push (h, buffer), ==, GST_FLOW_ERROR);
+  message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+  g_assert_nonnull (message);
+  gst_message_parse_error (message, &error, NULL);
+  g_assert_error (error, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT);
+  g_assert_nonnull (strstr (error->message, "0:00:00.13"));
+  gst_element_set_bus (h->element, NULL);
+  gst_harness_teardown (h);
+}
+
+/* Whatever the bytes of frames are, and with timestamps and flags at random:
+ * every frame comes out as it was. */
+static void
+test_noise (void)
+{
+  GstHarness *h = harness_new ("mode=sync clip-stride=3 events=once "
+      "smoothing=median");
+  g_autoptr (GRand) rand = g_rand_new_with_seed (11);
+
+  for (guint i = 0; i < 1000; i++) {
+    GstBuffer *buffer = frame_new (i * FRAME), *out;
+    GstClockTime pts = GST_CLOCK_TIME_NONE;
+    guint8 byte = g_rand_int_range (rand, 0, 256);
+
+    gst_buffer_memset (buffer, g_rand_int_range (rand, 0, 64 * 40), byte, 100);
+    if (g_rand_int_range (rand, 0, 10) == 0)
+      pts = g_rand_double (rand) < 0.5 ? GST_CLOCK_TIME_NONE
+          : (GstClockTime) g_rand_int (rand) << g_rand_int_range (rand, 0, 31);
+    else
+      pts = i * FRAME;
+    GST_BUFFER_PTS (buffer) = pts;
+    if (g_rand_int_range (rand, 0, 20) == 0)
+      GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
+    if (g_rand_int_range (rand, 0, 20) == 0)
+      GST_BUFFER_DURATION (buffer) = (GstClockTime) g_rand_int (rand) << 30;
+    out = gst_harness_push_and_pull (h, gst_buffer_ref (buffer));
+    g_assert_cmpuint (GST_BUFFER_PTS (out), ==, pts);
+    g_assert_true (gst_buffer_peek_memory (out, 0)
+        == gst_buffer_peek_memory (buffer, 0));
+    gst_buffer_unref (out);
+    gst_buffer_unref (buffer);
+  }
+  gst_harness_push_event (h, gst_event_new_eos ());
+  gst_harness_teardown (h);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -471,6 +529,8 @@ main (int argc, char **argv)
   g_test_add_func ("/time/eos-drains", test_eos_drains);
   g_test_add_func ("/time/object-expires", test_object_expires);
   g_test_add_func ("/time/object-eos", test_object_eos);
+  g_test_add_func ("/time/short-buffer", test_short_buffer);
+  g_test_add_func ("/time/noise", test_noise);
   g_test_add_func ("/time/every-format", test_every_format);
   g_test_add_func ("/time/odd-sizes", test_odd_sizes);
   g_test_add_func ("/time/interlaced", test_interlaced);
