@@ -214,6 +214,19 @@ test_sixteen_streams (void)
   g_assert_cmpuint (found->len, ==, 16);
 }
 
+/* Pictures with bytes broken at random are still pictures. */
+static void
+test_break_my_data (void)
+{
+  g_autoptr (GPtrArray) found =
+      run_pipeline ("videotestsrc num-buffers=" N_BUFFERS
+      " ! video/x-raw,width=160,height=120,framerate=30/1 "
+      "! breakmydata probability=0.2 ! videoclassify3d ! fakesink",
+      "videoclassify3d");
+
+  g_assert_cmpuint (found->len, ==, 2);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -225,6 +238,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pipelines/file", test_file);
   g_test_add_func ("/pipelines/survival", test_survival);
   g_test_add_func ("/pipelines/errors", test_errors);
+  g_test_add_func ("/pipelines/break-my-data", test_break_my_data);
   g_test_add_func ("/pipelines/restarts", test_restarts);
   g_test_add_func ("/pipelines/sixteen-streams", test_sixteen_streams);
   return g_test_run ();
