@@ -51,6 +51,17 @@ CNN3D_API GType cnn3d_cache_get_type (void);
  *   %CNN3D_ERROR_FORMAT
  */
 CNN3D_API Cnn3dCache *cnn3d_cache_open (const char *folder, GError **error);
+
+/**
+ * cnn3d_cache_new_subset:
+ * @videos: (array length=n): which videos, in their new order
+ * @n: at least 1
+ *
+ * A part of a cache, of which it keeps a reference.
+ *
+ * Returns: (transfer full): a cache with these videos and all labels
+ */
+CNN3D_API Cnn3dCache *cnn3d_cache_new_subset (Cnn3dCache *cache, const int *videos, int n);
 CNN3D_API Cnn3dCache *cnn3d_cache_ref (Cnn3dCache *cache);
 CNN3D_API void cnn3d_cache_unref (Cnn3dCache *cache);
 

@@ -19,6 +19,7 @@ typedef struct {
 
 struct _Cnn3dCache {
   gatomicrefcount ref_count;
+  Cnn3dCache *whole; /* of a subset: what it shares all but the entries with */
   char *folder;
   char **labels;
   GHashTable *notes;
@@ -217,6 +218,24 @@ cnn3d_cache_open (const char *folder, GError **error)
 }
 
 Cnn3dCache *
+cnn3d_cache_new_subset (Cnn3dCache *cache, const int *videos, int n)
+{
+  Cnn3dCache *subset;
+
+  g_return_val_if_fail (cache != NULL && videos != NULL && n >= 1, NULL);
+  for (int i = 0; i < n; i++)
+    g_return_val_if_fail (videos[i] >= 0 && videos[i] < (int) cache->entries->len, NULL);
+
+  subset = g_memdup2 (cache, sizeof *cache);
+  g_atomic_ref_count_init (&subset->ref_count);
+  subset->whole = cnn3d_cache_ref (cache);
+  subset->entries = g_array_sized_new (FALSE, FALSE, sizeof (Entry), (guint) n);
+  for (int i = 0; i < n; i++)
+    g_array_append_val (subset->entries, g_array_index (cache->entries, Entry, videos[i]));
+  return subset;
+}
+
+Cnn3dCache *
 cnn3d_cache_ref (Cnn3dCache *cache)
 {
   g_return_val_if_fail (cache != NULL, NULL);
@@ -230,9 +249,14 @@ cnn3d_cache_unref (Cnn3dCache *cache)
   g_return_if_fail (cache != NULL);
   if (!g_atomic_ref_count_dec (&cache->ref_count))
     return;
+  g_array_unref (cache->entries);
+  if (cache->whole != NULL) {
+    cnn3d_cache_unref (cache->whole);
+    g_free (cache);
+    return;
+  }
   if (cache->fd >= 0)
     close (cache->fd);
-  g_array_unref (cache->entries);
   g_string_chunk_free (cache->names);
   g_hash_table_unref (cache->notes);
   g_strfreev (cache->labels);

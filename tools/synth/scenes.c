@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tools/synth/scenes.h"
 
-#include <gst/app/gstappsink.h>
-#include <gst/video/video.h>
 #include <math.h>
 #include <string.h>
 
+#include "tools/decode.h"
 #include "tools/tool.h"
 
 #define LONGEST_SIDE 1280  /* pictures are scaled down to it */
 #define LONGEST_VIDEO_SIDE 640
+#define SHORTEST_SIDE 64
 #define MOST_FRAMES 300    /* of a video */
 #define THUMB 8            /* side of the thumbnails that are compared */
 #define ALIKE 0.9          /* their correlation, from which pictures show the same */
@@ -56,82 +56,41 @@ list_folder (GPtrArray *paths, const char *folder, const char *const *names, GEr
   return TRUE;
 }
 
-static void
-take_sample (Scene *scene, GstSample *sample)
+static gboolean
+take_picture (const DecodedFrame *frame, gpointer data, GError **error)
 {
-  GstVideoInfo info;
-  GstVideoFrame frame;
+  Scene *scene = data;
 
-  if (!gst_video_info_from_caps (&info, gst_sample_get_caps (sample))
-      || !gst_video_frame_map (&frame, &info, gst_sample_get_buffer (sample), GST_MAP_READ))
-    return;
-  if (MIN (info.width, info.height) >= 64)
-    g_ptr_array_add (scene->pictures,
-        picture_new (GST_VIDEO_FRAME_PLANE_DATA (&frame, 0), info.width, info.height,
-            (gsize) GST_VIDEO_FRAME_PLANE_STRIDE (&frame, 0)));
-  gst_video_frame_unmap (&frame);
+  if (MIN (frame->width, frame->height) >= SHORTEST_SIDE)
+    g_ptr_array_add (scene->pictures, picture_new (frame->rgb, frame->width, frame->height, frame->stride));
+  return FALSE;
+}
+
+static gboolean
+take_video_frame (const DecodedFrame *frame, gpointer data, GError **error)
+{
+  take_picture (frame, data, error);
+  return ((Scene *) data)->pictures->len < MOST_FRAMES;
 }
 
 /* Decodes a file: a picture, or a video at a rate. Returns NULL with an error. */
 static Scene *
 load_scene (const char *path, gboolean video, double rate, GError **error)
 {
+  const DecodeOptions options = { .longest = video ? LONGEST_VIDEO_SIDE : LONGEST_SIDE, .rate = video ? rate : 0 };
   g_autofree char *base = g_path_get_basename (path);
-  g_autoptr (GstElement) pipeline = NULL;
-  g_autoptr (GstElement) source = NULL, filter = NULL, sink = NULL;
-  g_autoptr (GstBus) bus = NULL;
-  g_autoptr (GstCaps) caps = NULL;
-  g_autoptr (GstMessage) message = NULL;
-  Scene *scene;
-  int side = video ? LONGEST_VIDEO_SIDE : LONGEST_SIDE;
+  g_autoptr (GError) reason = NULL;
+  Scene *scene = scene_new (base);
 
-  pipeline = gst_parse_launch (video
-      ? "filesrc name=source ! decodebin ! videorate ! videoconvert ! videoscale method=lanczos"
-        " ! capsfilter name=filter ! appsink name=sink sync=false"
-      : "filesrc name=source ! decodebin ! videoconvert ! videoscale method=lanczos"
-        " ! capsfilter name=filter ! appsink name=sink sync=false", error);
-  if (pipeline == NULL)
-    return NULL;
-  source = gst_bin_get_by_name (GST_BIN (pipeline), "source");
-  filter = gst_bin_get_by_name (GST_BIN (pipeline), "filter");
-  sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
-  caps = gst_caps_new_simple ("video/x-raw", "format", G_TYPE_STRING, "RGB", "width", GST_TYPE_INT_RANGE, 1,
-      side, "height", GST_TYPE_INT_RANGE, 1, side, "pixel-aspect-ratio", GST_TYPE_FRACTION, 1, 1, NULL);
-  if (video) {
-    int n, d;
-
-    gst_util_double_to_fraction (rate, &n, &d);
-    gst_caps_set_simple (caps, "framerate", GST_TYPE_FRACTION, n, d, NULL);
-  }
-  g_object_set (source, "location", path, NULL);
-  g_object_set (filter, "caps", caps, NULL);
-
-  scene = scene_new (base);
-  bus = gst_element_get_bus (pipeline);
-  gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  /* After an error a sink may wait for ever, so that is looked for as well. */
-  while (scene->pictures->len < (video ? MOST_FRAMES : 1) && message == NULL) {
-    g_autoptr (GstSample) sample = gst_app_sink_try_pull_sample (GST_APP_SINK (sink), 50 * GST_MSECOND);
-
-    if (sample != NULL)
-      take_sample (scene, sample);
-    else if (gst_app_sink_is_eos (GST_APP_SINK (sink)))
-      break;
-    else
-      message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
-  }
-  gst_element_set_state (pipeline, GST_STATE_NULL);
-  if (scene->pictures->len > 0)
+  decode_file (path, &options, video ? take_video_frame : take_picture, scene, &reason);
+  if (scene->pictures->len > 0) /* what could be decoded before an error serves */
     return scene;
   scene_free (scene);
-  if (message != NULL) {
-    g_autoptr (GError) reason = NULL;
-
-    gst_message_parse_error (message, &reason, NULL);
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", path, reason->message);
-  } else {
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: is smaller than 64 x 64, or empty", path);
-  }
+  if (reason != NULL)
+    g_propagate_error (error, g_steal_pointer (&reason));
+  else
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: is smaller than %d x %d", path, SHORTEST_SIDE,
+        SHORTEST_SIDE);
   return NULL;
 }
 

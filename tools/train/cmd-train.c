@@ -44,32 +44,45 @@ make_card (const TrainOptions *o, Cnn3dCache *data)
   return card;
 }
 
-static Cnn3dLoader *
-open_val (const TrainOptions *o, const Cnn3dConfig *config, const Cnn3dCard *card, GError **error)
+/* The data, and what epochs are judged by: *val is NULL if there is none. */
+static gboolean
+open_data (const TrainOptions *o, int size, Cnn3dCache **data, Cnn3dCache **val, GError **error)
 {
-  g_autoptr (Cnn3dCache) cache = cnn3d_cache_open (o->val, error);
+  DataOptions options = train_options_data (o, size, 0);
+  g_autoptr (Cnn3dCache) all = data_open (o->data, &options, error);
+
+  if (all == NULL)
+    return FALSE;
+  if (o->val_share > 0)
+    return data_split (all, o->val_share, (guint64) o->seed, data, val, error);
+  *data = g_steal_pointer (&all);
+  return o->val == NULL || (*val = data_open (o->val, &options, error)) != NULL;
+}
+
+static Cnn3dLoader *
+load_val (const TrainOptions *o, Cnn3dCache *cache, const Cnn3dConfig *config, const Cnn3dCard *card, GError **error)
+{
   const Cnn3dLoaderOptions options = { .batch = o->batch, .threads = o->load_threads,
     .labels = (const char *const *) card->labels, .sample_rate = card->sample_rate };
 
-  return cache ? cnn3d_loader_new (cache, config, card, &options, error) : NULL;
+  return cnn3d_loader_new (cache, config, card, &options, error);
 }
 
 static int
 train (const TrainOptions *o, Cnn3dConfig *config)
 {
-  g_autoptr (Cnn3dCache) cache = NULL;
+  g_autoptr (Cnn3dCache) cache = NULL, val_cache = NULL;
   g_autoptr (Cnn3dCard) card = NULL;
   g_autoptr (Cnn3dTrainer) trainer = NULL;
   g_autoptr (Cnn3dLoader) data = NULL, val = NULL;
   g_autoptr (GError) error = NULL;
-  g_autofree char *settings = NULL, *checkpoint = NULL, *log = NULL, *network = NULL;
+  g_autofree char *settings = NULL, *checkpoint = NULL, *log = NULL, *plot = NULL, *network = NULL;
   g_autofree int *flips = NULL;
   Cnn3dTrainOptions trainer_options = train_options_trainer (o);
   Cnn3dLoaderOptions loader_options;
   Run run = { 0 };
 
-  cache = cnn3d_cache_open (o->data, &error);
-  if (cache == NULL)
+  if (!open_data (o, config->size, &cache, &val_cache, &error))
     return tool_fail (error);
   card = make_card (o, cache);
   config->classes = (int) g_strv_length (card->labels);
@@ -85,12 +98,13 @@ train (const TrainOptions *o, Cnn3dConfig *config)
     return tool_fail (error);
   *config = *cnn3d_trainer_get_config (trainer);
   data = cnn3d_loader_new (cache, config, card, &loader_options, &error);
-  if (data == NULL || (o->val != NULL && (val = open_val (o, config, card, &error)) == NULL))
+  if (data == NULL || (val_cache != NULL && (val = load_val (o, val_cache, config, card, &error)) == NULL))
     return tool_fail (error);
 
   settings = train_options_describe (o, config, cache);
   checkpoint = o->checkpoint ? g_strdup (o->checkpoint) : g_strconcat (o->output, ".checkpoint", NULL);
   log = o->log ? g_strdup (o->log) : g_strconcat (o->output, ".csv", NULL);
+  plot = o->plot ? g_strdup (o->plot) : g_strconcat (o->output, ".svg", NULL);
   network = cnn3d_config_describe (config);
   printf ("%s, %d classes, %" G_GINT64_FORMAT " clips\n", network, config->classes,
       cnn3d_loader_get_n_clips (data));
@@ -104,6 +118,8 @@ train (const TrainOptions *o, Cnn3dConfig *config)
   run.output = o->output;
   run.checkpoint = checkpoint;
   run.log = log;
+  run.plot = plot;
+  run.title = o->name ? o->name : network;
   run.settings = settings;
   run.resume = o->resume;
   return run_training (&run);
@@ -130,7 +146,9 @@ cmd_train (int argc, char **argv)
   train_options_init (&o);
   entries = train_options_entries (&o, more);
   if (!tool_parse (&argc, &argv, entries, "",
-          "Trains a network from nothing. DATA is a cache, as 3dcnn synth writes them.\n\n"
+          "Trains a network from nothing. DATA is a cache, as 3dcnn synth writes them; a folder with a folder\n"
+          "of videos for each class; or a CSV file with lines of path,label[,start,end]. Videos are decoded\n"
+          "once, into a cache next to DATA.\n\n"
           "Example:\n  3dcnn train --arch shufflenet --width 0.5 --data train.cache --val val.cache \\\n"
           "    --schedule cosine --warmup 1 -o gestures.safetensors\n",
           0, 0)

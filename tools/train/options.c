@@ -14,13 +14,14 @@ train_options_init (TrainOptions *o)
 {
   *o = (TrainOptions){ .epochs = 60, .batch = 32, .patience = 10, .load_threads = 1, .seed = 1,
     .rate = 0.1, .factor = 0.1, .momentum = 0.9, .dampening = NAN, .beta2 = 0.999, .weight_decay = 1e-3, .dropout = NAN,
-    .flip = 0.5, .minutes = 5, .sample_rate = NAN };
+    .flip = 0.5, .minutes = 5, .sample_rate = NAN, .cache_size = 20, .max_unreadable = -1 };
 }
 
 void
 train_options_clear (TrainOptions *o)
 {
-  char **texts[] = { &o->data, &o->val, &o->output, &o->checkpoint, &o->log, &o->optimizer, &o->schedule, &o->steps,
+  char **texts[] = { &o->data, &o->val, &o->output, &o->checkpoint, &o->log, &o->plot, &o->cache, &o->optimizer, &o->schedule,
+    &o->steps,
     &o->flip_labels, &o->no_flip_labels, &o->scales, &o->position, &o->name, &o->licence, &o->source };
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
@@ -33,12 +34,19 @@ train_options_entries (TrainOptions *o, const GOptionEntry *more)
   const GOptionEntry entries[] = {
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &o->data, "What is learned (needed)", "DATA" },
     { "val", 'v', 0, G_OPTION_ARG_FILENAME, &o->val, "What the best epoch is chosen by", "DATA" },
+    { "val-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->val_share,
+        "Without --val: the part of the videos that is kept for it (0)", "PART" },
+    { "cache", 0, 0, G_OPTION_ARG_FILENAME, &o->cache, "Where decoded videos are kept (next to DATA)", "FOLDER" },
+    { "cache-size", 0, 0, G_OPTION_ARG_DOUBLE, &o->cache_size, "GiB that they may take, for each DATA (20)", "N" },
+    { "max-unreadable", 0, 0, G_OPTION_ARG_INT, &o->max_unreadable,
+        "Videos that may be unreadable, of each DATA (a tenth)", "N" },
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o->output, "The model to write (needed)", "FILE" },
     { "resume", 'r', 0, G_OPTION_ARG_NONE, &o->resume, "Go on from the checkpoint, if there is one", NULL },
     { "checkpoint", 0, 0, G_OPTION_ARG_FILENAME, &o->checkpoint, "Checkpoint (OUTPUT.checkpoint)", "FILE" },
     { "checkpoint-minutes", 0, 0, G_OPTION_ARG_DOUBLE, &o->minutes,
         "Minutes from checkpoint to checkpoint; there is one after each epoch too (5)", "N" },
     { "log", 0, 0, G_OPTION_ARG_FILENAME, &o->log, "Table of epochs (OUTPUT.csv)", "FILE" },
+    { "plot", 0, 0, G_OPTION_ARG_FILENAME, &o->plot, "Picture of loss and accuracy (OUTPUT.svg)", "FILE" },
     { "epochs", 'e', 0, G_OPTION_ARG_INT, &o->epochs, "Passes over the data (60)", "N" },
     { "batch", 'b', 0, G_OPTION_ARG_INT, &o->batch, "Clips in a batch (32)", "N" },
     { "rate", 0, 0, G_OPTION_ARG_DOUBLE, &o->rate, "Learning rate, at its highest (0.1)", "R" },
@@ -100,6 +108,8 @@ train_options_check (const TrainOptions *o)
     { "dropout", o->dropout, 0, 0.999 }, { "flip", o->flip, 0, 1 }, { "brightness", o->brightness, 0, 1 },
     { "contrast", o->contrast, 0, 1 }, { "checkpoint-minutes", o->minutes, 0, 1e6 },
     { "sample-rate", o->sample_rate, 0, 1000 },
+    { "cache-size", o->cache_size, 1e-6, 1e6 }, { "max-unreadable", o->max_unreadable, -1, 1e9 },
+    { "val-share", o->val_share, 0, 0.9 },
   };
 
   if (o->data == NULL || o->output == NULL) {
@@ -108,6 +118,10 @@ train_options_check (const TrainOptions *o)
   }
   if (o->optimizer != NULL && strcmp (o->optimizer, "sgd") != 0 && strcmp (o->optimizer, "adamw") != 0) {
     tool_complain ("--optimizer is sgd or adamw, not '%s'", o->optimizer);
+    return FALSE;
+  }
+  if (o->val != NULL && o->val_share > 0) {
+    tool_complain ("--val and --val-share exclude each other");
     return FALSE;
   }
   for (guint i = 0; i < G_N_ELEMENTS (ranges); i++)
@@ -211,6 +225,14 @@ train_options_loader (const TrainOptions *o, const char *const *labels, Cnn3dLoa
   return loader->flip_labels != NULL;
 }
 
+DataOptions
+train_options_data (const TrainOptions *o, int size, double rate)
+{
+  return (DataOptions){ .cache_folder = o->cache, .cache_size = o->cache_size,
+    .max_unreadable = o->max_unreadable, .strict = o->max_unreadable >= 0,
+    .rate = isnan (o->sample_rate) ? rate : o->sample_rate, .size = size };
+}
+
 /* In the library's options, zero means the default and a negative number zero. */
 static double
 for_library (double value)
@@ -260,6 +282,8 @@ train_options_describe (const TrainOptions *o, const Cnn3dConfig *config, Cnn3dC
   add_number (s, "size", config->size);
   add_text (s, "labels", labels);
   add_number (s, "videos", cnn3d_cache_get_n_videos (data));
+  if (o->val_share > 0)
+    add_number (s, "val-share", o->val_share);
   add_number (s, "batch", o->batch);
   add_number (s, "rate", o->rate);
   add_text (s, "schedule", o->schedule);

@@ -4,16 +4,17 @@
 /* The options that train and finetune share. */
 
 #include "tools/tool.h"
+#include "tools/train/data.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
-  char *data, *val, *output, *checkpoint, *log;
+  char *data, *val, *output, *checkpoint, *log, *plot, *cache;
   char *optimizer, *schedule, *steps, *flip_labels, *no_flip_labels, *scales, *position;
   char *name, *licence, *source;
-  int epochs, batch, patience, threads, load_threads, seed;
+  int epochs, batch, patience, threads, load_threads, seed, max_unreadable;
   double rate, factor, warmup, momentum, dampening, beta2, weight_decay, clip_norm, dropout;
-  double flip, brightness, contrast, minutes, sample_rate;
+  double flip, brightness, contrast, minutes, sample_rate, cache_size, val_share;
   gboolean nesterov, no_flip, resume;
 } TrainOptions;
 
@@ -32,6 +33,8 @@ gboolean train_options_schedule (const TrainOptions *o, Cnn3dSchedule *schedule,
 /* flip_labels of the result is to be freed. */
 gboolean train_options_loader (const TrainOptions *o, const char *const *labels,
     Cnn3dLoaderOptions *loader, GError **error);
+/* How videos are decoded for a network of this size and, unless there is an option, this rate. */
+DataOptions train_options_data (const TrainOptions *o, int size, double rate);
 Cnn3dTrainOptions train_options_trainer (const TrainOptions *o);
 
 /* All that the numbers of a training depend on, for its checkpoints. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "tools/train/log.h"
+#include "tools/train/plot.h"
 
 #define EXIT_INTERRUPTED 130
 
@@ -170,7 +171,8 @@ end_epoch (Run *run, RunState *state, double clips_per_second, GError **error)
   if (reduced && state->epoch < run->epochs)
     printf ("the loss has not improved for a while: learning rate %.3g\n",
         cnn3d_schedule_get_rate (&run->schedule, &state->plateau, state->epoch));
-  return log_add (run->log, &line, error) && checkpoint_save (run, state, error);
+  return log_add (run->log, &line, error) && plot_write (run->plot, run->log, run->title, error)
+      && checkpoint_save (run, state, error);
 }
 
 static gboolean

@@ -15,7 +15,8 @@ typedef struct {
   int epochs;
   double minutes;          /* between checkpoints */
   const char *output;      /* the model */
-  const char *checkpoint, *log;
+  const char *checkpoint, *log, *plot;
+  const char *title;       /* of the plot */
   const char *settings;    /* all that numbers depend on, as "key=value" words; compared on --resume */
   gboolean resume;
 } Run;

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tools/decode.h"
+
+#include <gst/app/gstappsink.h>
+#include <gst/video/video.h>
+
+#include "lib3dcnn/error.h"
+
+typedef struct {
+  const char *path;
+  const DecodeOptions *options;
+  DecodeFunc take;
+  gpointer data;
+  gboolean any; /* frames */
+} Decoder;
+
+/* Caps of frames that are no longer than a side; what else is scaled, so that its shape stays. */
+static GstCaps *
+make_caps (const DecodeOptions *options)
+{
+  GstCaps *caps = gst_caps_new_simple ("video/x-raw", "format", G_TYPE_STRING, "RGB",
+      "pixel-aspect-ratio", GST_TYPE_FRACTION, 1, 1, NULL);
+
+  if (options->longest > 0)
+    gst_caps_set_simple (caps, "width", GST_TYPE_INT_RANGE, 1, options->longest, "height",
+        GST_TYPE_INT_RANGE, 1, options->longest, NULL);
+  if (options->rate > 0) {
+    int n, d;
+
+    gst_util_double_to_fraction (options->rate, &n, &d);
+    gst_caps_set_simple (caps, "framerate", GST_TYPE_FRACTION, n, d, NULL);
+  }
+  return caps;
+}
+
+/* The size that the shorter side asks for is known once the stream is. */
+static void
+on_pad_added (GstElement *decodebin, GstPad *pad, gpointer data)
+{
+  g_autoptr (GstCaps) stream = gst_pad_get_current_caps (pad), caps = NULL;
+  GstElement *filter = data;
+  const DecodeOptions *options = g_object_get_data (G_OBJECT (filter), "options");
+  GstVideoInfo info;
+  double width, scale;
+
+  if (stream == NULL || !gst_video_info_from_caps (&info, stream) || info.width < 1 || info.height < 1
+      || g_object_get_data (G_OBJECT (decodebin), "video") != NULL)
+    return;
+  g_object_set_data (G_OBJECT (decodebin), "video", pad); /* only the first stream is linked */
+  width = (double) info.width * info.par_n / info.par_d;
+  scale = MIN (options->shortest / MIN (width, info.height), 1);
+  g_object_get (filter, "caps", &caps, NULL);
+  caps = gst_caps_make_writable (caps);
+  gst_caps_set_simple (caps, "width", G_TYPE_INT, MAX ((int) (width * scale + 0.5), 1), "height",
+      G_TYPE_INT, MAX ((int) (info.height * scale + 0.5), 1), NULL);
+  g_object_set (filter, "caps", caps, NULL);
+}
+
+static GstElement *
+make_pipeline (const char *path, const DecodeOptions *options, GError **error)
+{
+  g_autofree char *text = g_strdup_printf ("filesrc name=source ! decodebin name=decoder %s ! videoconvert"
+      " ! videoscale method=lanczos ! capsfilter name=filter ! appsink name=sink sync=false max-buffers=8",
+      options->rate > 0 ? "! videorate" : "");
+  g_autoptr (GstElement) pipeline = NULL, source = NULL, decoder = NULL, filter = NULL;
+  g_autoptr (GstCaps) caps = NULL;
+
+  if (!gst_is_initialized ())
+    gst_init (NULL, NULL);
+  pipeline = gst_parse_launch_full (text, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
+  if (pipeline == NULL)
+    return NULL;
+  source = gst_bin_get_by_name (GST_BIN (pipeline), "source");
+  decoder = gst_bin_get_by_name (GST_BIN (pipeline), "decoder");
+  filter = gst_bin_get_by_name (GST_BIN (pipeline), "filter");
+  caps = make_caps (options);
+  g_object_set (source, "location", path, NULL);
+  g_object_set (filter, "caps", caps, NULL);
+  if (options->shortest > 0) {
+    g_object_set_data (G_OBJECT (filter), "options", (gpointer) options);
+    g_signal_connect (decoder, "pad-added", G_CALLBACK (on_pad_added), filter);
+  }
+  return g_steal_pointer (&pipeline);
+}
+
+/* FALSE to end, with or without an error. */
+static gboolean
+take_sample (Decoder *d, GstSample *sample, GError **error)
+{
+  const DecodeOptions *o = d->options;
+  GstBuffer *buffer = gst_sample_get_buffer (sample);
+  GstClockTime time = GST_CLOCK_TIME_NONE;
+  GstVideoInfo info;
+  GstVideoFrame frame;
+  DecodedFrame out;
+  gboolean more;
+
+  if (GST_BUFFER_PTS_IS_VALID (buffer))
+    time = gst_segment_to_stream_time (gst_sample_get_segment (sample), GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+  if (GST_CLOCK_TIME_IS_VALID (time)) {
+    double seconds = (double) time / GST_SECOND;
+
+    if (seconds < o->start - 1e-6)
+      return TRUE;
+    if (o->end > 0 && seconds >= o->end - 1e-6)
+      return FALSE;
+  }
+  if (!gst_video_info_from_caps (&info, gst_sample_get_caps (sample))
+      || !gst_video_frame_map (&frame, &info, buffer, GST_MAP_READ)) {
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: has a frame that cannot be read", d->path);
+    return FALSE;
+  }
+  out = (DecodedFrame){ GST_VIDEO_FRAME_PLANE_DATA (&frame, 0),
+    (gsize) GST_VIDEO_FRAME_PLANE_STRIDE (&frame, 0), info.width, info.height,
+    info.fps_n > 0 ? (double) info.fps_n / info.fps_d : 0 };
+  d->any = TRUE;
+  more = d->take (&out, d->data, error);
+  gst_video_frame_unmap (&frame);
+  return more;
+}
+
+/* A stream's error, with the file's name. */
+static void
+take_error (const Decoder *d, GstMessage *message, GError **error)
+{
+  g_autoptr (GError) reason = NULL;
+
+  gst_message_parse_error (message, &reason, NULL);
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", d->path, reason->message);
+}
+
+gboolean
+decode_file (const char *path, const DecodeOptions *options, DecodeFunc take, gpointer data, GError **error)
+{
+  g_autoptr (GstElement) pipeline = NULL, sink = NULL;
+  g_autoptr (GstBus) bus = NULL;
+  g_autoptr (GError) reason = NULL;
+  Decoder d = { path, options, take, data, FALSE };
+  gboolean more = TRUE;
+
+  /* A pipe could be waited for without end. */
+  if (!g_file_test (path, G_FILE_TEST_IS_REGULAR)) {
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "%s: %s", path,
+        g_file_test (path, G_FILE_TEST_EXISTS) ? "is not a file" : "is not there");
+    return FALSE;
+  }
+  pipeline = make_pipeline (path, options, error);
+  if (pipeline == NULL)
+    return FALSE;
+  sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
+  bus = gst_element_get_bus (pipeline);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  /* After an error a sink may wait for ever, so that is looked for as well. */
+  while (more && reason == NULL) {
+    g_autoptr (GstSample) sample = gst_app_sink_try_pull_sample (GST_APP_SINK (sink), 50 * GST_MSECOND);
+    g_autoptr (GstMessage) message = NULL;
+
+    if (sample != NULL)
+      more = take_sample (&d, sample, &reason);
+    else if ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR)) != NULL)
+      take_error (&d, message, &reason);
+    else if (gst_app_sink_is_eos (GST_APP_SINK (sink)))
+      more = FALSE;
+  }
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  if (reason == NULL && !d.any)
+    g_set_error (&reason, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: has no frames%s", path,
+        options->start > 0 ? " after its start time" : "");
+  if (reason == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&reason));
+  return FALSE;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Data sets: caches, and videos that are decoded into one. */
+
+#include "lib3dcnn/3dcnn.h"
+
+G_BEGIN_DECLS
+
+/* How videos are decoded. All of it may be 0; caches that are named take none of it. */
+typedef struct {
+  const char *cache_folder; /* where decoded videos are kept; NULL: next to the data */
+  double cache_size;        /* GiB that they may take; 0: 20 */
+  int max_unreadable;       /* videos that may fail; negative or 0 with strict unset: a tenth of all */
+  gboolean strict;          /* max_unreadable is meant as it is, 0 too */
+  double rate;              /* frames per second of clips; videos keep twice as many. 0 or NaN: all frames */
+  int size;                 /* of clips; videos keep some more, for crops. 0: 112 */
+} DataOptions;
+
+/*
+ * Opens a cache, or decodes a folder with a folder for each class, or a CSV file of
+ * path,label[,start,end], into a cache of its own: that of an earlier call if it is still right. What
+ * cannot be read is complained about. Processes that want the same at the same time wait for one.
+ */
+Cnn3dCache *data_open (const char *path, const DataOptions *options, GError **error);
+
+/*
+ * Splits by videos, not by their parts: about share of those of each class go into *val, at least one of
+ * any class that has two. FALSE with an error if either side would be empty.
+ */
+gboolean data_split (Cnn3dCache *cache, double share, guint64 seed, Cnn3dCache **train, Cnn3dCache **val,
+    GError **error);
+
+G_END_DECLS
