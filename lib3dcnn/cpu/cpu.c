@@ -45,7 +45,10 @@ cnn3d_cpu_alloc (gsize n)
   return p;
 }
 
-/* All that runs write to, as one piece of memory. Zero, as some steps never write lanes that hold no channel. */
+/*
+ * All that runs write to, as one piece of memory. Zero, as some steps never write lanes that hold no
+ * channel.
+ */
 static void
 alloc_memory (Cnn3dEngine *engine)
 {

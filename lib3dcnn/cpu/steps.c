@@ -243,7 +243,7 @@ cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread)
   int rows = step->out.t * step->out.h, total = rows * step->n_blocks;
   gboolean rows_first = cnn3d_extent_count (step->out) >= CNN3D_SPLIT_POSITIONS;
   int first = (int) cnn3d_share (total, thread, engine->n_threads);
-  int end = (int) cnn3d_share (total, thread + 1, engine->n_threads);
+  int end = (int) cnn3d_share (total, thread + 1, engine->n_threads), block, t, h;
 
   if (rows_first) {
     for (int i = first; i < end; i++)
@@ -251,7 +251,10 @@ cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread)
           i / step->n_blocks % step->out.h);
     return;
   }
-  for (int i = first, block = first / rows, t = first % rows / step->out.h, h = first % step->out.h; i < end; i++) {
+  block = first / rows;
+  t = first % rows / step->out.h;
+  h = first % step->out.h;
+  for (int i = first; i < end; i++) {
     run_row_of_block (engine, s, thread, block, t, h);
     if (++h == step->out.h) {
       h = 0;
