@@ -52,7 +52,7 @@ make_taps (Taps *taps, int from, int to)
 {
   double step = (double) from / to, reach = MAX (step, 1);
 
-  taps->n = from == to ? 1 : MIN ((int) ceil (2 * reach) + 1, from);
+  taps->n = from == to ? 1 : MIN ((int) ceil (2 * reach), from);
   taps->weights = g_renew (float, taps->weights, (gsize) to * taps->n);
   for (int i = 0; i < to; i++) {
     double centre = (i + 0.5) * step - 0.5, sum = 0;
@@ -130,6 +130,30 @@ scale_row (const Taps *taps, const guint8 *rgb, int size, float *restrict row)
   }
 }
 
+/* A box of the square's size is copied: from a table, as there are but 256 values. */
+static void
+copy_box (const Cnn3dCropper *c, const guint8 *rgb, int width, const int channel[3], const float scale[3],
+    const float offset[3], float *out, gsize plane)
+{
+  float table[3][256];
+
+  for (int p = 0; p < 3; p++)
+    for (int v = 0; v < 256; v++)
+      table[p][v] = offset[p] + scale[p] * (float) v;
+  for (int y = 0; y < c->size; y++) {
+    const guint8 *row = rgb + 3 * ((gsize) (c->box.y + y) * width + c->box.x);
+    int step = c->mirrored ? -3 : 3;
+
+    for (int p = 0; p < 3; p++) {
+      const guint8 *from = row + channel[p] + (c->mirrored ? 3 * (c->size - 1) : 0);
+      float *restrict to = out + p * plane + (gsize) y * c->size;
+
+      for (int x = 0; x < c->size; x++)
+        to[x] = table[p][from[x * step]];
+    }
+  }
+}
+
 static void
 weigh_rows (const Cnn3dCropper *c, int y, int channel, float scale, float offset, float *restrict out)
 {
@@ -152,6 +176,10 @@ cnn3d_cropper_run (Cnn3dCropper *c, const guint8 *rgb, int width, const int chan
 {
   int done = 0; /* rows of the box that are scaled */
 
+  if (c->x.n == 1 && c->y.n == 1 && c->box.w == c->size && c->box.h == c->size) {
+    copy_box (c, rgb, width, channel, scale, offset, out, plane);
+    return;
+  }
   for (int y = 0; y < c->size; y++) {
     for (; done < c->y.first[y] + c->y.n; done++)
       scale_row (&c->x, rgb + 3 * ((gsize) (c->box.y + done) * width + c->box.x), c->size,
