@@ -51,7 +51,8 @@ typedef struct _Cnn3dSession Cnn3dSession;
  * Cnn3dSessionOptions:
  * @backend: what runs the network
  * @threads: threads to compute on, the caller's included; 0 means one for each
- *   CPU that the process may run on, at most 16
+ *   CPU that the process may run on, at most 16. The CPU backend takes no more
+ *   than that many CPUs, and fewer while other sessions run
  * @direct_stem: compute the first convolution as a plain sum. By default the CPU
  *   backend uses Winograd's minimal filtering over frames, which is faster and
  *   rounds differently; frame by frame it cannot be used, so this is for results
@@ -61,8 +62,10 @@ typedef struct _Cnn3dSession Cnn3dSession;
  * @precision: of the cudnn backend
  * @allow_tf32: of the cudnn backend with fp32: whether products may be rounded to 10 bits of
  *   mantissa, which is faster
- * @batch: of the cudnn backend: how many clips are run together at most when several are
- *   there; memory grows with it. 0 means 8, more than 16 means 16
+ * @batch: how many clips runs will have; they may have any number, but memory grows with
+ *   this. On the cudnn backend as many are run together; 0 means 8, more than 16 means 16.
+ *   On the CPU backend 0 means one; with two or more, each thread has memory for a clip, and clips
+ *   run side by side, which is faster than sharing out each of them
  *
  * Options for cnn3d_session_new(). All zeros is the default.
  */

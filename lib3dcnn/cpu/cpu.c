@@ -2,8 +2,59 @@
 #include "lib3dcnn/cpu/engine.h"
 
 #include <math.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <time.h>
+
+/* Threads that run networks at this moment, in all sessions of the process. */
+static atomic_int busy;
+
+/*
+ * As many threads as the CPUs that other sessions leave, and the caller's in any case: sessions that run at
+ * the same time would otherwise wait for threads that have no CPU, at every step.
+ */
+static int
+claim_threads (Cnn3dEngine *engine)
+{
+  int taken = atomic_load (&busy), n;
+
+  do
+    n = CLAMP (engine->n_cpus - taken, 1, engine->max_threads);
+  while (!atomic_compare_exchange_weak (&busy, &taken, taken + n));
+  if (n != engine->n_threads) {
+    engine->n_threads = n;
+    for (guint i = 0; i < engine->plan->steps->len; i++)
+      if (engine->steps[i].splits != NULL)
+        engine->steps[i].tile_split = cnn3d_split_for (engine->steps[i].splits, n);
+  }
+  return n;
+}
+
+static void
+release_threads (int n)
+{
+  atomic_fetch_sub (&busy, n);
+}
+
+void
+cnn3d_cpu_run_on_threads (Cnn3dEngine *engine, Cnn3dWorkersFunc *func, gpointer data)
+{
+  int n = claim_threads (engine);
+
+  cnn3d_workers_run_on (engine->workers, n, func, data);
+  release_threads (n);
+}
+
+/* What a lane has of its own. */
+static void
+free_lane (Cnn3dEngine *lane)
+{
+  g_free (lane->steps);
+  g_aligned_free (lane->memory);
+  g_free (lane->rows);
+  g_free (lane);
+}
 
 static void
 destroy (gpointer data)
@@ -13,8 +64,11 @@ destroy (gpointer data)
   cnn3d_workers_free (engine->workers);
   for (guint i = 0; engine->steps != NULL && i < engine->plan->steps->len; i++) {
     g_free (engine->steps[i].tiles);
-    g_free (engine->steps[i].tile_split);
+    g_free (engine->steps[i].splits);
   }
+  for (int i = 0; engine->lanes != NULL && i < engine->max_threads; i++)
+    free_lane (engine->lanes[i]);
+  g_free (engine->lanes);
   cnn3d_cpu_slices_free (engine->slices);
   g_free (engine->steps);
   cnn3d_plan_free (engine->plan);
@@ -124,6 +178,38 @@ init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
   }
 }
 
+/* More threads than CPUs only get into each other's way; tests want them all the same. */
+#define OVERSUBSCRIBE_ENV "CNN3D_CPU_OVERSUBSCRIBE"
+
+static int
+count_cpus (void)
+{
+  cpu_set_t set;
+
+  if (g_getenv (OVERSUBSCRIBE_ENV) != NULL || sched_getaffinity (0, sizeof set, &set) != 0)
+    return G_MAXINT / 2;
+  return MAX (CPU_COUNT (&set), 1);
+}
+
+/* An engine with the same weights and memory of its own, that runs on the thread that calls it. */
+static Cnn3dEngine *
+new_lane (const Cnn3dEngine *engine)
+{
+  Cnn3dEngine *lane = g_memdup2 (engine, sizeof *engine);
+  guint n = engine->plan->steps->len;
+
+  lane->steps = g_memdup2 (engine->steps, n * sizeof *engine->steps);
+  for (guint i = 0; i < n; i++)
+    if (lane->steps[i].splits != NULL)
+      lane->steps[i].tile_split = cnn3d_split_for (lane->steps[i].splits, 1);
+  lane->n_threads = lane->max_threads = 1;
+  lane->workers = NULL;
+  lane->lanes = NULL;
+  alloc_memory (lane);
+  lane->rows = g_new (const float *, engine->n_rows);
+  return lane;
+}
+
 static gpointer
 create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
 {
@@ -136,7 +222,8 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   engine = g_new0 (Cnn3dEngine, 1);
   engine->model = model;
   engine->kernels = kernels;
-  engine->n_threads = options->threads;
+  engine->n_cpus = count_cpus ();
+  engine->n_threads = engine->max_threads = MIN (options->threads, engine->n_cpus);
   engine->plan = cnn3d_plan_new (model->graph);
   n = engine->plan->steps->len;
   if (engine->plan->arena > G_MAXINT32) {
@@ -172,6 +259,11 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   if (engine->workers == NULL) {
     destroy (engine);
     return NULL;
+  }
+  if (options->batch > 1 && engine->max_threads > 1) {
+    engine->lanes = g_new (Cnn3dEngine *, engine->max_threads);
+    for (int i = 0; i < engine->max_threads; i++)
+      engine->lanes[i] = new_lane (engine);
   }
   return engine;
 }
@@ -222,7 +314,7 @@ measure_peak (Cnn3dEngine *engine)
   for (int i = 0; i < 5; i++) {
     gint64 begin = now ();
 
-    cnn3d_workers_run (engine->workers, run_peak, engine);
+    cnn3d_cpu_run_on_threads (engine, run_peak, engine);
     best = MAX (best, (double) PEAK_ROUNDS * CNN3D_PEAK_CHAINS * engine->kernels->vector_width
         * engine->n_threads / (double) (now () - begin) * 1e9);
   }
@@ -241,7 +333,7 @@ profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max, double *
 
   engine->clip = (Cnn3dClip){ .planes = clip };
   engine->times = times;
-  cnn3d_workers_run (engine->workers, run_clip, engine);
+  cnn3d_cpu_run_on_threads (engine, run_clip, engine);
   times[n] = now ();
   engine->times = NULL;
   for (guint i = 0; i < n; i = next, count++) {
@@ -270,16 +362,45 @@ cnn3d_cpu_read_logits (const Cnn3dEngine *engine, float *logits)
     logits[c] = engine->arena[cnn3d_lane_offset (engine, &engine->plan->outputs[c])];
 }
 
+typedef struct {
+  Cnn3dEngine *engine;
+  const Cnn3dClip *clips;
+  int n;
+  float *logits;
+} Batch;
+
+/* Each thread runs whole clips, in memory of its own: there is nothing to wait for. */
+static void
+run_lane (gpointer data, int thread)
+{
+  const Batch *batch = data;
+  Cnn3dEngine *lane = batch->engine->lanes[thread];
+
+  for (int i = thread; i < batch->n; i += batch->engine->n_threads) {
+    lane->clip = batch->clips[i];
+    run_clip (lane, 0);
+    cnn3d_cpu_read_logits (lane, batch->logits + i * lane->model->config.classes);
+  }
+}
+
+/* As many clips as can be shared out evenly go to a thread each; threads share those that are left. */
 static gboolean
 run (gpointer data, const Cnn3dClip *clips, int n, float *logits, GError **error)
 {
   Cnn3dEngine *engine = data;
+  int n_threads = claim_threads (engine);
+  Batch batch = { engine, clips, n - n % n_threads, logits };
 
-  for (int i = 0; i < n; i++) {
+  if (n_threads > 1 && engine->lanes != NULL && batch.n > 0)
+    cnn3d_workers_run_on (engine->workers, n_threads, run_lane, &batch);
+  else
+    batch.n = 0;
+  for (int i = batch.n; i < n; i++) {
     engine->clip = clips[i];
-    cnn3d_workers_run (engine->workers, run_clip, engine);
+    cnn3d_workers_run_on (engine->workers, n_threads, run_clip, engine);
     cnn3d_cpu_read_logits (engine, logits + i * engine->model->config.classes);
   }
+  release_threads (n_threads);
   return TRUE;
 }
 
@@ -289,7 +410,7 @@ describe (gpointer data)
   const Cnn3dEngine *engine = data;
 
   return g_strdup_printf ("cpu (%s%s), %d thread%s", engine->kernels->isa,
-      engine->use_gemm ? " and OpenBLAS" : "", engine->n_threads, engine->n_threads == 1 ? "" : "s");
+      engine->use_gemm ? " and OpenBLAS" : "", engine->max_threads, engine->max_threads == 1 ? "" : "s");
 }
 
 const Cnn3dBackendClass cnn3d_cpu_backend = {

@@ -31,7 +31,9 @@ typedef struct {
   float low, high;
   Cnn3dTile *tiles; /* of convolutions other than depthwise */
   int n_tiles;
-  int *tile_split;  /* n_threads + 1: the tiles of each thread, if they are split by tiles */
+  /* For steps that are split by tiles: the tiles of each thread (n_threads + 1), of this run and of any. */
+  const int *tile_split;
+  int *splits; /* for 1 to max_threads threads, one list after the other */
   int winograd_frames, winograd_size; /* tiles of a dense convolution in dense.c; else 0 */
   gboolean temporal; /* a stem by Winograd's filtering over frames; tiles hold the taps of one frame */
   const float *weights, *bias; /* of DEPTHWISE: [block][n_taps][16] and [block][16]; or see gemm.c */
@@ -42,8 +44,11 @@ struct _Cnn3dEngine {
   Cnn3dModel *model;
   Cnn3dPlan *plan;
   const Cnn3dKernels *kernels;
-  int n_threads;
+  int n_threads;   /* of this run */
+  int max_threads; /* of any */
+  int n_cpus;      /* that the process may run on */
   Cnn3dWorkers *workers;
+  Cnn3dEngine **lanes; /* max_threads or none: each runs clips by itself, on one thread (cpu.c) */
   Cnn3dCpuStep *steps;
   float *memory;  /* that all but weights lie in */
   float *arena;
@@ -96,6 +101,16 @@ gboolean cnn3d_winograd_splits_channels (const Cnn3dCpuStep *s);
 void cnn3d_winograd_room (const Cnn3dCpuStep *s, gsize *shared, gsize *of_thread);
 int32_t cnn3d_winograd_tap (const Cnn3dCpuStep *s, int channel);
 void cnn3d_cpu_run_winograd (Cnn3dEngine *engine, gsize index, int thread);
+
+/* The first of a step's splits for n threads. */
+static inline const int *
+cnn3d_split_for (const int *splits, int n)
+{
+  return splits + (n - 1) * (n + 2) / 2;
+}
+
+/* Calls func on as many threads as there are CPUs for, with engine->n_threads set. */
+void cnn3d_cpu_run_on_threads (Cnn3dEngine *engine, Cnn3dWorkersFunc *func, gpointer data);
 
 /* Below this many positions a step streams weights, and threads split output channels instead. */
 #define CNN3D_SPLIT_POSITIONS 392

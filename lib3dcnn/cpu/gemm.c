@@ -101,8 +101,10 @@ cnn3d_cpu_run_gemm (Cnn3dEngine *engine, gsize index, int thread)
   const Cnn3dStep *step = s->step;
   int in = step->channels_in / step->groups, out = step->channels_out / step->groups;
   gint64 positions = cnn3d_extent_count (step->out);
-  gint64 first = cnn3d_share (positions, thread, engine->n_threads);
-  gint64 end = cnn3d_share (positions, thread + 1, engine->n_threads);
+  /* Whole chunks, so that results do not depend on the number of threads. */
+  gint64 chunks = (positions + ROWS - 1) / ROWS;
+  gint64 first = cnn3d_share (chunks, thread, engine->n_threads) * ROWS;
+  gint64 end = MIN (cnn3d_share (chunks, thread + 1, engine->n_threads) * ROWS, positions);
   float *x = engine->gemm + (gsize) thread * engine->gemm_floats;
   float *y = x + ROWS * (gsize) step->channels_in;
 

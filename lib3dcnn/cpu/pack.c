@@ -173,8 +173,12 @@ make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
 
   s->n_tiles = split[n_threads];
   s->tiles = g_new0 (Cnn3dTile, s->n_tiles);
-  if (by_tiles)
-    s->tile_split = g_steal_pointer (&split);
+  if (by_tiles) {
+    s->splits = g_new (int, (n_threads + 1) * (n_threads + 2) / 2);
+    for (int n = 1; n <= n_threads; n++)
+      split_tiles (&cut, best_next, n, (int *) cnn3d_split_for (s->splits, n));
+    s->tile_split = cnn3d_split_for (s->splits, n_threads);
+  }
   for (int h = 0, i = 0; h < cut.n_halves; h = best_next[h]) {
     if (groups_of (&cut, h, 1) == 0)
       continue;

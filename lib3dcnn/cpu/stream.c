@@ -445,7 +445,7 @@ stream_push (gpointer data, const Cnn3dClip *frame, gint64 clip)
   stream->frame = frame;
   stream->finish = FALSE;
   list_work (stream);
-  cnn3d_workers_run (stream->engine->workers, run_stream, stream);
+  cnn3d_cpu_run_on_threads (stream->engine, run_stream, stream);
 }
 
 static void
@@ -457,7 +457,7 @@ stream_run (gpointer data, float *logits)
   stream->frame = NULL;
   stream->finish = TRUE;
   list_work (stream);
-  cnn3d_workers_run (stream->engine->workers, run_stream, stream);
+  cnn3d_cpu_run_on_threads (stream->engine, run_stream, stream);
   cnn3d_cpu_read_logits (stream->engine, logits);
 }
 

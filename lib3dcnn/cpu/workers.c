@@ -11,7 +11,10 @@
 /* About 20 us: longer than threads that have their own cores drift apart within a step. */
 #define SPINS 600
 
-/* A number that only grows; waiting for it to change spins, then sleeps. */
+/* Threads of a run, as part of the number that starts it. */
+#define THREADS_MASK 511u
+
+/* A number that changes; waiting for that spins, then sleeps. */
 typedef struct {
   _Alignas (64) atomic_uint value;
   atomic_uint sleepers;
@@ -20,6 +23,7 @@ typedef struct {
 struct _Cnn3dWorkers {
   int n_threads;
   GThread **threads; /* n_threads - 1 */
+  int n_active;      /* of the run, the caller included */
   Event start, barrier;
   _Alignas (64) atomic_uint arrived;
   atomic_bool quit;
@@ -57,9 +61,9 @@ event_wait (Event *event, unsigned old)
 }
 
 static void
-event_signal (Event *event)
+event_set (Event *event, unsigned value)
 {
-  atomic_fetch_add (&event->value, 1);
+  atomic_store (&event->value, value);
   /* Both are sequentially consistent: a sleeper is seen here, or sees the new value. */
   if (atomic_load (&event->sleepers) > 0)
     syscall (SYS_futex, &event->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
@@ -70,12 +74,12 @@ cnn3d_workers_barrier (Cnn3dWorkers *workers)
 {
   unsigned old;
 
-  if (workers->n_threads == 1)
+  if (workers == NULL || workers->n_active == 1)
     return;
   old = atomic_load (&workers->barrier.value);
-  if (atomic_fetch_add (&workers->arrived, 1) + 1 == (unsigned) workers->n_threads) {
+  if (atomic_fetch_add (&workers->arrived, 1) + 1 == (unsigned) workers->n_active) {
     atomic_store (&workers->arrived, 0);
-    event_signal (&workers->barrier);
+    event_set (&workers->barrier, old + 1);
   } else {
     event_wait (&workers->barrier, old);
   }
@@ -91,9 +95,12 @@ work (gpointer data)
   g_free (data);
   for (;;) {
     event_wait (&workers->start, seen);
-    seen++;
+    seen = atomic_load (&workers->start.value);
     if (atomic_load (&workers->quit))
       return NULL;
+    /* Those that take part are waited for, so none of them can miss a run. */
+    if ((unsigned) start.thread >= (seen & THREADS_MASK))
+      continue;
     workers->func (workers->data, start.thread);
     cnn3d_workers_barrier (workers);
   }
@@ -106,7 +113,7 @@ cnn3d_workers_new (int n_threads, GError **error)
   Cnn3dWorkers *workers = g_aligned_alloc0 (1, size, 64);
 
   workers->threads = g_new0 (GThread *, n_threads);
-  workers->n_threads = 1;
+  workers->n_threads = workers->n_active = 1;
   for (int i = 1; i < n_threads; i++) {
     Start *start = g_new (Start, 1);
 
@@ -128,7 +135,7 @@ cnn3d_workers_free (Cnn3dWorkers *workers)
   if (workers == NULL)
     return;
   atomic_store (&workers->quit, TRUE);
-  event_signal (&workers->start);
+  event_set (&workers->start, ~atomic_load (&workers->start.value));
   for (int i = 0; i < workers->n_threads - 1; i++)
     g_thread_join (workers->threads[i]);
   g_free (workers->threads);
@@ -136,13 +143,22 @@ cnn3d_workers_free (Cnn3dWorkers *workers)
 }
 
 void
-cnn3d_workers_run (Cnn3dWorkers *workers, Cnn3dWorkersFunc *func, gpointer data)
+cnn3d_workers_run_on (Cnn3dWorkers *workers, int n, Cnn3dWorkersFunc *func, gpointer data)
 {
-  if (workers->n_threads > 1) {
+  workers->n_active = n;
+  if (n > 1) {
+    unsigned runs = atomic_load (&workers->start.value) / (THREADS_MASK + 1);
+
     workers->func = func;
     workers->data = data;
-    event_signal (&workers->start);
+    event_set (&workers->start, (runs + 1) * (THREADS_MASK + 1) + (unsigned) n);
   }
   func (data, 0);
   cnn3d_workers_barrier (workers);
+}
+
+void
+cnn3d_workers_run (Cnn3dWorkers *workers, Cnn3dWorkersFunc *func, gpointer data)
+{
+  cnn3d_workers_run_on (workers, workers->n_threads, func, data);
 }

@@ -20,7 +20,9 @@ void cnn3d_workers_free (Cnn3dWorkers *workers);
 
 /* Calls func on every thread, the caller being thread 0, and returns when all have returned. */
 void cnn3d_workers_run (Cnn3dWorkers *workers, Cnn3dWorkersFunc *func, gpointer data);
-/* To be called by every thread inside of func. */
+/* The same on the first n threads. */
+void cnn3d_workers_run_on (Cnn3dWorkers *workers, int n, Cnn3dWorkersFunc *func, gpointer data);
+/* To be called by each of these threads inside of func; does nothing if workers is NULL. */
 void cnn3d_workers_barrier (Cnn3dWorkers *workers);
 
 G_END_DECLS

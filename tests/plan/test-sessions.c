@@ -5,6 +5,7 @@
  * nothing.
  */
 
+#include "lib3dcnn/backend.h"
 #include "lib3dcnn/cpu/isa.h"
 #include "lib3dcnn/model-private.h"
 #include "lib3dcnn/session.h"
@@ -135,9 +136,9 @@ tear_down (Fixture *f, gconstpointer data)
 }
 
 static Cnn3dSession *
-new_session (Fixture *f, int threads)
+new_session (Fixture *f, int threads, int batch)
 {
-  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CPU, .threads = threads };
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CPU, .threads = threads, .batch = batch };
   g_autoptr (GError) error = NULL;
   Cnn3dSession *session = cnn3d_session_new (f->model, &options, &error);
 
@@ -148,8 +149,9 @@ new_session (Fixture *f, int threads)
 static void
 test_batch (Fixture *f, gconstpointer data)
 {
-  for (int threads = 1; threads <= 3; threads += 2) {
-    g_autoptr (Cnn3dSession) session = new_session (f, threads);
+  for (int threads = 1; threads <= 3; threads++) {
+    /* With room for a clip on each thread, and without. */
+    g_autoptr (Cnn3dSession) session = new_session (f, threads, threads == 2 ? 1 : 8);
     float batch[N_CLIPS * 7], rgb[N_CLIPS * 7], single[7];
 
     g_assert_true (cnn3d_session_run (session, f->clips, N_CLIPS, batch, NULL));
@@ -174,7 +176,7 @@ run_all (gpointer data)
 {
   Shared *shared = data;
   Fixture *f = shared->fixture;
-  g_autoptr (Cnn3dSession) session = new_session (f, 2);
+  g_autoptr (Cnn3dSession) session = new_session (f, 2, 1);
   float logits[7];
 
   for (int i = 0; i < N_CLIPS; i++) {
@@ -187,7 +189,7 @@ run_all (gpointer data)
 static void
 test_shared (Fixture *f, gconstpointer data)
 {
-  g_autoptr (Cnn3dSession) session = new_session (f, 2);
+  g_autoptr (Cnn3dSession) session = new_session (f, 2, 1);
   float expected[N_CLIPS * 7];
   Shared shared = { f, expected };
   GThread *threads[4];
@@ -220,13 +222,13 @@ test_allocations (Fixture *f, gconstpointer data)
     g_autoptr (Cnn3dSession) one = NULL, three = NULL;
 
     setenv (CNN3D_ISA_ENV, cnn3d_isa_get (i)->isa, TRUE);
-    one = new_session (f, 1);
+    one = new_session (f, 1, 1);
     /* OpenBLAS has kernels for small matrices that allocate. */
     if (strstr (cnn3d_session_describe (one), "OpenBLAS") != NULL)
       continue;
     g_assert_cmpint (allocations_of_runs (f, one), ==, 0);
     /* A thread that has just been made may still be setting itself up in the first run. */
-    three = new_session (f, 3);
+    three = new_session (f, 3, 8);
     allocations_of_runs (f, three);
     g_assert_cmpint (allocations_of_runs (f, three), ==, 0);
   }
@@ -242,10 +244,30 @@ test_allocations (Fixture *f, gconstpointer data)
 #endif
 }
 
+/* A session takes no more threads than there are CPUs, so that more cannot be slower. */
+static void
+test_cpus (void)
+{
+  Cnn3dConfig config = { .arch = CNN3D_ARCH_SHUFFLENETV2, .width = 0.25, .size = 32 };
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CPU, .threads = 256 };
+  g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (&config, "cpus", NULL);
+  g_autofree char *oversubscribe = g_strdup (g_getenv ("CNN3D_CPU_OVERSUBSCRIBE"));
+  g_autofree char *some = g_strdup_printf (", %d thread", MIN (cnn3d_default_threads (), 256));
+  g_autoptr (Cnn3dSession) session = NULL;
+
+  g_unsetenv ("CNN3D_CPU_OVERSUBSCRIBE");
+  session = cnn3d_session_new (model, &options, NULL);
+  if (cnn3d_default_threads () < 16) /* the default is bounded */
+    g_assert_nonnull (strstr (cnn3d_session_describe (session), some));
+  if (oversubscribe != NULL)
+    g_setenv ("CNN3D_CPU_OVERSUBSCRIBE", oversubscribe, TRUE);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/sessions/cpus", test_cpus);
   for (guint i = 0; i < G_N_ELEMENTS (configs); i++) {
     const char *arch = cnn3d_arch_get_name (configs[i].arch);
     g_autofree char *batch = g_strdup_printf ("/sessions/batch/%s", arch);
