@@ -13,6 +13,7 @@ typedef struct {
   JsonBuilder *json; /* or NULL */
   gboolean layers;
   int stride; /* of --stream, else 0 */
+  double load_ms; /* of the model file */
 } Bench;
 
 /* Sorts n values, and returns the middle one. */

@@ -40,6 +40,19 @@ bench_fill (guint8 *bytes, gsize n)
     bytes[i] = (guint8) (i * 2654435761u >> 24);
 }
 
+/* The most memory that the process has had, in MB; 0 where the system does not tell. */
+static double
+bench_peak_mb (void)
+{
+  g_autofree char *status = NULL;
+  const char *line;
+
+  if (!g_file_get_contents ("/proc/self/status", &status, NULL, NULL))
+    return 0;
+  line = strstr (status, "VmHWM:");
+  return line != NULL ? g_ascii_strtod (line + strlen ("VmHWM:"), NULL) / 1024 : 0;
+}
+
 static gboolean
 bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
 {
@@ -53,7 +66,7 @@ bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
   g_autoptr (Cnn3dSession) session = NULL;
   Cnn3dComplexity c;
   gint64 begin = g_get_monotonic_time ();
-  double setup, median, low, high;
+  double setup, first = 0, median, low, high;
 
   options.threads = threads;
   options.batch = bench->batch;
@@ -68,6 +81,8 @@ bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
     begin = g_get_monotonic_time ();
     if (!cnn3d_session_run_rgb (session, rgb, bench->batch, logits, error))
       return FALSE;
+    if (i == -2)
+      first = (double) (g_get_monotonic_time () - begin) * 1e-3;
     if (i >= 0)
       ms[i] = (double) (g_get_monotonic_time () - begin) * 1e-3;
   }
@@ -84,7 +99,15 @@ bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
     tool_json_double (bench->json, "median_ms", median);
     tool_json_double (bench->json, "p10_ms", low);
     tool_json_double (bench->json, "p90_ms", high);
+    tool_json_double (bench->json, "load_ms", bench->load_ms);
     tool_json_double (bench->json, "setup_ms", setup);
+    tool_json_double (bench->json, "first_ms", first);
+    tool_json_double (bench->json, "peak_mb", bench_peak_mb ());
+    json_builder_set_member_name (bench->json, "runs_ms");
+    json_builder_begin_array (bench->json);
+    for (int i = 0; i < bench->runs; i++)
+      json_builder_add_double_value (bench->json, ms[i]);
+    json_builder_end_array (bench->json);
     tool_json_double (bench->json, "clips_per_second", 1e3 * bench->batch / median);
     tool_json_double (bench->json, "gflops", 2e-6 * (double) c.macs * bench->batch / median);
     json_builder_end_object (bench->json);
@@ -310,7 +333,10 @@ cmd_bench (int argc, char **argv)
   for (guint i = 0; all && ok && i < G_N_ELEMENTS (table8); i++)
     ok = bench_config (&bench, &table8[i], threads, &error);
   for (int i = 1; ok && i < argc; i++) {
+    gint64 begin = g_get_monotonic_time ();
     g_autoptr (Cnn3dModel) model = tool_load (argv[i], NULL, &error);
+
+    bench.load_ms = (double) (g_get_monotonic_time () - begin) * 1e-3;
     ok = model != NULL && bench_threads (&bench, model, threads, &error);
   }
   if (json) {

@@ -210,6 +210,21 @@ tap_offset (const Cnn3dEngine *engine, const Cnn3dStep *step, int c, int k)
   return (gint64) cnn3d_lane_offset (engine, &step->inputs[c]);
 }
 
+#define PACK_INPUTS 16
+
+/* Weights of inputs [first, end) of a group for output channel o, a stride apart; zero if it is of another group. */
+static void
+pack_lane (const Cut *cut, const Cnn3dFolded *folded, int volume, int o, int group, int first, int end,
+    float *weights, int stride)
+{
+  gboolean connected = o >= 0 && o / cut->group_out == group;
+  const float *from = connected ? folded->weights + (gsize) o * folded->inputs + cut->first_tap : NULL;
+
+  for (int c = first; c < end; c++)
+    for (int k = 0; k < cut->kernel; k++, weights += stride)
+      *weights = connected ? from[c * volume + k] : 0;
+}
+
 static void
 pack_taps (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dFolded *folded, Cnn3dTile *tile,
     int32_t *taps, float *weights)
@@ -229,15 +244,16 @@ pack_taps (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dFolded *
     if (!(groups >> g & 1))
       continue;
     for (int c = 0; c < cut.group_in; c++)
-      for (int k = 0; k < cut.kernel; k++, n++) {
-        taps[n] = (int32_t) tap_offset (engine, step, g * cut.group_in + c, cut.first_tap + k);
-        for (int i = 0; i < lanes; i++, weights++) {
-          int o = channel[i];
-          gboolean connected = o >= 0 && o / cut.group_out == g;
-          gsize w = (gsize) o * folded->inputs + (gsize) (c * volume + cut.first_tap + k);
-          *weights = connected ? folded->weights[w] : 0;
-        }
-      }
+      for (int k = 0; k < cut.kernel; k++)
+        taps[n++] = (int32_t) tap_offset (engine, step, g * cut.group_in + c, cut.first_tap + k);
+    /* Some inputs at a time, as those of one output lie next to each other. */
+    for (int c = 0; c < cut.group_in; c += PACK_INPUTS) {
+      int end = MIN (c + PACK_INPUTS, cut.group_in), rows = (end - c) * cut.kernel;
+
+      for (int i = 0; i < lanes; i++)
+        pack_lane (&cut, folded, volume, channel[i], g, c, end, weights + i, lanes);
+      weights += rows * lanes;
+    }
   }
 }
 
