@@ -210,7 +210,7 @@ tap_offset (const Cnn3dEngine *engine, const Cnn3dStep *step, int c, int k)
   return (gint64) cnn3d_lane_offset (engine, &step->inputs[c]);
 }
 
-#define PACK_INPUTS 16
+#define PACK_INPUTS 64
 
 /* Weights of inputs [first, end) of a group for output channel o, a stride apart; zero if it is of another group. */
 static void
