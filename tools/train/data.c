@@ -170,7 +170,7 @@ clear_progress (void)
 static gboolean
 check_unreadable (const char *path, guint unreadable, guint all, const DataOptions *o, GError **error)
 {
-  guint limit = o->max_unreadable > 0 || (o->strict && o->max_unreadable == 0) ? (guint) o->max_unreadable : all / 10;
+  guint limit = o->max_unreadable > 0 || (o->strict && o->max_unreadable == 0) ? (guint) o->max_unreadable : MAX (all / 10, 1);
 
   if (unreadable > limit || unreadable == all) {
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT,

@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 typedef struct {
   const char *cache_folder; /* where decoded videos are kept; NULL: next to the data */
   double cache_size;        /* GiB that they may take; 0: 20 */
-  int max_unreadable;       /* videos that may fail; negative or 0 with strict unset: a tenth of all */
+  int max_unreadable;       /* videos that may fail; 0 or less, unless strict: a tenth of all, at least 1 */
   gboolean strict;          /* max_unreadable is meant as it is, 0 too */
   double rate;              /* frames per second of clips; videos keep twice as many. 0 or NaN: all frames */
   int size;                 /* of clips; videos keep some more, for crops. 0: 112 */

@@ -20,9 +20,8 @@ train_options_init (TrainOptions *o)
 void
 train_options_clear (TrainOptions *o)
 {
-  char **texts[] = { &o->data, &o->val, &o->output, &o->checkpoint, &o->log, &o->plot, &o->cache, &o->optimizer, &o->schedule,
-    &o->steps,
-    &o->flip_labels, &o->no_flip_labels, &o->scales, &o->position, &o->name, &o->licence, &o->source };
+  char **texts[] = { &o->data, &o->val, &o->output, &o->checkpoint, &o->log, &o->plot, &o->cache, &o->optimizer,
+    &o->schedule, &o->steps, &o->flip_labels, &o->no_flip_labels, &o->scales, &o->position, &o->name, &o->licence, &o->source };
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
     g_clear_pointer (texts[i], g_free);
@@ -35,11 +34,11 @@ train_options_entries (TrainOptions *o, const GOptionEntry *more)
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &o->data, "What is learned (needed)", "DATA" },
     { "val", 'v', 0, G_OPTION_ARG_FILENAME, &o->val, "What the best epoch is chosen by", "DATA" },
     { "val-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->val_share,
-        "Without --val: the part of the videos that is kept for it (0)", "PART" },
+        "Part of the videos that is kept for validation, in place of VAL (0)", "PART" },
     { "cache", 0, 0, G_OPTION_ARG_FILENAME, &o->cache, "Where decoded videos are kept (next to DATA)", "FOLDER" },
     { "cache-size", 0, 0, G_OPTION_ARG_DOUBLE, &o->cache_size, "GiB that they may take, for each DATA (20)", "N" },
     { "max-unreadable", 0, 0, G_OPTION_ARG_INT, &o->max_unreadable,
-        "Videos that may be unreadable, of each DATA (a tenth)", "N" },
+        "Videos that may be unreadable, of each DATA (a tenth, at least 1)", "N" },
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o->output, "The model to write (needed)", "FILE" },
     { "resume", 'r', 0, G_OPTION_ARG_NONE, &o->resume, "Go on from the checkpoint, if there is one", NULL },
     { "checkpoint", 0, 0, G_OPTION_ARG_FILENAME, &o->checkpoint, "Checkpoint (OUTPUT.checkpoint)", "FILE" },
@@ -59,7 +58,7 @@ train_options_entries (TrainOptions *o, const GOptionEntry *more)
     { "optimizer", 0, 0, G_OPTION_ARG_STRING, &o->optimizer, "sgd or adamw (sgd)", "KIND" },
     { "momentum", 0, 0, G_OPTION_ARG_DOUBLE, &o->momentum, "Momentum; of adamw: beta 1 (0.9)", "M" },
     { "beta2", 0, 0, G_OPTION_ARG_DOUBLE, &o->beta2, "Of adamw (0.999)", "B" },
-    { "dampening", 0, 0, G_OPTION_ARG_DOUBLE, &o->dampening, "Dampening (0.9; 0 with --nesterov)", "D" },
+    { "dampening", 0, 0, G_OPTION_ARG_DOUBLE, &o->dampening, "Dampening (0.9; 0 with Nesterov's momentum)", "D" },
     { "nesterov", 0, 0, G_OPTION_ARG_NONE, &o->nesterov, "Nesterov's momentum", NULL },
     { "weight-decay", 0, 0, G_OPTION_ARG_DOUBLE, &o->weight_decay, "Weight decay (0.001)", "W" },
     { "clip-norm", 0, 0, G_OPTION_ARG_DOUBLE, &o->clip_norm, "Largest norm of the gradient (0: any)", "N" },

@@ -121,6 +121,15 @@ list_class (List *list, const char *folder, const char *name, const char *label,
   return TRUE;
 }
 
+/* Whether a folder is a cache, perhaps one in the making. */
+static gboolean
+is_cache (const char *path)
+{
+  g_autofree char *index = g_build_filename (path, "cache.json", NULL);
+
+  return strstr (path, ".cache.partial-") != NULL || g_file_test (index, G_FILE_TEST_EXISTS);
+}
+
 static gboolean
 list_folder (List *list, const char *folder, GError **error)
 {
@@ -133,7 +142,7 @@ list_folder (List *list, const char *folder, GError **error)
     g_autofree char *label = g_utf8_make_valid (names->pdata[i], -1);
     guint before = list->sources->sources->len;
 
-    if (!g_file_test (path, G_FILE_TEST_IS_DIR))
+    if (!g_file_test (path, G_FILE_TEST_IS_DIR) || is_cache (path))
       continue;
     if (!list_class (list, path, names->pdata[i], label, error))
       return FALSE;

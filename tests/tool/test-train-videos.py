@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""3dcnn train on videos: a folder for each class, tables, the cache that is made of them. TAP output."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+TOOL = sys.argv[1]
+NETWORK = ["--arch", "mobilenet", "--width", "0.1", "--size", "48", "--frames", "8", "--threads", "1",
+           "--crop-scales", "1,0.9", "-b", "4", "-e", "1"]
+count = 0
+failures = 0
+
+
+def check(name, condition, detail=""):
+    global count, failures
+    count += 1
+    failures += not condition
+    print(f"{'ok' if condition else 'not ok'} {count} {name}", flush=True)
+    if not condition:
+        print(f"# {detail}", flush=True)
+
+
+def train(out, *args):
+    for end in ("", ".checkpoint", ".csv", ".svg"):
+        if os.path.exists(out + end):
+            os.unlink(out + end)
+    p = subprocess.run([TOOL, "train", *NETWORK, "-o", out, *args], capture_output=True, text=True, check=False,
+                       timeout=300)
+    return p.returncode, p.stdout, p.stderr
+
+
+def make_video(path, pattern, frames=30, rate=15, width=160, height=120, encode="jpegenc ! avimux"):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    subprocess.run(["gst-launch-1.0", "-q", *f"videotestsrc num-buffers={frames} pattern={pattern} ! video/x-raw,"
+                    f"width={width},height={height},framerate={rate}/1 ! {encode} ! filesink".split(),
+                    f"location={path}"], check=True)
+
+
+def index(cache):
+    with open(os.path.join(cache, "cache.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def pixel(cache, video, t):
+    """The mean colour of a frame."""
+    with open(os.path.join(cache, "frames.bin"), "rb") as f:
+        size = video["width"] * video["height"] * 3
+        f.seek(video["offset"] + t * size)
+        data = f.read(size)
+    return [sum(data[c::3]) * 3 / size for c in range(3)]
+
+
+def make_folder(folder):
+    for i in range(3):
+        make_video(os.path.join(folder, "red", f"{i}.avi"), "red", 20 + i)
+        make_video(os.path.join(folder, "blue", "deep", f"{i}.mkv"), "blue", 30, 30, 60, 100, "jpegenc ! matroskamux")
+    with open(os.path.join(folder, "red", "0.avi.srt"), "w", encoding="utf-8") as f:
+        f.write("no video\n")
+    os.makedirs(os.path.join(folder, "empty"))
+
+
+def test_folder(folder):
+    data, out = os.path.join(folder, "set"), os.path.join(folder, "m")
+    make_folder(data)
+    status, text, err = train(out, "-d", data, "--sample-rate", "7.5")
+    check("a folder for each class", status == 0 and "2 classes, 6 clips" in text, (text, err))
+    check("a class without videos is named", "empty: has no videos" in err, err)
+    meta = index(data + ".cache")
+    videos = meta["videos"]
+    check("labels and videos", meta["labels"] == ["blue", "red"] and [v["name"] for v in videos]
+          == [f"blue/deep/{i}.mkv" for i in range(3)] + [f"red/{i}.avi" for i in range(3)]
+          and [v["label"] for v in videos] == [0, 0, 0, 1, 1, 1], meta)
+    check("twice the sample rate, the smaller side scaled", videos[0]["rate"] == 15 and videos[0]["frames"] in (15, 16)
+          and (videos[0]["width"], videos[0]["height"]) == (55, 92) and videos[3]["frames"] == 20
+          and (videos[3]["width"], videos[3]["height"]) == (73, 55), videos)
+    red, blue = pixel(data + ".cache", videos[3], 7), pixel(data + ".cache", videos[0], 14)
+    check("the right pixels", red[0] > 230 and red[2] < 30 and blue[2] > 230 and blue[0] < 30, (red, blue))
+    info = json.loads(subprocess.run([TOOL, "info", out, "--json"], capture_output=True, check=True).stdout)
+    check("the card", info["labels"] == ["blue", "red"] and info["sample_rate"] == 7.5, info)
+    return data, out
+
+
+def stamp(cache):
+    return os.stat(os.path.join(cache, "cache.json")).st_ino
+
+
+def test_changes(data, out):
+    cache, args = data + ".cache", ["-d", data, "--sample-rate", "7.5"]
+    before = stamp(cache)
+    status, _, err = train(out, *args)
+    check("the cache is used again", status == 0 and stamp(cache) == before, err)
+    make_video(os.path.join(data, "red", "1.avi"), "green", 12)
+    old = index(cache)["videos"]
+    status, _, err = train(out, *args)
+    videos = index(cache)["videos"]
+    check("a changed video is decoded anew", status == 0 and videos[4]["frames"] == 12
+          and pixel(cache, videos[4], 3)[1] > 200, (err, videos))
+    check("the others are as they were", [v["source_time"] for i, v in enumerate(videos) if i != 4]
+          == [v["source_time"] for i, v in enumerate(old) if i != 4] and pixel(cache, videos[5], 3)[0] > 230, videos)
+    os.unlink(os.path.join(data, "red", "1.avi"))
+    status, text, err = train(out, *args)
+    check("one that is gone is left out", status == 0 and "5 clips" in text, (text, err))
+    status, text, err = train(out, "-d", data, "--sample-rate", "5")
+    check("another rate, another cache", status == 0 and index(cache)["videos"][0]["rate"] == 10, (text, err))
+    with open(os.path.join(cache, "frames.bin"), "r+b") as f:
+        f.truncate(100)
+    status, text, err = train(out, *args)
+    check("a damaged cache is made anew", status == 0 and "5 clips" in text, (text, err))
+    os.makedirs(cache + ".partial-123456")
+    with open(os.path.join(cache + ".partial-123456", "frames.bin"), "wb") as f:
+        f.write(b"x" * 1000)
+    os.utime(os.path.join(data, "red", "0.avi"), (time.time() + 5, time.time() + 5))
+    status, text, err = train(out, *args)
+    check("what an interrupted one left behind is removed", status == 0 and not [
+        n for n in os.listdir(os.path.dirname(cache)) if "partial" in n], os.listdir(os.path.dirname(cache)))
+    elsewhere = os.path.join(os.path.dirname(data), "caches")
+    status, text, err = train(out, *args, "--cache", elsewhere, "--cache-size", "1")
+    check("--cache puts it elsewhere", status == 0 and [n for n in os.listdir(elsewhere) if n.startswith("set-")],
+          (text, err))
+    status, text, err = train(out, *args, "--cache", elsewhere + "2", "--cache-size", "0.0001")
+    check("--cache-size is a limit, and nothing is left", status == 1 and "--cache-size" in err
+          and os.listdir(elsewhere + "2") == [n for n in os.listdir(elsewhere + "2") if n.endswith(".lock")],
+          (status, err))
+
+
+def test_unreadable(data, out):
+    for name in ("a", "b"):
+        with open(os.path.join(data, "red", name + ".avi"), "wb") as f:
+            f.write(b"no video")
+    args = ["-d", data, "--sample-rate", "7.5"]
+    status, _, err = train(out, *args)
+    check("too many unreadable videos fail", status == 1 and "2 of 7" in err and "--max-unreadable" in err, err)
+    check("each is named", "a.avi" in err and "b.avi" in err, err)
+    status, text, err = train(out, *args, "--max-unreadable", "2")
+    check("as many as are allowed are left out and counted", status == 0 and "5 clips" in text and "a.avi" in err
+          and "2 of 7 videos cannot be read and are left out" in err, (text, err))
+    status, text, err = train(out, *args, "--max-unreadable", "2")
+    check("counted again from the cache", status == 0 and "2 of 7" in err, err)
+    status, text, err = train(out, *args, "--max-unreadable", "1")
+    check("the limit holds for the cache too", status == 1 and "2 of 7" in err, err)
+    for name in ("a", "b"):
+        os.unlink(os.path.join(data, "red", name + ".avi"))
+
+
+def test_table(folder, data, out):
+    table = os.path.join(data, "table.csv")
+    make_video(os.path.join(folder, 'a, "b".avi'), "ball", 45)
+    os.rename(os.path.join(folder, 'a, "b".avi'), os.path.join(data, 'a, "b".avi'))
+
+    def write(text):
+        with open(table, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    write('path,label,start,end\nred/0.avi,10\n"a, ""b"".avi",9,1.0,2.0\n\n"a, ""b"".avi",10,2\nblue/deep/0.mkv,9,,0.5\n')
+    status, text, err = train(out, "-d", table)
+    check("a table", status == 0 and "2 classes, 4 clips" in text, (text, err))
+    meta = index(table + ".cache")
+    check("numbers as labels, in their order", meta["labels"] == ["9", "10"], meta)
+    check("parts of videos", [v["frames"] for v in meta["videos"]] == [20, 15, 15, 15]
+          and meta["videos"][1]["name"] == 'a, "b".avi#t=1.0,2.0', meta)
+    status, text, err = train(out, "-d", table, "--val-share", "0.5")
+    check("parts of one video are on one side", status == 0 and ("2 clips" in text or "3 clips" in text), (text, err))
+    for text, expected in (("red/0.avi\n", ":1:"), ("red/0.avi,x\nred/0.avi,x,5,3\n", ":2:"),
+                           ('"red/0.avi,x\n', "quote"), ("red/0.avi,\n", "no label"), ("path,label\n", "no lines")):
+        write(text)
+        status, _, err = train(out, "-d", table)
+        check(f"a wrong line is named: {text[:20]!r}", status == 1 and "table.csv" in err and expected in err, err)
+    write("red/0.avi,x\nblue/deep/0.mkv,x,100\nnone.avi,y\n")
+    status, text, err = train(out, "-d", table, "--max-unreadable", "2", "--arch", "mobilenet", "-b", "1")
+    check("a start after the end, a file that is not there", "after its start" in err and "none.avi: is not there" in err,
+          (status, err))
+
+
+def test_val_share(data, out):
+    status, text, err = train(out, "-d", data, "--val-share", "0.4", "--sample-rate", "7.5")
+    check("--val-share", status == 0 and "3 clips" in text and "validation" in text, (text, err))
+    plain = os.path.join(os.path.dirname(data), "plain")
+    os.makedirs(os.path.join(plain, "x"))
+    status, _, err = train(out, "-d", plain)
+    check("a folder that is no data set is explained", status == 1 and "for each class" in err, err)
+    shutil.copytree(data + ".cache", os.path.join(data, "..", "other.cache"))
+    os.rename(data, os.path.join(os.path.dirname(data), "other"))
+    meta = os.path.join(os.path.dirname(data), "other.cache", "cache.json")
+    with open(meta, encoding="utf-8") as f:
+        text = f.read()
+    with open(meta, "w", encoding="utf-8") as f:
+        f.write(text.replace("3dcnn.sources", "precious"))
+    status, _, err = train(out, "-d", os.path.join(os.path.dirname(data), "other"))
+    check("another's cache is not replaced", status == 1 and "something else" in err, err)
+
+
+def test_two(folder):
+    data = os.path.join(folder, "twice")
+    make_folder(data)
+    jobs = [subprocess.Popen([TOOL, "train", *NETWORK, "-d", data, "-o", os.path.join(folder, f"two-{i}")],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for i in range(3)]
+    results = [(job.communicate(timeout=300), job.returncode) for job in jobs]
+    check("three at the same time share a cache", all(code == 0 for _, code in results), results)
+
+
+with tempfile.TemporaryDirectory() as tmp:
+    DATA, OUT = test_folder(tmp)
+    test_changes(DATA, OUT)
+    test_unreadable(DATA, OUT)
+    test_table(tmp, DATA, OUT)
+    test_val_share(DATA, OUT)
+    test_two(tmp)
+print(f"1..{count}")
+sys.exit(1 if failures else 0)

@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""3dcnn train as a user runs it, on tiny caches: learning, the table, going on after Ctrl-C, SIGKILL and
+a full disk, wrong options. TAP output.
+"""
+import csv
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+TOOL = sys.argv[1]
+SIZE, FRAMES, N = 48, 8, 64
+NETWORK = ["--arch", "mobilenet", "--width", "0.1", "--size", str(SIZE), "--frames", str(FRAMES),
+           "--threads", "1", "--crop-scales", "1,0.9", "--dampening", "0", "--rate", "0.02"]
+COLUMNS = ["epoch", "rate", "loss", "accuracy", "val_loss", "val_accuracy", "clips_per_second", "seconds"]
+count = 0
+failures = 0
+
+
+def check(name, condition, detail=""):
+    global count, failures
+    count += 1
+    failures += not condition
+    print(f"{'ok' if condition else 'not ok'} {count} {name}", flush=True)
+    if not condition:
+        print(f"# {detail}", flush=True)
+
+
+def command(*args):
+    return [TOOL, "train", *NETWORK, *args]
+
+
+def train(*args, **more):
+    p = subprocess.run(command(*args), capture_output=True, text=True, check=False, timeout=300, **more)
+    return p.returncode, p.stdout, p.stderr
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def read_log(path):
+    with open(path, encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def make_cache(folder, n=N, labels=("dark left", "dark right")):
+    """Clips of two classes: the left or the right half is dark."""
+    os.makedirs(folder)
+    rng = random.Random(n)
+    videos = []
+    with open(os.path.join(folder, "frames.bin"), "wb") as f:
+        for i in range(n):
+            label = i % len(labels)
+            videos.append({"name": f"{i}", "label": label, "offset": f.tell(), "frames": FRAMES + 2,
+                           "width": SIZE, "height": SIZE, "rate": 7.5})
+            for _ in range((FRAMES + 2) * SIZE):
+                halves = [rng.randrange(20), 200 + rng.randrange(20)]
+                f.write(bytes(halves[x * 2 // SIZE ^ label] for x in range(SIZE) for _ in range(3)))
+    with open(os.path.join(folder, "cache.json"), "w", encoding="utf-8") as f:
+        json.dump({"version": 1, "labels": labels, "videos": videos}, f)
+    return folder
+
+
+def is_whole(path):
+    """Whether a safetensors file has all that its header says."""
+    data = read(path)
+    header = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
+    end = max(t["data_offsets"][1] for name, t in header.items() if name != "__metadata__")
+    return len(data) == 8 + int.from_bytes(data[:8], "little") + end
+
+
+def without_times(path):
+    """A checkpoint but for how long it all took."""
+    data = read(path)
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + length])
+    header["__metadata__"].pop("seconds")
+    return header, data[8 + length:]
+
+
+def test_learning(folder, data, val):
+    out = os.path.join(folder, "m.safetensors")
+    status, text, err = train("-d", data, "-v", val, "-o", out, "-e", "10", "-b", "16", "--flip-labels", "left=right")
+    check("a training", status == 0 and "epoch 10/10" in text and "accuracy" in text, (text, err))
+    rows = read_log(out + ".csv")
+    check("its table", len(rows) == 10 and list(rows[0]) == COLUMNS
+          and [int(r["epoch"]) for r in rows] == list(range(1, 11)), rows)
+    loss = [float(r["loss"]) for r in rows]
+    check("learning reduces the loss", loss[-1] < 0.3 * loss[0], loss)
+    best = max(float(r["val_accuracy"]) for r in rows)
+    check("it is right about other clips, with classes that change places in the mirror", best == 1, rows)
+    info = json.loads(subprocess.run([TOOL, "info", out, "--json"], capture_output=True, check=True).stdout)
+    check("the model and its card", info["labels"] == ["dark left", "dark right"] and info["sample_rate"] == 7.5
+          and info["frames"] == FRAMES and info["size"] == SIZE, info)
+    check("no other files", sorted(n for n in os.listdir(folder) if n.startswith("m.safetensors"))
+          == ["m.safetensors", "m.safetensors.checkpoint", "m.safetensors.csv", "m.safetensors.svg"],
+          os.listdir(folder))
+    plot = read(out + ".svg").decode()
+    check("a plot of it", plot.startswith("<svg") and plot.count("<polyline") == 4 and plot.endswith("</svg>\n"), plot)
+    status, _, err = train("-d", data, "-o", out)
+    check("a checkpoint is not overwritten", status == 1 and "--resume" in err, err)
+    status, text, err = train("-d", data, "-v", val, "-o", out, "-e", "10", "-b", "16", "--flip-labels", "left=right",
+                              "--resume")
+    check("what is done is not done again", status == 0 and "are done" in text, (text, err))
+    status, _, err = train("-d", data, "-v", val, "-o", out, "-e", "11", "-b", "4", "--resume")
+    check("another setting than the checkpoint's is named", status == 1 and "batch=16" in err and "batch=4" in err, err)
+    status, _, err = train("-d", data, "-v", val, "-o", out, "-e", "11", "--width", "0.2", "--resume")
+    check("another network than the checkpoint's", status == 1 and "checkpoint" in err, err)
+
+
+def same(a, b):
+    return (read(a) == read(b) and without_times(a + ".checkpoint") == without_times(b + ".checkpoint")
+            and [{**r, "seconds": "", "clips_per_second": ""} for r in read_log(a + ".csv")]
+            == [{**r, "seconds": "", "clips_per_second": ""} for r in read_log(b + ".csv")])
+
+
+def test_going_on(folder, data, val):
+    args = ["-d", data, "-v", val, "-b", "16", "--checkpoint-minutes", "0", "--schedule", "plateau", "--patience", "1",
+            "--brightness", "0.1", "--contrast", "0.1", "--dropout", "0.3"]
+    whole, parts = (os.path.join(folder, f"{n}.safetensors") for n in ("whole", "parts"))
+    status, text, err = train(*args, "-o", whole, "-e", "6")
+    check("an unbroken training", status == 0, (text, err))
+    train(*args, "-o", parts, "-e", "2")
+    train(*args, "-o", parts, "-e", "3", "--resume")
+    status, text, err = train(*args, "-o", parts, "-e", "6", "--resume")
+    check("--resume after an epoch comes to the same files", status == 0 and "epoch 4" in text and same(whole, parts),
+          (text, err))
+    test_kill(folder, args)
+
+
+def test_kill(folder, args):
+    """A checkpoint after each batch, and a process that is killed at any moment."""
+    killed, whole = (os.path.join(folder, f"{n}.safetensors") for n in ("killed", "unbroken"))
+    rng, kills, broken = random.Random(), 0, []
+    for i in range(300):
+        p = subprocess.Popen(command(*args, "-o", killed, "-e", "100000", "--resume"), stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0, 0.3))
+        p.kill()
+        kills += p.wait(timeout=60) == -signal.SIGKILL
+        broken += [path for path in (killed, killed + ".checkpoint") if os.path.exists(path) and not is_whole(path)]
+        # On a slow machine, until there is a model.
+        if i >= 24 and os.path.exists(killed):
+            break
+    check("killed at any time, files are whole", kills > 24 and os.path.exists(killed) and not broken, (kills, broken))
+    epochs = str(len(read_log(killed + ".csv")) + 2)
+    status, text, err = train(*args, "-o", killed, "-e", epochs, "--resume")
+    check("it goes on after the last one", status == 0 and "going on from epoch" in text, (text, err))
+    status, text, err = train(*args, "-o", whole, "-e", epochs)
+    check("and comes to the same files as an unbroken training", status == 0 and same(whole, killed), (epochs, text, err))
+    check("nothing is left over", not [n for n in os.listdir(folder) if "partial" in n], os.listdir(folder))
+
+
+def test_interrupt(folder, data):
+    args = ["-d", data, "-b", "16", "-e", "100000"]
+    out = os.path.join(folder, "interrupted.safetensors")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        p = subprocess.Popen(command(*args, "-o", out, "--resume"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True)
+        while "epoch" not in p.stdout.readline():
+            pass
+        p.stdout.readline()
+        p.send_signal(number)
+        _, err = p.communicate(timeout=120)
+        check(f"{number.name} saves", p.returncode == 130 and "--resume" in err and is_whole(out + ".checkpoint"),
+              (p.returncode, err))
+    done = len(read_log(out + ".csv"))
+    status, text, err = train(*args[:-1], str(done + 1), "-o", out, "--resume")
+    check("and it goes on from there", status == 0 and f"going on from epoch {done + 1}," in text
+          and len(read_log(out + ".csv")) == done + 1, (done, text, err))
+
+
+def limit_files(size):
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    return limit
+
+
+def test_full_disk(folder, data):
+    out = os.path.join(folder, "full.safetensors")
+    train("-d", data, "-o", out, "-e", "1")
+    before = read(out), read(out + ".checkpoint")
+    # A limit on the size of files is a full disk as far as the program can tell.
+    for file, size in (("full.safetensors", len(before[0]) // 2), ("full.safetensors.checkpoint",
+                                                                   len(before[1]) - 1000)):
+        status, _, err = train("-d", data, "-o", out, "-e", "2", "--resume", preexec_fn=limit_files(size))
+        check(f"a full disk is reported: {file}", status == 1 and file + ":" in err and "File too large" in err, (status, err))
+        check("the last good checkpoint is left", read(out + ".checkpoint") == before[1] and is_whole(out)
+              and not [n for n in os.listdir(folder) if "partial" in n], os.listdir(folder))
+    status, text, err = train("-d", data, "-o", out, "-e", "2", "--resume")
+    check("with room again it goes on", status == 0 and "going on from epoch 2" in text, (text, err))
+    status, _, err = train("-d", data, "-o", os.path.join(folder, "no", "where"), "-e", "1")
+    check("a place that is not there is named", status == 1 and "where" in err, err)
+
+
+def test_damaged(folder, data):
+    out = os.path.join(folder, "damaged.safetensors")
+    train("-d", data, "-o", out, "-e", "1")
+    good = read(out + ".checkpoint")
+    for what, content in (("cut", good[:-100]), ("empty", b""), ("a model", read(out)),
+                          ("without a note", good.replace(b'"best_epoch"', b'"besd_epoch"'))):
+        with open(out + ".checkpoint", "wb") as f:
+            f.write(content)
+        status, _, err = train("-d", data, "-o", out, "-e", "2", "--resume")
+        check(f"a checkpoint that is {what} is refused", status == 1 and "damaged.safetensors.checkpoint" in err, err)
+
+
+def test_errors(folder, data):
+    out = os.path.join(folder, "errors.safetensors")
+    for args, expected in (
+            (["-o", out], "--data"), (["-d", data], "--output"),
+            (["-d", data, "-o", out, "--rate", "-1"], "--rate"), (["-d", data, "-o", out, "--batch", "0"], "--batch"),
+            (["-d", data, "-o", out, "--flip", "2"], "--flip"), (["-d", data, "-o", out, "--epochs", "0"], "--epochs"),
+            (["-d", data, "-o", out, "--schedule", "linear"], "linear"),
+            (["-d", data, "-o", out, "--schedule", "steps"], "--steps"),
+            (["-d", data, "-o", out, "--schedule", "steps", "--steps", "5,3"], "5,3"),
+            (["-d", data, "-o", out, "--crop-scales", "2"], "--crop-scales"),
+            (["-d", data, "-o", out, "--crop-scales", "a"], "'a'"),
+            (["-d", data, "-o", out, "--crop-position", "top"], "top"),
+            (["-d", data, "-o", out, "--flip-labels", "left=up"], "left=up"),
+            (["-d", data, "-o", out, "--flip-labels", "left"], "'left'"),
+            (["-d", data, "-o", out, "--no-flip-labels", "light"], "'light'"),
+            (["-d", data, "-o", out, "--val", data, "--val-share", "0.5"], "--val-share"),
+            (["-d", data, "-o", out, "--cache-size", "0"], "--cache-size"),
+            (["-d", data, "-o", out, "more"], "1")):
+        status, _, err = train(*args)
+        check(f"refused: {' '.join(args[4:] or args[:1])}", status == 2 and expected in err, (status, err))
+    status, _, err = train("-d", "/nonexistent", "-o", out)
+    check("data that are not there are named", status == 1 and "/nonexistent" in err, err)
+    other = make_cache(os.path.join(folder, "other"), 4, ("dark left", "bright"))
+    status, _, err = train("-d", data, "-v", other, "-o", out)
+    check("a label that only the validation has is named", status == 1 and "'bright'" in err and "other" in err, err)
+    status, _, err = train("-d", data, "-o", out, "--rate", "1000", "--clip-norm", "0", "-e", "50", "--no-flip")
+    check("a training that diverges says what may help", status == 1 and "--rate" in err and "epoch" in err, (status, err))
+    p = subprocess.run([TOOL, "train", "-d", data, "-o", out], capture_output=True, text=True, check=False)
+    check("an architecture is needed", p.returncode == 2 and "--arch" in p.stderr, p.stderr)
+    p = subprocess.run([TOOL, "train", "--arch", "resnet", "-d", data, "-o", out], capture_output=True, text=True,
+                       check=False)
+    check("an unknown architecture is named", p.returncode == 1 and "resnet" in p.stderr, p.stderr)
+
+
+def test_val_share(folder, data):
+    out = os.path.join(folder, "share.safetensors")
+    status, text, err = train("-d", data, "--val-share", "0.25", "-o", out, "-e", "2", "-b", "16")
+    check("--val-share keeps a part of the videos", status == 0 and f"{N - N // 4} clips" in text
+          and "validation" in text, (text, err))
+
+
+with tempfile.TemporaryDirectory() as tmp:
+    DATA, VAL = make_cache(os.path.join(tmp, "data")), make_cache(os.path.join(tmp, "val"), 10)
+    test_learning(tmp, DATA, VAL)
+    test_going_on(tmp, DATA, VAL)
+    test_interrupt(tmp, DATA)
+    test_full_disk(tmp, DATA)
+    test_damaged(tmp, DATA)
+    test_errors(tmp, DATA)
+    test_val_share(tmp, DATA)
+print(f"1..{count}")
+sys.exit(1 if failures else 0)
