@@ -88,7 +88,7 @@ swap_init (Swap * swap, const gchar * properties)
 static void
 swap_clear (Swap * swap)
 {
-  gst_element_set_bus (swap->element, NULL);
+  gst_element_set_bus (swap->h->element, NULL);
   gst_object_unref (swap->element);
   gst_object_unref (swap->bus);
   gst_harness_teardown (swap->h);
