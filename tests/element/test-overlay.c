@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+#ifdef HAVE_GST_ANALYTICS
+#include <gst/analytics/analytics.h>
+#endif
+
 #include "tests/element/common.h"
 
 #define CAPS "video/x-raw,format=GRAY8,width=320,height=240,framerate=30/1"
@@ -253,6 +257,44 @@ test_objects (void)
   gst_harness_teardown (h);
 }
 
+#ifdef HAVE_GST_ANALYTICS
+/* A detection with a track and a classification; one without a track has the
+ * detector's class, which is not ours to show. */
+static void
+test_detections (void)
+{
+  GstHarness *h = composing_harness ("", CAPS);
+  GstBuffer *buffer = gray_frame (0, NULL);
+  GstAnalyticsRelationMeta *relations =
+      gst_buffer_add_analytics_relation_meta (buffer);
+
+  for (guint i = 0; i < 2; i++) {
+    gfloat level = 0.5;
+    GQuark quark = g_quark_from_static_string ("walking");
+    GstAnalyticsTrackingMtd track;
+    GstAnalyticsClsMtd cls;
+    GstAnalyticsODMtd od;
+
+    g_assert_true (gst_analytics_relation_meta_add_od_mtd (relations,
+            g_quark_from_static_string ("person"), 50 + 100 * i, 60, 80, 100,
+            0.9, &od));
+    g_assert_true (gst_analytics_relation_meta_add_cls_mtd (relations, 1,
+            &level, &quark, &cls));
+    gst_analytics_relation_meta_set_relation (relations,
+        GST_ANALYTICS_REL_TYPE_RELATE_TO | GST_ANALYTICS_REL_TYPE_CONTAIN,
+        od.id, cls.id);
+    if (i == 1)
+      continue;
+    g_assert_true (gst_analytics_relation_meta_add_tracking_mtd (relations, 3,
+            0, &track));
+    gst_analytics_relation_meta_set_relation (relations,
+        GST_ANALYTICS_REL_TYPE_RELATE_TO, od.id, track.id);
+  }
+  g_assert_cmpuint (push_count (h, buffer), ==, 5);
+  gst_harness_teardown (h);
+}
+#endif
+
 static void
 check_inside (GstVideoOverlayComposition * composition, gint width,
     gint height)
@@ -290,20 +332,23 @@ test_sizes (void)
       "waving a flag", 0);
 
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
-    for (guint position = 0; position < 9; position++) {
-      g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=GRAY8,"
-          "framerate=30/1,width=%d,height=%d", sizes[i].width, sizes[i].height);
-      g_autofree gchar *properties = g_strdup_printf ("position=%u", position);
-      GstHarness *h = composing_harness (properties, caps);
-      g_autoptr (GstVideoOverlayComposition) c = push (h, gray_frame (0,
-              result));
+    g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=GRAY8,"
+        "framerate=30/1,width=%d,height=%d", sizes[i].width, sizes[i].height);
+    GstHarness *h = composing_harness ("name=o", caps);
+    g_autoptr (GstElement) overlay = gst_bin_get_by_name (GST_BIN (h->element),
+        "o");
 
+    for (guint position = 0; position < 9; position++) {
+      g_autoptr (GstVideoOverlayComposition) c = NULL;
+
+      g_object_set (overlay, "position", position, NULL);
+      c = push (h, gray_frame (position * FRAME, result));
       if (c != NULL)
         check_inside (c, sizes[i].width, sizes[i].height);
       g_assert_cmpuint (c ? gst_video_overlay_composition_n_rectangles (c) : 0,
           >=, sizes[i].rectangles);
-      gst_harness_teardown (h);
     }
+    gst_harness_teardown (h);
   }
 }
 
@@ -529,6 +574,9 @@ main (int argc, char **argv)
   g_test_add_func ("/overlay/cache", test_cache);
   g_test_add_func ("/overlay/event", test_event);
   g_test_add_func ("/overlay/objects", test_objects);
+#ifdef HAVE_GST_ANALYTICS
+  g_test_add_func ("/overlay/detections", test_detections);
+#endif
   g_test_add_func ("/overlay/sizes", test_sizes);
   g_test_add_func ("/overlay/positions", test_positions);
   g_test_add_func ("/overlay/labels", test_labels);
