@@ -33,7 +33,7 @@ main (int argc, char **argv)
   g_autoptr (GstElement) pipeline = NULL;
   g_autoptr (GError) error = NULL;
   g_autoptr (GstBus) bus = NULL;
-  int results = 0;
+  int results = 0, status = 0;
 
   gst_init (&argc, &argv);
   if (argc < 2) {
@@ -64,7 +64,12 @@ main (int argc, char **argv)
     } else {
       done = GST_MESSAGE_TYPE (message) != GST_MESSAGE_ELEMENT;
     }
+    if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
+      gst_message_parse_error (message, &error, NULL);
+      fprintf (stderr, "%s: %s\n", GST_MESSAGE_SRC_NAME (message), error->message);
+      status = 1;
+    }
   }
   gst_element_set_state (pipeline, GST_STATE_NULL);
-  return test && results < 4 ? 1 : 0;
+  return test && results < 4 ? 1 : status;
 }
