@@ -98,6 +98,20 @@ lane (const void *x, int64_t position, int pitch, const int32_t *index, int k, f
   return clamp (get (x, position * pitch + (index != NULL ? index[k] : k)), -INFINITY, high);
 }
 
+/* The position of x under a tap of the window at position p of y, or -1: outside. */
+static int64_t
+tapped (Cnn3dSize3 in, Cnn3dSize3 out, Cnn3dSize3 kernel, Cnn3dSize3 stride, Cnn3dSize3 pad, int64_t p,
+    int tap)
+{
+  int t = (int) (p / out.w / out.h % out.t) * stride.t - pad.t + tap / (kernel.h * kernel.w);
+  int h = (int) (p / out.w % out.h) * stride.h - pad.h + tap / kernel.w % kernel.h;
+  int w = (int) (p % out.w) * stride.w - pad.w + tap % kernel.w;
+
+  if (t < 0 || h < 0 || w < 0 || t >= in.t || h >= in.h || w >= in.w)
+    return -1;
+  return ((p / count (out) * in.t + t) * in.h + h) * in.w + w;
+}
+
 void
 check_depthwise (void)
 {
@@ -128,19 +142,16 @@ check_depthwise (void)
 
   for (int64_t p = 0; p < a.n * count (a.out); p++)
     for (int k = 0; k < a.c; k++) {
-      int ow = (int) (p % a.out.w), oh = (int) (p / a.out.w % a.out.h);
-      int ot = (int) (p / a.out.w / a.out.h % a.out.t), n = (int) (p / count (a.out));
       double sum = bias[k], magnitude = fabs (bias[k]);
 
       for (int tap = 0; tap < 27; tap++) {
-        int t = ot * a.stride.t - 1 + tap / 9, h = oh * a.stride.h - 1 + tap / 3 % 3;
-        int w = ow * a.stride.w - 1 + tap % 3;
+        int64_t position = tapped (a.in, a.out, (Cnn3dSize3){ 3, 3, 3 }, a.stride,
+            (Cnn3dSize3){ 1, 1, 1 }, p, tap);
         double v;
 
-        if (t < 0 || h < 0 || w < 0 || t >= a.in.t || h >= a.in.h || w >= a.in.w)
+        if (position < 0)
           continue;
-        v = weights[tap * a.c + k]
-            * lane (x, ((n * a.in.t + t) * a.in.h + h) * a.in.w + w, a.x_pitch, a.index, k, a.load_high);
+        v = weights[tap * a.c + k] * lane (x, position, a.x_pitch, a.index, k, a.load_high);
         sum += v;
         magnitude += fabs (v);
       }
@@ -189,19 +200,15 @@ check_pool (int average)
   volume = (int) count (a.kernel);
   for (int64_t p = 0; p < a.n * count (a.out); p++)
     for (int k = 0; k < a.c; k++) {
-      int ow = (int) (p % a.out.w), oh = (int) (p / a.out.w % a.out.h);
-      int ot = (int) (p / a.out.w / a.out.h % a.out.t), n = (int) (p / count (a.out));
       double best = -INFINITY, sum = 0, magnitude = 0, result;
 
       for (int tap = 0; tap < volume; tap++) {
-        int t = ot * a.stride.t - a.pad.t + tap / (a.kernel.h * a.kernel.w);
-        int h = oh * a.stride.h - a.pad.h + tap / a.kernel.w % a.kernel.h;
-        int w = ow * a.stride.w - a.pad.w + tap % a.kernel.w;
+        int64_t position = tapped (a.in, a.out, a.kernel, a.stride, a.pad, p, tap);
         double v;
 
-        if (t < 0 || h < 0 || w < 0 || t >= a.in.t || h >= a.in.h || w >= a.in.w)
+        if (position < 0)
           continue;
-        v = lane (x, ((n * a.in.t + t) * a.in.h + h) * a.in.w + w, a.x_pitch, a.index, k, a.load_high);
+        v = lane (x, position, a.x_pitch, a.index, k, a.load_high);
         best = best >= v || isnan (best) ? best : v;
         sum += v;
         magnitude += fabs (v);
