@@ -17,6 +17,7 @@ static const Cnn3dConfig config = { CNN3D_ARCH_MOBILENET, 0.1, .classes = 5, .fr
 static Cnn3dModel *model;
 static guint8 *rgb;
 static char *cache;
+static int run_calls; /* of the last session, from its creation to its end */
 static float expected[5];
 
 #define CLIPS 3
@@ -45,13 +46,17 @@ attempt (Cnn3dBackend backend, gboolean after_creation, Outcome *outcome)
   Cnn3dSession *session;
   float logits[CLIPS * 5];
   int at = faults.at;
+  /* What fails when the session ends has no say in its results. */
+  gboolean dry = !after_creation || (run_calls > 0 && faults.at >= run_calls);
   gboolean ok, went_on = FALSE;
 
   if (after_creation)
     faults.at = -1;
   faults.calls = 0;
   faults.hit = FALSE;
+  double_dry = dry;
   session = cnn3d_session_new (model, &options, &error);
+  double_dry = FALSE;
   if (after_creation) {
     g_assert_no_error (error);
     faults.calls = 0;
@@ -63,7 +68,7 @@ attempt (Cnn3dBackend backend, gboolean after_creation, Outcome *outcome)
     g_assert_true (faults.hit);
     outcome->failed++;
   } else {
-    double_dry = !after_creation;
+    double_dry = dry;
     ok = cnn3d_session_run_rgb (session, rgb, CLIPS, logits, &error);
     double_dry = FALSE;
     if (!ok) {
@@ -72,7 +77,7 @@ attempt (Cnn3dBackend backend, gboolean after_creation, Outcome *outcome)
       g_assert_true (faults.hit);
       outcome->failed++;
       /* Once the fault is over, the session works again; or says again that it does not. */
-      if (!faults.lost && after_creation) {
+      if (!faults.lost && !dry) {
         g_clear_error (&error);
         g_assert_true (cnn3d_session_run_rgb (session, rgb, CLIPS, logits, &error));
         check_logits (logits, 2e-2);
@@ -83,11 +88,13 @@ attempt (Cnn3dBackend backend, gboolean after_creation, Outcome *outcome)
         check_logits (logits, 1e-4);
         outcome->fell_back++;
       } else {
-        if (after_creation)
+        if (!dry)
           check_logits (logits, 2e-2);
         went_on = TRUE;
       }
     }
+    if (at < 0)
+      run_calls = faults.calls;
     cnn3d_session_unref (session);
     outcome->went_on += went_on && faults.hit;
     outcome->missed += went_on && !faults.hit;
@@ -120,6 +127,21 @@ begin (void)
     g_assert_true (cnn3d_session_run_rgb (cpu, rgb, 1, expected, &error));
   }
   faults = (Faults){ .at = -1 };
+  run_calls = 0;
+  return TRUE;
+}
+
+/* Has all plans timed, so that no later session does that. */
+static gboolean
+begin_cached (void)
+{
+  Outcome ignored = { 0 };
+
+  if (!begin ())
+    return FALSE;
+  attempt (CNN3D_BACKEND_CUDNN, FALSE, &ignored);
+  attempt (CNN3D_BACKEND_CUDNN, TRUE, &ignored);
+  run_calls = 0;
   return TRUE;
 }
 
@@ -150,7 +172,7 @@ test_functions (gconstpointer data)
   Outcome outcome = { 0 };
   int n = 0;
 
-  if (!begin ())
+  if (!begin_cached ())
     return;
   for (int f = 0; faults_functions[f] != NULL; f++) {
     const char *name = faults_functions[f];
@@ -177,7 +199,7 @@ test_creation (gconstpointer data)
   Outcome outcome = { 0 };
   int calls;
 
-  if (!begin ())
+  if (!begin_cached ())
     return;
   calls = count_calls (NULL, prefix, FALSE);
   for (int at = 0; at < calls; at++) {
@@ -196,12 +218,19 @@ test_run (gconstpointer data)
   Outcome outcome = { 0 }, automatic = { 0 };
   int calls;
 
-  if (!begin ())
+  if (!begin_cached ())
     return;
   calls = count_calls (NULL, NULL, TRUE);
   for (int at = 0; at < calls; at++) {
+    gboolean some = at < run_calls || at % 4 == 0;
+
+    /* Of what fails when a session ends, some will do where it has been tried otherwise. */
+    if (lost && !some)
+      continue;
     faults = (Faults){ .at = at, .lost = lost };
     attempt (CNN3D_BACKEND_CUDNN, TRUE, &outcome);
+    if (!some)
+      continue;
     faults = (Faults){ .at = at, .lost = lost };
     attempt (CNN3D_BACKEND_AUTO, TRUE, &automatic);
   }
@@ -245,7 +274,7 @@ test_auto (void)
     "cudaLibraryLoadData", "cudaHostAlloc", "cudaStreamSynchronize", "cudnnBackendExecute" };
   Outcome outcome = { 0 };
 
-  if (!begin ())
+  if (!begin_cached ())
     return;
   for (guint i = 0; i < G_N_ELEMENTS (functions); i++) {
     faults = (Faults){ .function = functions[i], .at = 0, .lost = TRUE };
