@@ -162,11 +162,22 @@ temporal_input (const Cnn3dTemporalInputArgs *a)
     POINTS (V, LOAD, STORE)
 #undef LOAD
 #undef STORE
-#define LOAD(x) x[i]
-#define STORE(k, value) a->out[(k) * next + i] = value
-  for (; i < a->width; i++)
-    POINTS (float, LOAD, STORE)
+  if (i < a->width) {
+    float in[CNN3D_POINTS][CNN3D_VW] = { { 0 } }, out[CNN3D_POINTS][CNN3D_VW];
+    int n = a->width - i;
+
+    for (int k = 0; k < CNN3D_POINTS; k++)
+      for (int j = 0; j < n; j++)
+        in[k][j] = a->rows[k][i + j];
+    x0 = in[0], x1 = in[1], x2 = in[2], x3 = in[3], x4 = in[4], x5 = in[5];
+#define LOAD(x) load (x)
+#define STORE(k, value) store (out[k], value)
+    POINTS (V, LOAD, STORE)
 #undef LOAD
 #undef STORE
+    for (int k = 0; k < CNN3D_POINTS; k++)
+      for (int j = 0; j < n; j++)
+        a->out[k * next + i + j] = out[k][j];
+  }
 #undef POINTS
 }
