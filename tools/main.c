@@ -14,6 +14,7 @@ static const Command commands[] = {
   { "classify", "classify videos", cmd_classify },
   { "synth", "make labelled clips of camera motion", cmd_synth },
 #endif
+  { "eval", "try a model on labelled videos", cmd_eval },
   { "export", "write a model as ONNX", cmd_export },
   { "bench", "measure how long models take", cmd_bench },
   { "train", "train a network", cmd_train },

@@ -19,6 +19,7 @@ typedef struct {
   int (*run) (int argc, char **argv); /* argv[0] is the command */
 } Command;
 
+int cmd_eval (int argc, char **argv);
 int cmd_info (int argc, char **argv);
 int cmd_import (int argc, char **argv);
 int cmd_verify (int argc, char **argv);

@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Makes a bundled model from nothing: photographs, clips, training, float16 weights with a card.
+#   models/train.sh NAME [FOLDER]     NAME: shufflenet, shufflenetv2, mobilenet, mobilenetv2 or squeezenet
+# FOLDER (default: motion-data, 30 GB) keeps photographs, clips and checkpoints; a training that was
+# interrupted goes on where it was. $CNN3D is the tool, "3dcnn" if it is not set.
+set -eu
+
+name=${1:-}
+folder=${2:-motion-data}
+tool=${CNN3D:-3dcnn}
+models=$(cd "$(dirname "$0")" && pwd)
+
+case $name in
+  shufflenet) width=0.5 epochs=6 rate=0.002 ;;
+  shufflenetv2) width=0.25 epochs=6 rate=0.002 ;;
+  mobilenet) width=0.5 epochs=6 rate=0.002 ;;
+  mobilenetv2) width=0.45 epochs=6 rate=0.002 ;;
+  squeezenet) width=1 epochs=4 rate=0.001 ;;
+  *) echo "usage: $0 shufflenet|shufflenetv2|mobilenet|mobilenetv2|squeezenet [FOLDER]" >&2; exit 2 ;;
+esac
+
+mkdir -p "$folder"
+[ -d "$folder/photographs" ] || "$models/photographs.sh" "$folder/photographs"
+[ -d "$folder/clips/test" ] || "$tool" synth --images "$folder/photographs" --textures 150 \
+  --clips 48000 --test-clips 2000 -o "$folder/clips"
+"$tool" train --arch "$name" --width "$width" --data "$folder/clips/train" --val "$folder/clips/test" \
+  --flip-labels left=right,clockwise=counterclockwise --crop-scales none --dropout 0 \
+  --optimizer adamw --weight-decay 0.02 --rate "$rate" --schedule cosine --warmup 0.1 \
+  --epochs "${EPOCHS:-$epochs}" --resume -o "$folder/$name.safetensors"
+"$tool" import "$folder/$name.safetensors" --half --name "Camera motion" --licence LGPL-2.1-or-later \
+  --source "trained for lib3dcnn on synthetic camera motion, models/train.sh" -o "$models/$name.safetensors"
+cp "$folder/$name.safetensors.csv" "$models/logs/$name.csv"

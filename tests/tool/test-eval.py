@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""3dcnn eval: its numbers agree with each other and with 3dcnn run; what it writes; wrong use. TAP output."""
+import csv
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+
+TOOL, SOURCE = sys.argv[1:3]
+MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
+CLIP = 16 * 112 * 112 * 3
+N = 30
+count = 0
+failures = 0
+
+
+def run(*args):
+    p = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False)
+    return p.returncode, p.stdout, p.stderr
+
+
+def check(name, condition, detail=""):
+    global count, failures
+    count += 1
+    failures += not condition
+    print(f"{'ok' if condition else 'not ok'} {count} {name}")
+    if not condition:
+        print(f"# {detail}")
+
+
+def softmax(logits):
+    exps = [math.exp(x - max(logits)) for x in logits]
+    return [x / sum(exps) for x in exps]
+
+
+def test_numbers(folder):
+    data = os.path.join(folder, "clips")
+    run("synth", "--textures", "8", "--clips", "0", "--test-clips", str(N), "-o", data)
+    data = os.path.join(data, "test")
+    files = {ending: os.path.join(folder, f"out.{ending}") for ending in ("csv", "svg", "json")}
+    status, out, err = run("eval", MODEL, "--data", data, "--json", "--confusion", files["csv"], "--confusion",
+                           files["svg"], "--scores", files["json"], "--batch", "7")
+    check("eval", status == 0, err)
+    result = json.loads(out)
+    check("as many clips and videos as there are", result["clips"]["n"] == N and result["videos"]["n"] == N, result)
+    check("a video of one clip has its scores", result["clips"] == result["videos"], result)
+    check("all classes", len(result["classes"]) == 10 and sum(c["n"] for c in result["classes"]) == N, result)
+
+    with open(files["csv"], encoding="utf-8", newline="") as f:
+        table = list(csv.reader(f))
+    counts = [[int(x) for x in row[1:]] for row in table[1:]]
+    right = sum(counts[i][i] for i in range(10))
+    check("the table has all videos", sum(map(sum, counts)) == N and table[0][1:] == [row[0] for row in table[1:]], table)
+    check("its diagonal is top-1", abs(right / N - result["videos"]["top1"]) < 1e-9, (right, result))
+    check("rows are true classes", [sum(row) for row in counts] == [3] * 10, counts)
+    check("well above chance", right >= N // 3, counts)
+    check("top-5 is no less than top-1", result["videos"]["top5"] >= result["videos"]["top1"])
+    picture = ElementTree.parse(files["svg"]).getroot()
+    texts = [t.text for t in picture.iter("{http://www.w3.org/2000/svg}text")]
+    check("the picture has labels and numbers", texts.count("zoom in") == 2 and str(max(map(max, counts))) in texts, texts)
+
+    with open(files["json"], encoding="utf-8") as f:
+        scores = json.load(f)
+    with open(os.path.join(data, "frames.bin"), "rb") as f:
+        f.seek(4 * CLIP)
+        raw = f.read(CLIP)
+    clip = os.path.join(folder, "clip.u8")
+    with open(clip, "wb") as f:
+        f.write(raw)
+    expected = softmax(json.loads(run("run", MODEL, "--input", clip, "--input-format", "u8-thwc", "--json")[1])["logits"])
+    worst = max(abs(a - b) for a, b in zip(expected, scores[4]["scores"]))
+    check("scores are those of a run", len(scores) == N and worst < 1e-4 and scores[4]["truth"] == "tilt down",
+          (worst, scores[4]))
+    status, out, _ = run("eval", MODEL, "--data", data)
+    check("as text", status == 0 and f"{100 * right / N:.2f} %" in out and "shake" in out, out)
+
+
+def test_videos(folder):
+    """Two clips and a part of a third: the video's scores are the mean of two clips' scores."""
+    videos = os.path.join(folder, "videos")
+    os.makedirs(os.path.join(videos, "static"))
+    for name, frames in (("long", 40), ("short", 5)):
+        subprocess.run(["gst-launch-1.0", "-q", *f"videotestsrc pattern=ball num-buffers={frames} "
+                        "! video/x-raw,width=160,height=120,framerate=15/2 ! jpegenc ! avimux "
+                        f"! filesink location={videos}/static/{name}.avi".split()], check=True)
+    scores = os.path.join(folder, "videos.json")
+    status, out, err = run("eval", MODEL, "--data", videos, "--cache", os.path.join(folder, "cache"), "--scores", scores,
+                           "--json")
+    check("a folder of videos", status == 0, err)
+    result = json.loads(out)
+    with open(scores, encoding="utf-8") as f:
+        clips = {os.path.basename(v["video"]): v["clips"] for v in json.load(f)}
+    check("clips follow one another, a short video is repeated", clips.get("long.avi") == 2 and clips.get("short.avi") == 1
+          and result["clips"]["n"] == 3 and result["videos"]["n"] == 2, (clips, result))
+
+
+def test_errors(folder):
+    status, _, err = run("eval", MODEL)
+    check("eval needs --data", status == 2 and "--data" in err, err)
+    status, _, err = run("eval", MODEL, "--data", "/nonexistent")
+    check("data that are not there are named", status == 1 and "/nonexistent" in err, err)
+    status, _, err = run("eval", "/nonexistent.safetensors", "--data", folder)
+    check("a model that is not there is named", status == 1 and "/nonexistent.safetensors" in err, err)
+    status, _, err = run("eval", MODEL, "--data", os.path.join(folder, "clips", "test"), "--confusion", "/nonexistent/x.csv")
+    check("a file that cannot be written is named", status == 1 and "/nonexistent/x.csv" in err, err)
+    status, _, err = run("eval", os.path.join(SOURCE, "tests", "data", "zip.pth"), "--data",
+                         os.path.join(folder, "clips", "test"))
+    check("a model without labels is told so", status == 1 and "labels" in err, err)
+
+
+with tempfile.TemporaryDirectory() as tmp:
+    test_numbers(tmp)
+    test_videos(tmp)
+    test_errors(tmp)
+print(f"1..{count}")
+sys.exit(1 if failures else 0)

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/tool.h"
+#include "tools/train/confusion.h"
+#include "tools/train/data.h"
+
+/* Answers to clips or to videos. */
+typedef struct {
+  gint64 n, top1, top5;
+} Tally;
+
+typedef struct {
+  Cnn3dModel *model;
+  Cnn3dCache *cache;
+  int classes;
+  double *sums;  /* [video][class]: scores of its clips, added up */
+  int *clips;    /* of each video */
+  int *targets;  /* of each video; -1: no clip yet */
+  Tally clip, video;
+} Eval;
+
+/* How many classes are above the target; it takes the last place among equals. */
+static int
+rank_of (const double *scores, int classes, int target)
+{
+  int above = 0;
+
+  for (int c = 0; c < classes; c++)
+    above += c != target && !(scores[c] < scores[target]);
+  return above;
+}
+
+static void
+tally_add (Tally *tally, const double *scores, int classes, int target)
+{
+  int rank = rank_of (scores, classes, target);
+
+  tally->n++;
+  tally->top1 += rank < 1;
+  tally->top5 += rank < 5;
+}
+
+static int
+best_of (const double *scores, int classes)
+{
+  int best = 0;
+
+  for (int c = 1; c < classes; c++)
+    best = scores[c] > scores[best] ? c : best;
+  return best;
+}
+
+/* Runs all clips of all videos, as many at a time as the loader gives. */
+static gboolean
+run_clips (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, GError **error)
+{
+  const Cnn3dCard *card = cnn3d_model_get_card (e->model);
+  g_autofree float *logits = NULL, *scores = g_new (float, e->classes);
+  g_autofree double *clip = g_new (double, e->classes);
+
+  for (int b = 0; b < cnn3d_loader_get_n_batches (loader); b++) {
+    Cnn3dLoaderBatch batch;
+
+    if (!cnn3d_loader_next (loader, &batch, error))
+      return FALSE;
+    logits = g_renew (float, logits, (gsize) batch.n * e->classes);
+    if (!cnn3d_session_run (session, batch.clips, batch.n, logits, error))
+      return FALSE;
+    for (int i = 0; i < batch.n; i++) {
+      int v = batch.videos[i];
+
+      cnn3d_card_scores (card, logits + (gsize) i * e->classes, e->classes, scores);
+      for (int c = 0; c < e->classes; c++) {
+        clip[c] = scores[c];
+        e->sums[(gsize) v * e->classes + c] += scores[c];
+      }
+      e->clips[v]++;
+      e->targets[v] = batch.targets[i];
+      tally_add (&e->clip, clip, e->classes, batch.targets[i]);
+    }
+  }
+  return TRUE;
+}
+
+static gboolean
+write_scores (const Eval *e, const char *path, GError **error)
+{
+  JsonBuilder *builder = json_builder_new ();
+  g_autoptr (JsonNode) root = NULL;
+  g_autofree char *text = NULL;
+
+  json_builder_begin_array (builder);
+  for (int v = 0; v < cnn3d_cache_get_n_videos (e->cache); v++) {
+    const double *sums = e->sums + (gsize) v * e->classes;
+    Cnn3dCacheVideo video;
+
+    cnn3d_cache_get_video (e->cache, v, &video);
+    json_builder_begin_object (builder);
+    tool_json_string (builder, "video", video.name);
+    tool_json_string (builder, "truth", cnn3d_model_get_label (e->model, e->targets[v]));
+    tool_json_string (builder, "answer", cnn3d_model_get_label (e->model, best_of (sums, e->classes)));
+    tool_json_int (builder, "clips", e->clips[v]);
+    json_builder_set_member_name (builder, "scores");
+    json_builder_begin_array (builder);
+    for (int c = 0; c < e->classes; c++)
+      json_builder_add_double_value (builder, sums[c] / e->clips[v]);
+    json_builder_end_array (builder);
+    json_builder_end_object (builder);
+  }
+  json_builder_end_array (builder);
+  root = json_builder_get_root (builder);
+  g_object_unref (builder);
+  text = json_to_string (root, FALSE);
+  return g_file_set_contents (path, text, -1, error);
+}
+
+static void
+print_tally (const char *what, const Tally *t)
+{
+  printf ("%s: top-1 %.2f %%, top-5 %.2f %% of %" G_GINT64_FORMAT "\n", what,
+      100.0 * (double) t->top1 / (double) t->n, 100.0 * (double) t->top5 / (double) t->n, t->n);
+}
+
+static void
+json_tally (JsonBuilder *builder, const char *what, const Tally *t)
+{
+  json_builder_set_member_name (builder, what);
+  json_builder_begin_object (builder);
+  tool_json_int (builder, "n", t->n);
+  tool_json_double (builder, "top1", (double) t->top1 / (double) t->n);
+  tool_json_double (builder, "top5", (double) t->top5 / (double) t->n);
+  json_builder_end_object (builder);
+}
+
+/* Per class, as text or as JSON; and the two tallies before it. */
+static void
+print_results (const Eval *e, const Confusion *table, gboolean json)
+{
+  JsonBuilder *builder = json ? json_builder_new () : NULL;
+
+  if (json) {
+    json_builder_begin_object (builder);
+    json_tally (builder, "clips", &e->clip);
+    json_tally (builder, "videos", &e->video);
+    json_builder_set_member_name (builder, "classes");
+    json_builder_begin_array (builder);
+  } else {
+    print_tally ("clips ", &e->clip);
+    print_tally ("videos", &e->video);
+  }
+  for (int c = 0; c < e->classes; c++) {
+    gint64 total = 0, right = table->counts[(gsize) c * e->classes + c];
+
+    for (int k = 0; k < e->classes; k++)
+      total += table->counts[(gsize) c * e->classes + k];
+    if (total == 0)
+      continue;
+    if (!json) {
+      printf ("  %6.2f %%  %s (%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT ")\n", 100.0 * (double) right / (double) total,
+          table->labels[c], right, total);
+      continue;
+    }
+    json_builder_begin_object (builder);
+    tool_json_string (builder, "label", table->labels[c]);
+    tool_json_int (builder, "n", total);
+    tool_json_double (builder, "top1", (double) right / (double) total);
+    json_builder_end_object (builder);
+  }
+  if (json) {
+    json_builder_end_array (builder);
+    json_builder_end_object (builder);
+    tool_print_json (builder);
+  }
+}
+
+static int
+finish (Eval *e, const char *const *tables, const char *scores_file, gboolean json)
+{
+  g_autofree const char **labels = g_new0 (const char *, e->classes + 1);
+  g_autofree gint64 *counts = g_new0 (gint64, (gsize) e->classes * e->classes);
+  Confusion table = { e->classes, labels, counts };
+  g_autoptr (GError) error = NULL;
+
+  for (int c = 0; c < e->classes; c++)
+    labels[c] = cnn3d_model_get_label (e->model, c);
+  for (int v = 0; v < cnn3d_cache_get_n_videos (e->cache); v++) {
+    const double *sums = e->sums + (gsize) v * e->classes;
+
+    if (e->clips[v] == 0)
+      continue;
+    tally_add (&e->video, sums, e->classes, e->targets[v]);
+    counts[(gsize) e->targets[v] * e->classes + best_of (sums, e->classes)]++;
+  }
+  print_results (e, &table, json);
+  for (; tables != NULL && *tables != NULL; tables++)
+    if (!confusion_write (&table, *tables, &error))
+      return tool_fail (error);
+  if (scores_file != NULL && !write_scores (e, scores_file, &error))
+    return tool_fail (error);
+  return EXIT_OK;
+}
+
+int
+cmd_eval (int argc, char **argv)
+{
+  g_autofree char *data = NULL, *scores = NULL, *backend = NULL, *cache_folder = NULL;
+  g_auto (GStrv) tables = NULL;
+  double rate = -1;
+  int batch = 16;
+  gboolean json = FALSE;
+  Cnn3dSessionOptions o = { 0 };
+  const GOptionEntry entries[] = {
+    { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "What the model is tried on (needed)", "DATA" },
+    { "confusion", 'c', 0, G_OPTION_ARG_FILENAME_ARRAY, &tables,
+        "Write the confusion matrix of videos: a picture for a name ending in .svg, else CSV; may be repeated", "FILE" },
+    { "scores", 's', 0, G_OPTION_ARG_FILENAME, &scores, "Write each video's scores as JSON", "FILE" },
+    { "sample-rate", 'r', 0, G_OPTION_ARG_DOUBLE, &rate, "Frames per second to take; 0: all (the model's)", "RATE" },
+    { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Clips at a time (16)", "N" },
+    { "cache", 0, 0, G_OPTION_ARG_FILENAME, &cache_folder, "Where decoded videos are kept (next to the data)", "FOLDER" },
+    { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto, cpu, cudnn or reference (auto)", "BACKEND" },
+    { "threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "Threads (0: one for each CPU)", "N" },
+    { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
+    { NULL },
+  };
+  g_autoptr (Cnn3dModel) model = NULL;
+  g_autoptr (Cnn3dCache) cache = NULL;
+  g_autoptr (Cnn3dLoader) loader = NULL;
+  g_autoptr (Cnn3dSession) session = NULL;
+  g_autoptr (GError) error = NULL;
+  const Cnn3dCard *card;
+  const Cnn3dConfig *config;
+  Cnn3dLoaderOptions loading = { 0 };
+  DataOptions decoding = { 0 };
+  int n, status;
+  Eval e = { 0 };
+
+  if (!tool_parse (&argc, &argv, entries, "MODEL",
+          "Tries a model on labelled videos: DATA is a folder with a folder for each class, a table of\n"
+          "path,label[,start,end], or a cache. A video's scores are the means over its clips, which follow\n"
+          "one another; a shorter video is repeated.\n\n"
+          "Example:\n  3dcnn eval gestures.safetensors --data videos --confusion confusion.svg\n", 1, 1))
+    return EXIT_USAGE;
+  if (data == NULL || batch < 1 || batch > 1024) {
+    tool_complain (data == NULL ? "eval needs --data DATA" : "--batch takes 1 to 1024, not %d", batch);
+    return EXIT_USAGE;
+  }
+  if (backend != NULL && !cnn3d_backend_from_name (backend, &o.backend, &error))
+    return tool_fail (error);
+  model = tool_load (argv[1], NULL, &error);
+  if (model == NULL)
+    return tool_fail (error);
+  card = cnn3d_model_get_card (model);
+  config = cnn3d_model_get_config (model);
+  if (card->labels == NULL) {
+    tool_complain ("%s: has no labels to compare with; 3dcnn import --labels gives it some", argv[1]);
+    return EXIT_FAILED;
+  }
+  decoding = (DataOptions){ .cache_folder = cache_folder, .rate = rate < 0 ? card->sample_rate : rate, .size = config->size };
+  loading = (Cnn3dLoaderOptions){ .batch = batch, .labels = (const char *const *) card->labels,
+    .sample_rate = decoding.rate, .stride = config->frames };
+  if ((cache = data_open (data, &decoding, &error)) == NULL
+      || (loader = cnn3d_loader_new (cache, config, card, &loading, &error)) == NULL
+      || (session = cnn3d_session_new (model, &o, &error)) == NULL)
+    return tool_fail (error);
+
+  n = cnn3d_cache_get_n_videos (cache);
+  e = (Eval){ .model = model, .cache = cache, .classes = config->classes,
+    .sums = g_new0 (double, (gsize) n * config->classes), .clips = g_new0 (int, n), .targets = g_new0 (int, n) };
+  status = run_clips (&e, session, loader, &error)
+      ? finish (&e, (const char *const *) tables, scores, json) : tool_fail (error);
+  g_free (e.sums);
+  g_free (e.clips);
+  g_free (e.targets);
+  return status;
+}
