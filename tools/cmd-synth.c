@@ -13,9 +13,9 @@
 
 typedef struct {
   RenderOptions render;
-  GPtrArray *pool;  /* of Scene; how often one is in it is how likely it is */
+  GPtrArray *pool; /* of Scene; how often one is in it is how likely it is */
   guint64 seed;
-  int first;        /* clip of the batch */
+  int first; /* clip of the batch */
   guint8 *rgb;
   const Scene *scene[BATCH];
 } Job;
@@ -26,9 +26,10 @@ make_clip (gpointer index, gpointer data)
   Job *job = data;
   int i = GPOINTER_TO_INT (index) - 1, clip = job->first + i;
 
-  job->scene[i] = render_clip (&job->render, (Scene *const *) job->pool->pdata, (int) job->pool->len,
-      (CameraMotion) (clip % CAMERA_N_MOTIONS), cnn3d_random_bits (job->seed, (guint64) clip),
-      job->rgb + (gsize) i * job->render.frames * job->render.size * job->render.size * 3);
+  job->scene[i] =
+      render_clip (&job->render, (Scene *const *) job->pool->pdata, (int) job->pool->len,
+          (CameraMotion) (clip % CAMERA_N_MOTIONS), cnn3d_random_bits (job->seed, (guint64) clip),
+          job->rgb + (gsize) i * job->render.frames * job->render.size * job->render.size * 3);
 }
 
 static gboolean
@@ -66,7 +67,8 @@ is_for_test (const Scene *scene, double share)
 
 /* Fills the pool with scenes of one side of the split, and textures if there are any. */
 static void
-fill_pool (GPtrArray *pool, const GPtrArray *scenes, gboolean test, double share, const GPtrArray *textures)
+fill_pool (GPtrArray *pool, const GPtrArray *scenes, gboolean test, double share,
+    const GPtrArray *textures)
 {
   guint photos = 0;
   double times;
@@ -98,18 +100,26 @@ cmd_synth (int argc, char **argv)
   gboolean as_videos;
   Job job = { .render = { .frames = 16, .size = 112, .actors = 0.6 } };
   const GOptionEntry entries[] = {
-    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output_folder, "Where train/ and test/ are put (needed)", "FOLDER" },
-    { "images", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &images, "A folder of photographs, with all in it; may be repeated", "FOLDER" },
-    { "videos", 'v', 0, G_OPTION_ARG_FILENAME_ARRAY, &videos, "A folder of videos for the camera to move over; may be repeated", "FOLDER" },
-    { "textures", 0, 0, G_OPTION_ARG_INT, &n_textures, "Textures that are made, for training only (100)", "N" },
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output_folder,
+        "Where train/ and test/ are put (needed)", "FOLDER" },
+    { "images", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &images,
+        "A folder of photographs, with all in it; may be repeated", "FOLDER" },
+    { "videos", 'v', 0, G_OPTION_ARG_FILENAME_ARRAY, &videos,
+        "A folder of videos for the camera to move over; may be repeated", "FOLDER" },
+    { "textures", 0, 0, G_OPTION_ARG_INT, &n_textures,
+        "Textures that are made, for training only (100)", "N" },
     { "clips", 'n', 0, G_OPTION_ARG_INT, &clips, "Clips for training (10000)", "N" },
     { "test-clips", 0, 0, G_OPTION_ARG_INT, &test_clips, "Clips for tests (1000)", "N" },
-    { "test-share", 0, 0, G_OPTION_ARG_DOUBLE, &share, "Part of the photographs and videos kept for tests (0.2)", "PART" },
-    { "actors", 0, 0, G_OPTION_ARG_DOUBLE, &job.render.actors, "Part of the clips in which people or things move (0.6)", "PART" },
+    { "test-share", 0, 0, G_OPTION_ARG_DOUBLE, &share,
+        "Part of the photographs and videos kept for tests (0.2)", "PART" },
+    { "actors", 0, 0, G_OPTION_ARG_DOUBLE, &job.render.actors,
+        "Part of the clips in which people or things move (0.6)", "PART" },
     { "frames", 0, 0, G_OPTION_ARG_INT, &job.render.frames, "Frames of a clip (16)", "N" },
     { "size", 0, 0, G_OPTION_ARG_INT, &job.render.size, "Side of a frame in pixels (112)", "N" },
-    { "rate", 'r', 0, G_OPTION_ARG_DOUBLE, &rate, "Frames a second: what clips say, and how videos are sampled (7.5)", "RATE" },
-    { "format", 0, 0, G_OPTION_ARG_STRING, &format, "cache (default), or video: a folder of AVI files for each class", "FORMAT" },
+    { "rate", 'r', 0, G_OPTION_ARG_DOUBLE, &rate,
+        "Frames a second: what clips say, and how videos are sampled (7.5)", "RATE" },
+    { "format", 0, 0, G_OPTION_ARG_STRING, &format,
+        "cache (default), or video: a folder of AVI files for each class", "FORMAT" },
     { "seed", 0, 0, G_OPTION_ARG_INT, &seed, "Another number makes other clips (1)", "N" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads (0: one for each CPU)", "N" },
     { NULL },
@@ -121,22 +131,28 @@ cmd_synth (int argc, char **argv)
   int status = EXIT_OK;
 
   if (!tool_parse (&argc, &argv, entries, "",
-          "Makes labelled clips of camera motion: static, pan left and right, tilt up and down, zoom in and\n"
-          "out, roll clockwise and counterclockwise, shake. Pan, tilt and zoom are the camera's: in\n"
-          "\"pan left\" the picture moves right. In \"roll clockwise\" the picture turns clockwise.\n\nExample:\n"
+          "Makes labelled clips of camera motion: static, pan left and right, tilt up and down, "
+          "zoom in and\n"
+          "out, roll clockwise and counterclockwise, shake. Pan, tilt and zoom are the camera's: "
+          "in\n"
+          "\"pan left\" the picture moves right. In \"roll clockwise\" the picture turns "
+          "clockwise.\n\nExample:\n"
           "  3dcnn synth --images /usr/share/backgrounds --clips 20000 -o motion\n",
           0, 0))
     return EXIT_USAGE;
   as_videos = g_strcmp0 (format, "video") == 0;
   if (output_folder == NULL || (format != NULL && !as_videos && strcmp (format, "cache") != 0)) {
-    tool_complain (output_folder == NULL ? "synth needs --output FOLDER" : "--format is cache or video, not '%s'", format);
+    tool_complain (output_folder == NULL ? "synth needs --output FOLDER"
+                                         : "--format is cache or video, not '%s'",
+        format);
     return EXIT_USAGE;
   }
   if (clips < 0 || test_clips < 0 || clips + test_clips == 0 || n_textures < 0 || n_textures > 10000
       || !(share >= 0 && share <= 1) || !(job.render.actors >= 0 && job.render.actors <= 1)
-      || job.render.frames < 1 || job.render.frames > 256 || job.render.size < 16 || job.render.size > 512
-      || !(rate > 0 && rate <= 1000) || threads < 0 || threads > 256) {
-    tool_complain ("a number is out of range: clips and textures are not negative, parts are from 0 to 1, "
+      || job.render.frames < 1 || job.render.frames > 256 || job.render.size < 16
+      || job.render.size > 512 || !(rate > 0 && rate <= 1000) || threads < 0 || threads > 256) {
+    tool_complain (
+        "a number is out of range: clips and textures are not negative, parts are from 0 to 1, "
         "frames from 1 to 256, size from 16 to 512, rate above 0, threads from 0 to 256");
     return EXIT_USAGE;
   }
@@ -153,8 +169,8 @@ cmd_synth (int argc, char **argv)
 
   if (threads == 0)
     threads = (int) g_get_num_processors ();
-  note = g_strdup_printf ("3dcnn synth, seed %d, %u photographs and videos, %u textures", seed, scenes->len,
-      textures->len);
+  note = g_strdup_printf ("3dcnn synth, seed %d, %u photographs and videos, %u textures", seed,
+      scenes->len, textures->len);
   job.rgb = g_malloc ((gsize) BATCH * job.render.frames * job.render.size * job.render.size * 3);
   for (int test = 0; test < 2 && status == EXIT_OK; test++) {
     g_autofree char *folder = g_build_filename (output_folder, test ? "test" : "train", NULL);
@@ -170,7 +186,8 @@ cmd_synth (int argc, char **argv)
     }
     fill_pool (pool, scenes, test, share, !test || scenes->len == 0 ? textures : NULL);
     if (pool->len == 0) {
-      tool_complain ("none of the %u photographs and videos is for %s; change --test-share or --textures",
+      tool_complain (
+          "none of the %u photographs and videos is for %s; change --test-share or --textures",
           scenes->len, test ? "tests" : "training");
       status = EXIT_FAILED;
       break;
@@ -181,7 +198,8 @@ cmd_synth (int argc, char **argv)
       g_set_error (&error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: cannot be made", output_folder);
     else
       output = output_new (folder, as_videos, &job.render, rate, note, &error);
-    if (output == NULL || !make_clips (&job, n, threads, output, &error) || !output_finish (output, &error))
+    if (output == NULL || !make_clips (&job, n, threads, output, &error)
+        || !output_finish (output, &error))
       status = tool_fail (error);
     else
       printf ("%s: %d clips over %u scenes\n", folder, n, scenes->len + textures->len);

@@ -5,9 +5,9 @@
 
 typedef struct {
   float colour[3];
-  float cloth;    /* how much of the picture shows */
-  double u, v;    /* where in the picture it begins */
-  double scale;   /* pixels of the picture per pixel of the clip */
+  float cloth;  /* how much of the picture shows */
+  double u, v;  /* where in the picture it begins */
+  double scale; /* pixels of the picture per pixel of the clip */
 } Surface;
 
 /* A joint swings about its rest. In bursts, as gestures do, if its power is above 1. */
@@ -19,10 +19,10 @@ struct Actor {
   gboolean person;
   const Picture *cloth;
   double depth;
-  double x, y;             /* of the middle, at frame 0 */
-  double vx, vy;           /* per frame */
+  double x, y;   /* of the middle, at frame 0 */
+  double vx, vy; /* per frame */
   Joint sway_x, sway_y, lean;
-  double torso;            /* length, the measure of a person; of a thing, its size */
+  double torso; /* length, the measure of a person; of a thing, its size */
   Joint shoulder[2], elbow[2];
   double reach, reach_frequency, reach_phase; /* a hand that comes nearer grows */
   int n;
@@ -46,7 +46,11 @@ static Surface
 draw_surface (Random *r, const Picture *cloth, gboolean skin)
 {
   static const float skins[][3] = {
-    { 224, 172, 140 }, { 198, 134, 98 }, { 141, 85, 54 }, { 241, 194, 165 }, { 92, 58, 40 },
+    { 224, 172, 140 },
+    { 198, 134, 98 },
+    { 141, 85, 54 },
+    { 241, 194, 165 },
+    { 92, 58, 40 },
   };
   Surface s = { { 0 } };
   int tone = random_pick (r, G_N_ELEMENTS (skins));
@@ -67,15 +71,27 @@ new_actor (Random *r, const Picture *cloth, double spread)
   Actor *actor = g_new0 (Actor, 1);
 
   actor->cloth = cloth;
-  actor->depth = random_chance (r, 0.65) ? 1
-      : random_chance (r, 0.6) ? random_uniform (r, 1, 1.5) : random_uniform (r, 0, 1);
+  actor->depth = random_chance (r, 0.65)  ? 1
+                 : random_chance (r, 0.6) ? random_uniform (r, 1, 1.5)
+                                          : random_uniform (r, 0, 1);
   actor->x = random_uniform (r, -0.7, 0.7) * spread;
   actor->y = random_uniform (r, -0.6, 0.8) * spread;
   return actor;
 }
 
 /* Parts of a person, in the order in which they are drawn. */
-enum { TORSO, SHOULDERS, NECK, HEAD, UPPER_LEFT, UPPER_RIGHT, LOWER_LEFT, LOWER_RIGHT, HAND_LEFT, HAND_RIGHT };
+enum {
+  TORSO,
+  SHOULDERS,
+  NECK,
+  HEAD,
+  UPPER_LEFT,
+  UPPER_RIGHT,
+  LOWER_LEFT,
+  LOWER_RIGHT,
+  HAND_LEFT,
+  HAND_RIGHT
+};
 
 Actor *
 actor_new_person (Random *r, const Picture *cloth, double spread)
@@ -90,15 +106,18 @@ actor_new_person (Random *r, const Picture *cloth, double spread)
   a->y = MAX (a->y, random_uniform (r, -0.2, 0.6) * spread);
   a->sway_x = draw_joint (r, 0, random_uniform (r, 0, 0.12) * a->torso * lively, 0.02, 0.15);
   a->sway_y = draw_joint (r, 0, random_uniform (r, 0, 0.06) * a->torso * lively, 0.02, 0.15);
-  a->lean = draw_joint (r, random_uniform (r, -0.15, 0.15), random_uniform (r, 0, 0.15) * lively, 0.02, 0.12);
+  a->lean = draw_joint (
+      r, random_uniform (r, -0.15, 0.15), random_uniform (r, 0, 0.15) * lively, 0.02, 0.12);
   if (random_chance (r, 0.2)) /* walks by */
     a->vx = random_sign (r) * random_uniform (r, 0.3, 3);
   for (int side = 0; side < 2; side++) {
     gboolean gestures = random_chance (r, 0.6);
-    double high = random_chance (r, 0.5) ? random_uniform (r, -1.2, 0.6) : random_uniform (r, 0.8, 1.5);
+    double high =
+        random_chance (r, 0.5) ? random_uniform (r, -1.2, 0.6) : random_uniform (r, 0.8, 1.5);
 
     /* Angles from the horizontal, outwards; down is positive. */
-    a->shoulder[side] = draw_joint (r, high, gestures ? random_uniform (r, 0.1, 1) * lively : 0.05, 0.03, 0.3);
+    a->shoulder[side] =
+        draw_joint (r, high, gestures ? random_uniform (r, 0.1, 1) * lively : 0.05, 0.03, 0.3);
     a->elbow[side] = draw_joint (r, -random_uniform (r, 0.2, 2.2),
         gestures ? random_uniform (r, 0.1, 1.3) * lively : 0.05, 0.03, 0.35);
   }
@@ -107,7 +126,8 @@ actor_new_person (Random *r, const Picture *cloth, double spread)
   a->reach_phase = random_uniform (r, 0, 2 * G_PI);
   a->n = HAND_RIGHT + 1;
   for (int i = 0; i < a->n; i++) {
-    gboolean bare = i == NECK || i == HEAD || i >= HAND_LEFT || (i >= LOWER_LEFT && random_chance (r, 0.4));
+    gboolean bare =
+        i == NECK || i == HEAD || i >= HAND_LEFT || (i >= LOWER_LEFT && random_chance (r, 0.4));
 
     a->surface[i] = bare ? skin : shirt;
   }
@@ -118,7 +138,8 @@ Actor *
 actor_new_thing (Random *r, const Picture *cloth, double spread)
 {
   Actor *a = new_actor (r, cloth, spread);
-  double speed = random_chance (r, 0.3) ? 0 : random_uniform (r, 0, 5), heading = random_uniform (r, 0, 2 * G_PI);
+  double speed = random_chance (r, 0.3) ? 0 : random_uniform (r, 0, 5),
+         heading = random_uniform (r, 0, 2 * G_PI);
 
   a->torso = random_log_uniform (r, 0.1, 0.55) * spread;
   a->vx = speed * cos (heading);
@@ -138,7 +159,8 @@ actor_new_thing (Random *r, const Picture *cloth, double spread)
     c->x1 = random_uniform (r, -1, 1) * a->torso;
     c->y1 = random_uniform (r, -1, 1) * a->torso;
     c->radius = random_uniform (r, 0.3, 0.9) * a->torso;
-    a->surface[i] = i > 0 && random_chance (r, 0.5) ? a->surface[0] : draw_surface (r, cloth, FALSE);
+    a->surface[i] =
+        i > 0 && random_chance (r, 0.5) ? a->surface[0] : draw_surface (r, cloth, FALSE);
   }
   return a;
 }
@@ -172,18 +194,22 @@ pose_person (const Actor *a, double frame, double x, double y, Capsule *parts)
   turn (lean, 1, 0, &rx, &ry);
   neck_x = x + 0.5 * l * ux;
   neck_y = y + 0.5 * l * uy;
-  parts[TORSO] = (Capsule){ x - 0.6 * l * ux, y - 0.6 * l * uy, x + 0.25 * l * ux, y + 0.25 * l * uy, 0.3 * l };
-  parts[SHOULDERS] = (Capsule){ neck_x - 0.33 * l * rx - 0.12 * l * ux, neck_y - 0.33 * l * ry - 0.12 * l * uy,
-      neck_x + 0.33 * l * rx - 0.12 * l * ux, neck_y + 0.33 * l * ry - 0.12 * l * uy, 0.12 * l };
-  parts[NECK] = (Capsule){ neck_x, neck_y, neck_x + 0.15 * l * ux, neck_y + 0.15 * l * uy, 0.08 * l };
+  parts[TORSO] = (Capsule){ x - 0.6 * l * ux, y - 0.6 * l * uy, x + 0.25 * l * ux,
+    y + 0.25 * l * uy, 0.3 * l };
+  parts[SHOULDERS] =
+      (Capsule){ neck_x - 0.33 * l * rx - 0.12 * l * ux, neck_y - 0.33 * l * ry - 0.12 * l * uy,
+        neck_x + 0.33 * l * rx - 0.12 * l * ux, neck_y + 0.33 * l * ry - 0.12 * l * uy, 0.12 * l };
+  parts[NECK] =
+      (Capsule){ neck_x, neck_y, neck_x + 0.15 * l * ux, neck_y + 0.15 * l * uy, 0.08 * l };
   parts[HEAD] = (Capsule){ neck_x + 0.26 * l * ux, neck_y + 0.26 * l * uy, neck_x + 0.4 * l * ux,
-      neck_y + 0.4 * l * uy, 0.17 * l };
+    neck_y + 0.4 * l * uy, 0.17 * l };
   for (int side = 0; side < 2; side++) {
     double out = side == 0 ? -1 : 1, dx, dy;
     double a0 = joint_at (&a->shoulder[side], frame), a1 = a0 + joint_at (&a->elbow[side], frame);
     double sx = neck_x + out * 0.38 * l * rx - 0.12 * l * ux;
     double sy = neck_y + out * 0.38 * l * ry - 0.12 * l * uy, ex, ey;
-    double near = 1 + a->reach * (0.5 + 0.5 * sin (2 * G_PI * a->reach_frequency * frame + a->reach_phase));
+    double near =
+        1 + a->reach * (0.5 + 0.5 * sin (2 * G_PI * a->reach_frequency * frame + a->reach_phase));
 
     turn (lean, out * cos (a0), sin (a0), &dx, &dy);
     ex = sx + 0.45 * l * dx;
@@ -192,7 +218,7 @@ pose_person (const Actor *a, double frame, double x, double y, Capsule *parts)
     turn (lean, out * cos (a1), sin (a1), &dx, &dy);
     parts[LOWER_LEFT + side] = (Capsule){ ex, ey, ex + 0.4 * l * dx, ey + 0.4 * l * dy, 0.08 * l };
     parts[HAND_LEFT + side] = (Capsule){ ex + 0.42 * l * dx, ey + 0.42 * l * dy, ex + 0.52 * l * dx,
-        ey + 0.52 * l * dy, 0.09 * l * near };
+      ey + 0.52 * l * dy, 0.09 * l * near };
   }
   return a->n;
 }
@@ -225,7 +251,8 @@ actor_draw (const Actor *actor, int i, const Capsule *shape, double zoom, int si
 {
   const Surface *s = &actor->surface[i];
   double ax = shape->x1 - shape->x0, ay = shape->y1 - shape->y0, length2 = ax * ax + ay * ay;
-  double length = sqrt (length2), cx = length > 1e-6 ? ax / length : 1, cy = length > 1e-6 ? ay / length : 0;
+  double length = sqrt (length2), cx = length > 1e-6 ? ax / length : 1,
+         cy = length > 1e-6 ? ay / length : 0;
   double r = shape->radius + 1, scale = s->scale / zoom;
   int x0 = MAX ((int) floor (MIN (shape->x0, shape->x1) - r), 0);
   int x1 = MIN ((int) ceil (MAX (shape->x0, shape->x1) + r), size - 1);
@@ -237,8 +264,8 @@ actor_draw (const Actor *actor, int i, const Capsule *shape, double zoom, int si
   for (int y = y0; y <= y1 && n > 0; y++) {
     /* The cloth turns and moves with the part: u runs along its axis. */
     double px = x0 - shape->x0, py = y - shape->y0;
-    PictureRow row = { s->u + scale * (px * cx + py * cy), s->v + scale * (py * cx - px * cy), scale * cx,
-      -scale * cy };
+    PictureRow row = { s->u + scale * (px * cx + py * cy), s->v + scale * (py * cx - px * cy),
+      scale * cx, -scale * cy };
     float *to = frame + 3 * ((gsize) y * size + x0);
 
     memset (cloth, 0, 3 * n * sizeof (float));

@@ -5,15 +5,24 @@
 #define N_WAVES 3
 
 const char *const camera_labels[] = {
-  "static", "pan left", "pan right", "tilt up", "tilt down", "zoom in", "zoom out", "roll clockwise",
-  "roll counterclockwise", "shake", NULL,
+  "static",
+  "pan left",
+  "pan right",
+  "tilt up",
+  "tilt down",
+  "zoom in",
+  "zoom out",
+  "roll clockwise",
+  "roll counterclockwise",
+  "shake",
+  NULL,
 };
 
 /* Goes from 0 to 1 in one of the ways in which hands and motors move a camera. */
 typedef struct {
-  double begin, end;   /* when it moves, of 0 to 1 */
-  double smooth;       /* 0: at an even speed; 1: starts and stops softly */
-  double power;        /* above 1: ever faster; below: ever slower */
+  double begin, end; /* when it moves, of 0 to 1 */
+  double smooth;     /* 0: at an even speed; 1: starts and stops softly */
+  double power;      /* above 1: ever faster; below: ever slower */
 } Easing;
 
 static Easing
@@ -158,7 +167,8 @@ camera_path (Random *random, CameraMotion motion, int size, CameraPose *poses, i
   Tremor shake_x = draw_tremor (random, s.shake * (upright ? along : 1), 0.12, 0.48);
   Tremor shake_y = draw_tremor (random, s.shake * (upright ? 1 : along), 0.12, 0.48);
   Tremor twist = draw_tremor (random,
-      (0.1 * s.jitter + 0.25 * s.shake * random_uniform (random, 0, 1)) / unit * DEGREES, 0.1, 0.45);
+      (0.1 * s.jitter + 0.25 * s.shake * random_uniform (random, 0, 1)) / unit * DEGREES, 0.1,
+      0.45);
 
   for (int i = 0; i < n; i++) {
     double t = (double) i / MAX (n - 2, 1); /* the last pose is past the clip, for its blur */

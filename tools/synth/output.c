@@ -14,8 +14,8 @@ struct Output {
 };
 
 Output *
-output_new (const char *folder, gboolean videos, const RenderOptions *options, double rate, const char *note,
-    GError **error)
+output_new (const char *folder, gboolean videos, const RenderOptions *options, double rate,
+    const char *note, GError **error)
 {
   Output *output = g_new0 (Output, 1);
 
@@ -37,8 +37,10 @@ output_new (const char *folder, gboolean videos, const RenderOptions *options, d
 static gboolean
 write_video (const Output *o, const char *path, const guint8 *rgb, GError **error)
 {
-  g_autoptr (GstElement) pipeline = gst_parse_launch (
-      "appsrc name=source format=time ! videoconvert ! jpegenc quality=92 ! avimux ! filesink name=sink", error);
+  g_autoptr (GstElement) pipeline =
+      gst_parse_launch ("appsrc name=source format=time ! videoconvert ! jpegenc quality=92 ! "
+                        "avimux ! filesink name=sink",
+          error);
   g_autoptr (GstElement) source = NULL, sink = NULL;
   g_autoptr (GstBus) bus = NULL;
   g_autoptr (GstCaps) caps = NULL;
@@ -51,8 +53,8 @@ write_video (const Output *o, const char *path, const guint8 *rgb, GError **erro
   source = gst_bin_get_by_name (GST_BIN (pipeline), "source");
   sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
   gst_util_double_to_fraction (o->rate, &n, &d);
-  caps = gst_caps_new_simple ("video/x-raw", "format", G_TYPE_STRING, "RGB", "width", G_TYPE_INT, size, "height",
-      G_TYPE_INT, size, "framerate", GST_TYPE_FRACTION, n, d, NULL);
+  caps = gst_caps_new_simple ("video/x-raw", "format", G_TYPE_STRING, "RGB", "width", G_TYPE_INT,
+      size, "height", G_TYPE_INT, size, "framerate", GST_TYPE_FRACTION, n, d, NULL);
   g_object_set (source, "caps", caps, NULL);
   g_object_set (sink, "location", path, NULL);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
@@ -67,7 +69,8 @@ write_video (const Output *o, const char *path, const guint8 *rgb, GError **erro
   }
   gst_app_src_end_of_stream (GST_APP_SRC (source));
   bus = gst_element_get_bus (pipeline);
-  message = gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  message =
+      gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS)
     return TRUE;
@@ -77,18 +80,20 @@ write_video (const Output *o, const char *path, const guint8 *rgb, GError **erro
 }
 
 gboolean
-output_add (Output *o, int i, CameraMotion motion, const char *scene, const guint8 *rgb, GError **error)
+output_add (
+    Output *o, int i, CameraMotion motion, const char *scene, const guint8 *rgb, GError **error)
 {
   g_autofree char *name = NULL, *folder = NULL;
 
   if (o->writer != NULL) {
     name = g_strdup_printf ("%d: %s over %s", i, camera_labels[motion], scene);
-    return cnn3d_cache_writer_add (o->writer, name, motion, o->options.size, o->options.size, o->rate, rgb,
-        o->options.frames, error);
+    return cnn3d_cache_writer_add (o->writer, name, motion, o->options.size, o->options.size,
+        o->rate, rgb, o->options.frames, error);
   }
   folder = g_build_filename (o->folder, camera_labels[motion], NULL);
   if (g_mkdir_with_parents (folder, 0777) < 0) {
-    g_set_error (error, G_FILE_ERROR, (int) g_file_error_from_errno (errno), "%s: %s", folder, g_strerror (errno));
+    g_set_error (error, G_FILE_ERROR, (int) g_file_error_from_errno (errno), "%s: %s", folder,
+        g_strerror (errno));
     return FALSE;
   }
   name = g_strdup_printf ("%s/%06d.avi", folder, i);

@@ -49,7 +49,8 @@ picture_free (Picture *picture)
 
 /* Bilinear, from one level. Positions have 16 bits of fraction, of which 4 are used. */
 static void
-add_level (const Picture *picture, int level, const PictureRow *row, float weight, int n, float *out)
+add_level (
+    const Picture *picture, int level, const PictureRow *row, float weight, int n, float *out)
 {
   const guint32 *pixels = picture->pixels[level];
   gint64 width = picture->width[level], height = picture->height[level];
@@ -68,7 +69,7 @@ add_level (const Picture *picture, int level, const PictureRow *row, float weigh
     guint32 a = p[0], b = p[1], c = p[width], d = p[width + 1];
     guint32 r = (a & 0xff) * w00 + (b & 0xff) * w10 + (c & 0xff) * w01 + (d & 0xff) * w11;
     guint32 g = (a >> 8 & 0xff) * w00 + (b >> 8 & 0xff) * w10 + (c >> 8 & 0xff) * w01
-        + (d >> 8 & 0xff) * w11;
+                + (d >> 8 & 0xff) * w11;
     guint32 bl = (a >> 16) * w00 + (b >> 16) * w10 + (c >> 16) * w01 + (d >> 16) * w11;
 
     out[0] += weight * (float) r;
@@ -78,8 +79,8 @@ add_level (const Picture *picture, int level, const PictureRow *row, float weigh
 }
 
 void
-picture_add_row (const Picture *picture, const PictureRow *row, double scale, float weight, int n,
-    float *out)
+picture_add_row (
+    const Picture *picture, const PictureRow *row, double scale, float weight, int n, float *out)
 {
   double level = CLAMP (log2 (MAX (scale, 1e-3)), 0, picture->n_levels - 1);
   int below = MIN ((int) level, picture->n_levels - 1);

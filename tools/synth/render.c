@@ -6,8 +6,8 @@
 #include "tools/synth/actors.h"
 
 #define MAX_ACTORS 4
-#define MAX_BLUR 4    /* samples of a motion blur */
-#define TRIES 40      /* places that are looked at for texture */
+#define MAX_BLUR 4 /* samples of a motion blur */
+#define TRIES 40   /* places that are looked at for texture */
 #define GRID 16
 #define TEXTURE 56.0f /* sum of differences of neighbours in a square of 4 x 4 of the grid */
 
@@ -81,7 +81,8 @@ choose_place (Random *r, const RenderOptions *o, const CameraPose *poses, Place 
 {
   const Picture *picture = g_ptr_array_index (place->scene->pictures, 0);
   gboolean video = place->scene->pictures->len > 1;
-  double low_x = G_MAXDOUBLE, high_x = -G_MAXDOUBLE, low_y = G_MAXDOUBLE, high_y = -G_MAXDOUBLE, most;
+  double low_x = G_MAXDOUBLE, high_x = -G_MAXDOUBLE, low_y = G_MAXDOUBLE, high_y = -G_MAXDOUBLE,
+         most;
 
   /* Mirroring what is seen does not change how the camera moves over it. */
   place->mirror = random_sign (r);
@@ -98,14 +99,17 @@ choose_place (Random *r, const RenderOptions *o, const CameraPose *poses, Place 
       low_y = MIN (low_y, row.y);
       high_y = MAX (high_y, row.y);
     }
-  most = MIN ((picture->width[0] - 1) / (high_x - low_x), (picture->height[0] - 1) / (high_y - low_y));
+  most =
+      MIN ((picture->width[0] - 1) / (high_x - low_x), (picture->height[0] - 1) / (high_y - low_y));
   /* Below half a pixel of the picture for one of the clip there is not much to see. */
   place->scale = MAX (most * random_log_uniform (r, video ? 0.6 : 0.25, 1), MIN (most, 0.5));
-  place->x = random_uniform (r, -place->scale * low_x, picture->width[0] - 1 - place->scale * high_x);
-  place->y = random_uniform (r, -place->scale * low_y, picture->height[0] - 1 - place->scale * high_y);
+  place->x =
+      random_uniform (r, -place->scale * low_x, picture->width[0] - 1 - place->scale * high_x);
+  place->y =
+      random_uniform (r, -place->scale * low_y, picture->height[0] - 1 - place->scale * high_y);
   place->step = 1;
-  place->first = video
-      ? random_pick (r, MAX ((int) place->scene->pictures->len - o->frames + 1, 1)) : 0;
+  place->first =
+      video ? random_pick (r, MAX ((int) place->scene->pictures->len - o->frames + 1, 1)) : 0;
 }
 
 /* Whether motion along both axes can be seen, in most of the frame. */
@@ -122,7 +126,8 @@ has_texture (const Place *place, const CameraPose *pose, int size)
     look (place, pose, size, 0.5 * step, (y + 0.5) * step, &row);
     row.dx *= step;
     row.dy *= step;
-    picture_add_row (place_picture (place, 0), &row, place->scale / pose->zoom * 2, 1, GRID, grid[y][0]);
+    picture_add_row (
+        place_picture (place, 0), &row, place->scale / pose->zoom * 2, 1, GRID, grid[y][0]);
   }
   /* By quarters of quarters: 16 squares of 4 x 4. */
   for (int i = 0; i < 16; i++) {
@@ -145,7 +150,8 @@ has_texture (const Place *place, const CameraPose *pose, int size)
 static Capsule
 project (const Capsule *part, const CameraPose *pose, double depth, int size)
 {
-  double c = cos (pose->roll) * pose->zoom, s = sin (pose->roll) * pose->zoom, middle = 0.5 * (size - 1);
+  double c = cos (pose->roll) * pose->zoom, s = sin (pose->roll) * pose->zoom,
+         middle = 0.5 * (size - 1);
   double ax = part->x0 - depth * pose->x, ay = part->y0 - depth * pose->y;
   double bx = part->x1 - depth * pose->x, by = part->y1 - depth * pose->y;
 
@@ -210,7 +216,8 @@ draw_sensor (Random *r)
     for (int k = 0; k < 3; k++) {
       int from = swapped ? 2 - (k + turned) % 3 : (k + turned) % 3;
 
-      s.matrix[i][k] = (float) (contrast * tint * ((1 - saturation) / 3 + (from == i ? saturation : 0)));
+      s.matrix[i][k] =
+          (float) (contrast * tint * ((1 - saturation) / 3 + (from == i ? saturation : 0)));
     }
   }
   s.offset = (float) (128 * (1 - contrast) + random_uniform (r, -30, 30));
@@ -240,7 +247,8 @@ static void
 expose (const Sensor *sensor, Random *r, double time, int n, const float *image, guint8 *rgb)
 {
   static GOnce once = G_ONCE_INIT;
-  double gain = sensor->gain * (1 + sensor->drift * time) * (1 + sensor->flicker * random_normal (r));
+  double gain =
+      sensor->gain * (1 + sensor->drift * time) * (1 + sensor->flicker * random_normal (r));
   float noise = (float) (sensor->noise / 32);
   guint8 curve[256];
   guint32 state = (guint32) cnn3d_random_bits (r->seed, r->drawn++) | 1;
@@ -258,7 +266,7 @@ expose (const Sensor *sensor, Random *r, double time, int n, const float *image,
     }
     for (int c = 0; c < 3; c++) {
       float v = sensor->matrix[c][0] * image[0] + sensor->matrix[c][1] * image[1]
-          + sensor->matrix[c][2] * image[2] + sensor->offset;
+                + sensor->matrix[c][2] * image[2] + sensor->offset;
 
       v = v * (float) gain + noise * noise_table[at++];
       rgb[c] = curve[(int) CLAMP (v, 0, 255)];
@@ -266,7 +274,8 @@ expose (const Sensor *sensor, Random *r, double time, int n, const float *image,
   }
 }
 
-/* Cameras that are short of light or of time repeat frames, and take them a little early or late. */
+/* Cameras that are short of light or of time repeat frames, and take them a little early or late.
+ */
 static void
 draw_times (Random *r, double *times, int n)
 {
@@ -274,7 +283,8 @@ draw_times (Random *r, double *times, int n)
   double repeats = random_chance (r, 0.15) ? random_uniform (r, 0, 0.3) : 0;
 
   for (int t = 0; t < n; t++)
-    times[t] = t > 0 && random_chance (r, repeats) ? times[t - 1] : t + random_uniform (r, -jitter, jitter);
+    times[t] = t > 0 && random_chance (r, repeats) ? times[t - 1]
+                                                   : t + random_uniform (r, -jitter, jitter);
 }
 
 static void
@@ -291,8 +301,8 @@ draw_actors (Random *r, Clip *clip, Scene *const *scenes, int n)
     const Scene *from = scenes[random_pick (r, n)];
     const Picture *cloth = g_ptr_array_index (from->pictures, 0);
 
-    clip->actors[clip->n_actors++] = i < people ? actor_new_person (r, cloth, spread)
-                                                : actor_new_thing (r, cloth, spread);
+    clip->actors[clip->n_actors++] =
+        i < people ? actor_new_person (r, cloth, spread) : actor_new_thing (r, cloth, spread);
   }
 }
 
@@ -340,7 +350,8 @@ render_clip (const RenderOptions *o, Scene *const *scenes, int n, CameraMotion m
         sum[i] *= 1.0f / (float) clip.samples;
       from = sum;
     }
-    expose (&sensor, r, (double) t / MAX (o->frames - 1, 1), (int) pixels, from, rgb + 3 * pixels * t);
+    expose (
+        &sensor, r, (double) t / MAX (o->frames - 1, 1), (int) pixels, from, rgb + 3 * pixels * t);
   }
   for (int i = 0; i < clip.n_actors; i++)
     actor_free (clip.actors[i]);

@@ -7,15 +7,17 @@
 #include "tools/decode.h"
 #include "tools/tool.h"
 
-#define LONGEST_SIDE 1280  /* pictures are scaled down to it */
+#define LONGEST_SIDE 1280 /* pictures are scaled down to it */
 #define LONGEST_VIDEO_SIDE 640
 #define SHORTEST_SIDE 64
-#define MOST_FRAMES 300    /* of a video */
-#define THUMB 8            /* side of the thumbnails that are compared */
-#define ALIKE 0.9          /* their correlation, from which pictures show the same */
+#define MOST_FRAMES 300 /* of a video */
+#define THUMB 8         /* side of the thumbnails that are compared */
+#define ALIKE 0.9       /* their correlation, from which pictures show the same */
 
-static const char *const picture_names[] = { ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", NULL };
-static const char *const video_names[] = { ".avi", ".mp4", ".mkv", ".webm", ".mov", ".ogv", ".mpg", NULL };
+static const char *const picture_names[] = { ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif",
+  ".tiff", NULL };
+static const char *const video_names[] = { ".avi", ".mp4", ".mkv", ".webm", ".mov", ".ogv", ".mpg",
+  NULL };
 
 static gboolean
 has_name (const char *path, const char *const *names)
@@ -62,7 +64,8 @@ take_picture (const DecodedFrame *frame, gpointer data, GError **error)
   Scene *scene = data;
 
   if (MIN (frame->width, frame->height) >= SHORTEST_SIDE)
-    g_ptr_array_add (scene->pictures, picture_new (frame->rgb, frame->width, frame->height, frame->stride));
+    g_ptr_array_add (
+        scene->pictures, picture_new (frame->rgb, frame->width, frame->height, frame->stride));
   return FALSE;
 }
 
@@ -77,7 +80,8 @@ take_video_frame (const DecodedFrame *frame, gpointer data, GError **error)
 static Scene *
 load_scene (const char *path, gboolean video, double rate, GError **error)
 {
-  const DecodeOptions options = { .longest = video ? LONGEST_VIDEO_SIDE : LONGEST_SIDE, .rate = video ? rate : 0 };
+  const DecodeOptions options = { .longest = video ? LONGEST_VIDEO_SIDE : LONGEST_SIDE,
+    .rate = video ? rate : 0 };
   g_autofree char *base = g_path_get_basename (path);
   g_autoptr (GError) reason = NULL;
   Scene *scene = scene_new (base);
@@ -89,13 +93,14 @@ load_scene (const char *path, gboolean video, double rate, GError **error)
   if (reason != NULL)
     g_propagate_error (error, g_steal_pointer (&reason));
   else
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: is smaller than %d x %d", path, SHORTEST_SIDE,
-        SHORTEST_SIDE);
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: is smaller than %d x %d", path,
+        SHORTEST_SIDE, SHORTEST_SIDE);
   return NULL;
 }
 
 gboolean
-scenes_add_folder (GPtrArray *scenes, const char *folder, gboolean videos, double rate, GError **error)
+scenes_add_folder (
+    GPtrArray *scenes, const char *folder, gboolean videos, double rate, GError **error)
 {
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
 
@@ -123,8 +128,8 @@ make_thumbnail (const Scene *scene, float *thumb)
   float sum = 0, length = 0;
 
   for (int y = 0; y < THUMB; y++) {
-    PictureRow row = { 0.5 * (picture->width[0] - side + step), 0.5 * (picture->height[0] - side) + (y + 0.5) * step,
-      step, 0 };
+    PictureRow row = { 0.5 * (picture->width[0] - side + step),
+      0.5 * (picture->height[0] - side) + (y + 0.5) * step, step, 0 };
     float rgb[3 * THUMB] = { 0 };
 
     picture_add_row (picture, &row, step, 1, THUMB, rgb);
@@ -142,7 +147,7 @@ make_thumbnail (const Scene *scene, float *thumb)
 void
 scenes_group (GPtrArray *scenes)
 {
-  g_autofree float *thumbs = g_new (float, (gsize) scenes->len * THUMB * THUMB);
+  g_autofree float *thumbs = g_new (float, (gsize) scenes->len *THUMB *THUMB);
 
   for (guint i = 0; i < scenes->len; i++) {
     Scene *scene = g_ptr_array_index (scenes, i);

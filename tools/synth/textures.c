@@ -26,7 +26,8 @@ static void
 draw_leaf (Canvas *canvas, double radius)
 {
   Random *r = &canvas->random;
-  double x = random_uniform (r, 0, SIDE), y = random_uniform (r, 0, SIDE), angle = random_uniform (r, 0, G_PI);
+  double x = random_uniform (r, 0, SIDE), y = random_uniform (r, 0, SIDE),
+         angle = random_uniform (r, 0, G_PI);
   double flat = random_uniform (r, 0.3, 1), ca = cos (angle), sa = sin (angle);
   double wave = random_uniform (r, 0.05, 1), turn = random_uniform (r, 0, 2 * G_PI);
   gboolean square = random_chance (r, 0.4), stripes = random_chance (r, 0.3);
@@ -35,9 +36,11 @@ draw_leaf (Canvas *canvas, double radius)
 
   for (int j = MAX ((int) (y - radius), 0); j < MIN ((int) (y + radius) + 1, SIDE); j++)
     for (int i = MAX ((int) (x - radius), 0); i < MIN ((int) (x + radius) + 1, SIDE); i++) {
-      double u = (ca * (i - x) + sa * (j - y)) / radius, v = (ca * (j - y) - sa * (i - x)) / (radius * flat);
+      double u = (ca * (i - x) + sa * (j - y)) / radius,
+             v = (ca * (j - y) - sa * (i - x)) / (radius * flat);
       double inside = square ? MAX (fabs (u), fabs (v)) * 1.42 : sqrt (u * u + v * v);
-      float mix = stripes ? (float) (0.5 + 0.5 * sin (wave * (cos (turn) * i + sin (turn) * j))) : 0;
+      float mix =
+          stripes ? (float) (0.5 + 0.5 * sin (wave * (cos (turn) * i + sin (turn) * j))) : 0;
 
       if (inside > 1)
         continue;
@@ -55,7 +58,7 @@ add_grain (Canvas *canvas, double amplitude, double roughness)
 
   for (int cell = SIDE / 2; cell >= 3; cell /= 2, amplitude *= roughness) {
     int n = SIDE / cell + 2;
-    g_autofree float *grid = g_new (float, n * n);
+    g_autofree float *grid = g_new (float, n *n);
 
     for (int i = 0; i < n * n; i++)
       grid[i] = (float) random_uniform (r, -1, 1);
@@ -96,11 +99,14 @@ scenes_add_textures (GPtrArray *scenes, int n, guint64 seed)
       for (int c = 0; c < 3; c++)
         canvas.rgb[3 * k + c] = (guint8) canvas.colours[0][c];
     largest = random_uniform (&canvas.random, 50, 260);
-    leaves = random_chance (&canvas.random, 0.8) ? N_LEAVES * random_uniform (&canvas.random, 0.1, 1) : 0;
+    leaves = random_chance (&canvas.random, 0.8)
+                 ? N_LEAVES * random_uniform (&canvas.random, 0.1, 1)
+                 : 0;
     for (int k = 0; k < leaves; k++)
       draw_leaf (&canvas, 6 / sqrt (random_uniform (&canvas.random, 36 / (largest * largest), 1)));
     if (leaves == 0 || random_chance (&canvas.random, 0.6))
-      add_grain (&canvas, random_uniform (&canvas.random, leaves > 0 ? 5 : 40, leaves > 0 ? 40 : 90),
+      add_grain (&canvas,
+          random_uniform (&canvas.random, leaves > 0 ? 5 : 40, leaves > 0 ? 40 : 90),
           random_uniform (&canvas.random, 0.6, 0.95));
     g_ptr_array_add (scene->pictures, picture_new (canvas.rgb, SIDE, SIDE, 3 * SIDE));
     g_ptr_array_add (scenes, scene);

@@ -16,9 +16,9 @@ typedef struct {
   Cnn3dModel *model;
   Cnn3dCache *cache;
   int classes;
-  double *sums;  /* [video][class]: scores of its clips, added up */
-  int *clips;    /* of each video */
-  int *targets;  /* of each video; -1: no clip yet */
+  double *sums; /* [video][class]: scores of its clips, added up */
+  int *clips;   /* of each video */
+  int *targets; /* of each video; -1: no clip yet */
   Tally clip, video;
 } Eval;
 
@@ -101,7 +101,8 @@ write_scores (const Eval *e, const char *path, GError **error)
     json_builder_begin_object (builder);
     tool_json_string (builder, "video", video.name);
     tool_json_string (builder, "truth", cnn3d_model_get_label (e->model, e->targets[v]));
-    tool_json_string (builder, "answer", cnn3d_model_get_label (e->model, best_of (sums, e->classes)));
+    tool_json_string (
+        builder, "answer", cnn3d_model_get_label (e->model, best_of (sums, e->classes)));
     tool_json_int (builder, "clips", e->clips[v]);
     json_builder_set_member_name (builder, "scores");
     json_builder_begin_array (builder);
@@ -159,8 +160,8 @@ print_results (const Eval *e, const Confusion *table, gboolean json)
     if (total == 0)
       continue;
     if (!json) {
-      printf ("  %6.2f %%  %s (%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT ")\n", 100.0 * (double) right / (double) total,
-          table->labels[c], right, total);
+      printf ("  %6.2f %%  %s (%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT ")\n",
+          100.0 * (double) right / (double) total, table->labels[c], right, total);
       continue;
     }
     json_builder_begin_object (builder);
@@ -215,12 +216,18 @@ cmd_eval (int argc, char **argv)
   const GOptionEntry entries[] = {
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "What the model is tried on (needed)", "DATA" },
     { "confusion", 'c', 0, G_OPTION_ARG_FILENAME_ARRAY, &tables,
-        "Write the confusion matrix of videos: a picture for a name ending in .svg, else CSV; may be repeated", "FILE" },
-    { "scores", 's', 0, G_OPTION_ARG_FILENAME, &scores, "Write each video's scores as JSON", "FILE" },
-    { "sample-rate", 'r', 0, G_OPTION_ARG_DOUBLE, &rate, "Frames per second to take; 0: all (the model's)", "RATE" },
+        "Write the confusion matrix of videos: a picture for a name ending in .svg, else CSV; may "
+        "be repeated",
+        "FILE" },
+    { "scores", 's', 0, G_OPTION_ARG_FILENAME, &scores, "Write each video's scores as JSON",
+        "FILE" },
+    { "sample-rate", 'r', 0, G_OPTION_ARG_DOUBLE, &rate,
+        "Frames per second to take; 0: all (the model's)", "RATE" },
     { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Clips at a time (16)", "N" },
-    { "cache", 0, 0, G_OPTION_ARG_FILENAME, &cache_folder, "Where decoded videos are kept (next to the data)", "FOLDER" },
-    { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto, cpu, cudnn or reference (auto)", "BACKEND" },
+    { "cache", 0, 0, G_OPTION_ARG_FILENAME, &cache_folder,
+        "Where decoded videos are kept (next to the data)", "FOLDER" },
+    { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto, cpu, cudnn or reference (auto)",
+        "BACKEND" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "Threads (0: one for each CPU)", "N" },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { NULL },
@@ -238,13 +245,17 @@ cmd_eval (int argc, char **argv)
   Eval e = { 0 };
 
   if (!tool_parse (&argc, &argv, entries, "MODEL",
-          "Tries a model on labelled videos: DATA is a folder with a folder for each class, a table of\n"
-          "path,label[,start,end], or a cache. A video's scores are the means over its clips, which follow\n"
+          "Tries a model on labelled videos: DATA is a folder with a folder for each class, a "
+          "table of\n"
+          "path,label[,start,end], or a cache. A video's scores are the means over its clips, "
+          "which follow\n"
           "one another; a shorter video is repeated.\n\n"
-          "Example:\n  3dcnn eval gestures.safetensors --data videos --confusion confusion.svg\n", 1, 1))
+          "Example:\n  3dcnn eval gestures.safetensors --data videos --confusion confusion.svg\n",
+          1, 1))
     return EXIT_USAGE;
   if (data == NULL || batch < 1 || batch > 1024) {
-    tool_complain (data == NULL ? "eval needs --data DATA" : "--batch takes 1 to 1024, not %d", batch);
+    tool_complain (
+        data == NULL ? "eval needs --data DATA" : "--batch takes 1 to 1024, not %d", batch);
     return EXIT_USAGE;
   }
   if (backend != NULL && !cnn3d_backend_from_name (backend, &o.backend, &error))
@@ -255,22 +266,32 @@ cmd_eval (int argc, char **argv)
   card = cnn3d_model_get_card (model);
   config = cnn3d_model_get_config (model);
   if (card->labels == NULL) {
-    tool_complain ("%s: has no labels to compare with; 3dcnn import --labels gives it some", argv[1]);
+    tool_complain (
+        "%s: has no labels to compare with; 3dcnn import --labels gives it some", argv[1]);
     return EXIT_FAILED;
   }
-  decoding = (DataOptions){ .cache_folder = cache_folder, .rate = rate < 0 ? card->sample_rate : rate, .size = config->size };
-  loading = (Cnn3dLoaderOptions){ .batch = batch, .labels = (const char *const *) card->labels,
-    .sample_rate = decoding.rate, .stride = config->frames };
+  decoding = (DataOptions){
+    .cache_folder = cache_folder, .rate = rate < 0 ? card->sample_rate : rate, .size = config->size
+  };
+  loading = (Cnn3dLoaderOptions){ .batch = batch,
+    .labels = (const char *const *) card->labels,
+    .sample_rate = decoding.rate,
+    .stride = config->frames };
   if ((cache = data_open (data, &decoding, &error)) == NULL
       || (loader = cnn3d_loader_new (cache, config, card, &loading, &error)) == NULL
       || (session = cnn3d_session_new (model, &o, &error)) == NULL)
     return tool_fail (error);
 
   n = cnn3d_cache_get_n_videos (cache);
-  e = (Eval){ .model = model, .cache = cache, .classes = config->classes,
-    .sums = g_new0 (double, (gsize) n * config->classes), .clips = g_new0 (int, n), .targets = g_new0 (int, n) };
+  e = (Eval){ .model = model,
+    .cache = cache,
+    .classes = config->classes,
+    .sums = g_new0 (double, (gsize) n * config->classes),
+    .clips = g_new0 (int, n),
+    .targets = g_new0 (int, n) };
   status = run_clips (&e, session, loader, &error)
-      ? finish (&e, (const char *const *) tables, scores, json) : tool_fail (error);
+               ? finish (&e, (const char *const *) tables, scores, json)
+               : tool_fail (error);
   g_free (e.sums);
   g_free (e.clips);
   g_free (e.targets);
