@@ -86,8 +86,8 @@ test_survival (void)
     "videocrop left=10", "videoflip method=clockwise",
     "videoconvert ! videobalance hue=0.5",
     "videoconvert ! videobox top=-10", "jpegenc ! jpegdec", "pngenc ! pngdec",
-    "tee ! queue ! videoconvert ! videoscale ! video/x-raw,format=NV12,width=32 "
-        "! identity",
+    ("tee ! queue ! videoconvert ! videoscale ! video/x-raw,format=NV12,width=32 "
+        "! identity"),
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (elements); i++) {
