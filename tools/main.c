@@ -17,6 +17,7 @@ static const Command commands[] = {
   { "eval", "try a model on labelled videos", cmd_eval },
   { "export", "write a model as ONNX", cmd_export },
   { "bench", "measure how long models take", cmd_bench },
+  { "finetune", "teach a model other classes", cmd_finetune },
   { "train", "train a network", cmd_train },
   { "devices", "list the GPUs that the cudnn backend may run on", cmd_devices },
   { "selftest", "compare a backend with the CPU, layer by layer", cmd_selftest },

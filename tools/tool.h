@@ -20,6 +20,7 @@ typedef struct {
 } Command;
 
 int cmd_eval (int argc, char **argv);
+int cmd_finetune (int argc, char **argv);
 int cmd_info (int argc, char **argv);
 int cmd_import (int argc, char **argv);
 int cmd_verify (int argc, char **argv);

@@ -39,7 +39,7 @@ def test_main():
     check("an unknown command is named", status == 2 and "nonsense" in err, err)
     with open(os.path.join(SOURCE, "doc", "3dcnn.1"), encoding="utf-8") as f:
         page = f.read().replace("\\-", "-")
-    for command in ["info", "eval", "import", "verify", "run", "export", "bench", "devices", "selftest", "train"] + ["classify", "synth"] * HAVE_GST:
+    for command in ["info", "eval", "import", "verify", "run", "export", "bench", "devices", "selftest", "train", "finetune"] + ["classify", "synth"] * HAVE_GST:
         status, out, _ = run(command, "--help")
         options = {w.split("=")[0].rstrip(",") for w in out.split() if w.startswith("--")}
         missing = [o for o in options - {"--help"} if o not in page]

@@ -3,17 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/train/options.h"
-#include "tools/train/run.h"
-
-static void
-set_text (char **to, const char *text)
-{
-  if (text == NULL)
-    return;
-  g_free (*to);
-  *to = g_strdup (text);
-}
+#include "tools/train/setup.h"
 
 /* The rate of a cache's videos, if they all have the same; else 0. */
 static double
@@ -38,34 +28,8 @@ make_card (const TrainOptions *o, Cnn3dCache *data)
 
   card->labels = g_strdupv ((char **) cnn3d_cache_get_labels (data));
   card->sample_rate = isnan (o->sample_rate) ? common_rate (data) : o->sample_rate;
-  set_text (&card->name, o->name);
-  set_text (&card->licence, o->licence);
-  set_text (&card->source, o->source);
+  setup_card_texts (o, card);
   return card;
-}
-
-/* The data, and what epochs are judged by: *val is NULL if there is none. */
-static gboolean
-open_data (const TrainOptions *o, int size, Cnn3dCache **data, Cnn3dCache **val, GError **error)
-{
-  DataOptions options = train_options_data (o, size, 0);
-  g_autoptr (Cnn3dCache) all = data_open (o->data, &options, error);
-
-  if (all == NULL)
-    return FALSE;
-  if (o->val_share > 0)
-    return data_split (all, o->val_share, (guint64) o->seed, data, val, error);
-  *data = g_steal_pointer (&all);
-  return o->val == NULL || (*val = data_open (o->val, &options, error)) != NULL;
-}
-
-static Cnn3dLoader *
-load_val (const TrainOptions *o, Cnn3dCache *cache, const Cnn3dConfig *config, const Cnn3dCard *card, GError **error)
-{
-  const Cnn3dLoaderOptions options = { .batch = o->batch, .threads = o->load_threads,
-    .labels = (const char *const *) card->labels, .sample_rate = card->sample_rate };
-
-  return cnn3d_loader_new (cache, config, card, &options, error);
 }
 
 static int
@@ -76,13 +40,12 @@ train (const TrainOptions *o, Cnn3dConfig *config)
   g_autoptr (Cnn3dTrainer) trainer = NULL;
   g_autoptr (Cnn3dLoader) data = NULL, val = NULL;
   g_autoptr (GError) error = NULL;
-  g_autofree char *settings = NULL, *checkpoint = NULL, *log = NULL, *plot = NULL, *network = NULL;
   g_autofree int *flips = NULL;
   Cnn3dTrainOptions trainer_options = train_options_trainer (o);
   Cnn3dLoaderOptions loader_options;
   Run run = { 0 };
 
-  if (!open_data (o, config->size, &cache, &val_cache, &error))
+  if (!setup_data (o, config->size, 0, &cache, &val_cache, &error))
     return tool_fail (error);
   card = make_card (o, cache);
   config->classes = (int) g_strv_length (card->labels);
@@ -98,31 +61,15 @@ train (const TrainOptions *o, Cnn3dConfig *config)
     return tool_fail (error);
   *config = *cnn3d_trainer_get_config (trainer);
   data = cnn3d_loader_new (cache, config, card, &loader_options, &error);
-  if (data == NULL || (val_cache != NULL && (val = load_val (o, val_cache, config, card, &error)) == NULL))
+  if (data == NULL
+      || (val_cache != NULL && (val = setup_plain_loader (o, val_cache, config, card, &error)) == NULL))
     return tool_fail (error);
 
-  settings = train_options_describe (o, config, cache);
-  checkpoint = o->checkpoint ? g_strdup (o->checkpoint) : g_strconcat (o->output, ".checkpoint", NULL);
-  log = o->log ? g_strdup (o->log) : g_strconcat (o->output, ".csv", NULL);
-  plot = o->plot ? g_strdup (o->plot) : g_strconcat (o->output, ".svg", NULL);
-  network = cnn3d_config_describe (config);
-  printf ("%s, %d classes, %" G_GINT64_FORMAT " clips\n", network, config->classes,
-      cnn3d_loader_get_n_clips (data));
-  fflush (stdout);
   run.trainer = trainer;
   run.data = data;
   run.val = val;
   run.card = card;
-  run.epochs = o->epochs;
-  run.minutes = o->minutes;
-  run.output = o->output;
-  run.checkpoint = checkpoint;
-  run.log = log;
-  run.plot = plot;
-  run.title = o->name ? o->name : network;
-  run.settings = settings;
-  run.resume = o->resume;
-  return run_training (&run);
+  return setup_run (o, &run, cache, "");
 }
 
 int

@@ -70,6 +70,11 @@ save_model (Run *run, GError **error)
 {
   g_autoptr (Cnn3dModel) model = cnn3d_trainer_to_model (run->trainer, run->card);
 
+  if (run->half) {
+    g_autoptr (Cnn3dModel) half = cnn3d_model_to_half (model);
+
+    return cnn3d_model_save (half, run->output, error);
+  }
   return cnn3d_model_save (model, run->output, error);
 }
 

@@ -15,6 +15,7 @@ typedef struct {
   int epochs;
   double minutes;          /* between checkpoints */
   const char *output;      /* the model */
+  gboolean half;           /* its weights in float16 */
   const char *checkpoint, *log, *plot;
   const char *title;       /* of the plot */
   const char *settings;    /* all that numbers depend on, as "key=value" words; compared on --resume */

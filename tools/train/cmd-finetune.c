@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/train/last-layer.h"
+#include "tools/train/setup.h"
+
+#define NOT_SET G_MININT
+
+/* What finetune has besides the options of train. */
+typedef struct {
+  TrainOptions train;
+  Cnn3dTrainPortion portion;
+  int views;
+  gboolean half;
+} Options;
+
+/* Everything that was opened. */
+typedef struct {
+  Cnn3dCard *card;
+  Cnn3dTrainer *trainer;
+  Cnn3dCache *cache, *val_cache;
+  Cnn3dLoader *data, *val; /* data: changed clips */
+  int *flips;
+  Cnn3dSchedule schedule;
+} Work;
+
+static void
+work_clear (Work *w)
+{
+  g_clear_pointer (&w->data, cnn3d_loader_unref);
+  g_clear_pointer (&w->val, cnn3d_loader_unref);
+  g_clear_pointer (&w->cache, cnn3d_cache_unref);
+  g_clear_pointer (&w->val_cache, cnn3d_cache_unref);
+  g_clear_pointer (&w->trainer, cnn3d_trainer_unref);
+  g_clear_pointer (&w->card, cnn3d_card_free);
+  g_clear_pointer (&w->flips, g_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Work, work_clear)
+
+/* The base's card, but for what the new classes change. */
+static Cnn3dCard *
+make_card (const TrainOptions *o, Cnn3dModel *base, const char *path, Cnn3dCache *data)
+{
+  Cnn3dCard *card = cnn3d_card_copy (cnn3d_model_get_card (base));
+  g_autofree char *file = g_path_get_basename (path);
+
+  g_strfreev (card->labels);
+  card->labels = g_strdupv ((char **) cnn3d_cache_get_labels (data));
+  if (!isnan (o->sample_rate))
+    card->sample_rate = o->sample_rate;
+  g_free (card->source);
+  card->source = g_strdup_printf ("fine-tuned from %s", card->name ? card->name : file);
+  g_clear_pointer (&card->name, g_free);
+  card->score = CNN3D_SCORE_SOFTMAX; /* as the loss */
+  setup_card_texts (o, card);
+  return card;
+}
+
+static int
+finetune_last_layer (const Options *o, const Work *w)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dModel) model = NULL, half = NULL;
+  g_autoptr (Cnn3dLoader) plain =
+      setup_plain_loader (&o->train, w->cache, cnn3d_trainer_get_config (w->trainer), w->card, &error);
+  const LastLayer last = { .trainer = w->trainer, .plain = plain, .changed = o->views > 0 ? w->data : NULL,
+    .val = w->val, .views = o->views, .epochs = o->train.epochs, .batch = o->train.batch,
+    .seed = (guint64) o->train.seed, .schedule = w->schedule };
+
+  if (plain == NULL || !last_layer_train (&last, &error))
+    return tool_fail (error);
+  model = cnn3d_trainer_to_model (w->trainer, w->card);
+  half = o->half ? cnn3d_model_to_half (model) : NULL;
+  if (!cnn3d_model_save (half ? half : model, o->train.output, &error))
+    return tool_fail (error);
+  printf ("%s: written\n", o->train.output);
+  return EXIT_OK;
+}
+
+static int
+finetune (const Options *options, const char *path)
+{
+  const TrainOptions *o = &options->train;
+  g_auto (Work) w = { 0 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dModel) base = tool_load (path, NULL, &error);
+  Cnn3dTrainOptions trainer_options = train_options_trainer (o);
+  Cnn3dLoaderOptions loader_options;
+  const Cnn3dConfig *config;
+  Run run = { 0 };
+
+  if (base == NULL
+      || !setup_data (o, cnn3d_model_get_config (base)->size, cnn3d_model_get_card (base)->sample_rate, &w.cache,
+          &w.val_cache, &error))
+    return tool_fail (error);
+  w.card = make_card (o, base, path, w.cache);
+  if (g_strv_length (w.card->labels) < 2) {
+    tool_complain ("%s: has one class only, '%s'; there is nothing to tell apart", o->data, w.card->labels[0]);
+    return EXIT_FAILED;
+  }
+  if (!train_options_schedule (o, &w.schedule, &error)
+      || !train_options_loader (o, (const char *const *) w.card->labels, &loader_options, &error)) {
+    tool_fail (error);
+    return EXIT_USAGE;
+  }
+  w.flips = (int *) loader_options.flip_labels;
+  loader_options.sample_rate = w.card->sample_rate;
+  trainer_options.portion = options->portion;
+  w.trainer = cnn3d_trainer_new_from_model (base, (int) g_strv_length (w.card->labels), &trainer_options, &error);
+  if (w.trainer == NULL)
+    return tool_fail (error);
+  config = cnn3d_trainer_get_config (w.trainer);
+  w.data = cnn3d_loader_new (w.cache, config, w.card, &loader_options, &error);
+  if (w.data == NULL
+      || (w.val_cache != NULL && (w.val = setup_plain_loader (o, w.val_cache, config, w.card, &error)) == NULL))
+    return tool_fail (error);
+  if (options->portion == CNN3D_TRAIN_LAST_LAYER)
+    return finetune_last_layer (options, &w);
+  run = (Run){ .trainer = w.trainer, .data = w.data, .val = w.val, .card = w.card, .schedule = w.schedule,
+    .half = options->half };
+  return setup_run (o, &run, w.cache, " finetune=complete");
+}
+
+/* Defaults that depend on the portion, and what goes with one only. */
+static gboolean
+complete_options (Options *options, const char *portion)
+{
+  TrainOptions *o = &options->train;
+  gboolean last = portion == NULL || strcmp (portion, "last-layer") == 0;
+  const struct {
+    const char *name;
+    gboolean given;
+  } of_complete[] = { { "resume", o->resume }, { "checkpoint", o->checkpoint != NULL }, { "log", o->log != NULL },
+    { "plot", o->plot != NULL } };
+
+  if (!last && strcmp (portion, "complete") != 0) {
+    tool_complain ("--portion is last-layer or complete, not '%s'", portion);
+    return FALSE;
+  }
+  for (guint i = 0; last && i < G_N_ELEMENTS (of_complete); i++)
+    if (of_complete[i].given) {
+      tool_complain ("--%s is for --portion complete", of_complete[i].name);
+      return FALSE;
+    }
+  if (options->views < 0 || options->views > 1000) {
+    tool_complain ("--views takes 0 to 1000, not %d", options->views);
+    return FALSE;
+  }
+  options->portion = last ? CNN3D_TRAIN_LAST_LAYER : CNN3D_TRAIN_COMPLETE;
+  if (o->epochs == NOT_SET)
+    o->epochs = last ? 200 : 60;
+  if (isnan (o->rate))
+    o->rate = 0.01;
+  if (last && o->optimizer == NULL)
+    o->optimizer = g_strdup ("adamw");
+  if (last && o->schedule == NULL)
+    o->schedule = g_strdup ("cosine");
+  return train_options_check (o);
+}
+
+int
+cmd_finetune (int argc, char **argv)
+{
+  Options o = { .views = 4 };
+  g_autofree char *portion = NULL;
+  g_autofree GOptionEntry *entries = NULL;
+  int status = EXIT_USAGE;
+  const GOptionEntry more[] = {
+    { "portion", 'p', 0, G_OPTION_ARG_STRING, &portion, "What is trained: last-layer or complete (last-layer)",
+        "PORTION" },
+    { "views", 0, 0, G_OPTION_ARG_INT, &o.views,
+        "Of last-layer: shifted, cropped and mirrored clips of each video, besides its middle (4)", "N" },
+    { "half", 0, 0, G_OPTION_ARG_NONE, &o.half, "Store weights as float16", NULL },
+    { NULL },
+  };
+
+  train_options_init (&o.train);
+  o.train.epochs = NOT_SET;
+  o.train.rate = NAN;
+  entries = train_options_entries (&o.train, more);
+  if (tool_parse (&argc, &argv, entries, "MODEL",
+          "Teaches a model other classes. DATA is as for 3dcnn train. The last layer alone takes seconds on a\n"
+          "handful of videos. Defaults differ from those of train: --rate 0.01; for the last layer also --epochs 200\n"
+          "--optimizer adamw --schedule cosine. --dropout 0.9 helps on small sets.\n\n"
+          "Example:\n  3dcnn finetune jester.safetensors --data gestures --val-share 0.2 -o mine.safetensors\n",
+          1, 1)
+      && complete_options (&o, portion))
+    status = finetune (&o, argv[1]);
+  train_options_clear (&o.train);
+  return status;
+}
