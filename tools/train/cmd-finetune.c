@@ -48,7 +48,7 @@ make_card (const TrainOptions *o, Cnn3dModel *base, const char *path, Cnn3dCache
   g_autofree char *file = g_path_get_basename (path);
 
   g_strfreev (card->labels);
-  card->labels = g_strdupv ((char **) cnn3d_cache_get_labels (data));
+  card->labels = g_strdupv ((char **)cnn3d_cache_get_labels (data));
   if (!isnan (o->sample_rate))
     card->sample_rate = o->sample_rate;
   g_free (card->source);
@@ -64,11 +64,17 @@ finetune_last_layer (const Options *o, const Work *w)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (Cnn3dModel) model = NULL, half = NULL;
-  g_autoptr (Cnn3dLoader) plain =
-      setup_plain_loader (&o->train, w->cache, cnn3d_trainer_get_config (w->trainer), w->card, &error);
-  const LastLayer last = { .trainer = w->trainer, .plain = plain, .changed = o->views > 0 ? w->data : NULL,
-    .val = w->val, .views = o->views, .epochs = o->train.epochs, .batch = o->train.batch,
-    .seed = (guint64) o->train.seed, .schedule = w->schedule };
+  g_autoptr (Cnn3dLoader) plain = setup_plain_loader (
+      &o->train, w->cache, cnn3d_trainer_get_config (w->trainer), w->card, &error);
+  const LastLayer last = { .trainer = w->trainer,
+    .plain = plain,
+    .changed = o->views > 0 ? w->data : NULL,
+    .val = w->val,
+    .views = o->views,
+    .epochs = o->train.epochs,
+    .batch = o->train.batch,
+    .seed = (guint64)o->train.seed,
+    .schedule = w->schedule };
 
   if (plain == NULL || !last_layer_train (&last, &error))
     return tool_fail (error);
@@ -92,34 +98,39 @@ finetune (const Options *options, const char *path)
   const Cnn3dConfig *config;
   Run run = { 0 };
 
-  if (base == NULL
-      || !setup_data (o, cnn3d_model_get_config (base)->size, cnn3d_model_get_card (base)->sample_rate, &w.cache,
-          &w.val_cache, &error))
+  if (base == NULL || !setup_data (o, cnn3d_model_get_config (base)->size,
+                          cnn3d_model_get_card (base)->sample_rate, &w.cache, &w.val_cache, &error))
     return tool_fail (error);
   w.card = make_card (o, base, path, w.cache);
   if (g_strv_length (w.card->labels) < 2) {
-    tool_complain ("%s: has one class only, '%s'; there is nothing to tell apart", o->data, w.card->labels[0]);
+    tool_complain (
+        "%s: has one class only, '%s'; there is nothing to tell apart", o->data, w.card->labels[0]);
     return EXIT_FAILED;
   }
-  if (!train_options_schedule (o, &w.schedule, &error)
-      || !train_options_loader (o, (const char *const *) w.card->labels, &loader_options, &error)) {
+  if (!train_options_schedule (o, &w.schedule, &error) ||
+      !train_options_loader (o, (const char *const *)w.card->labels, &loader_options, &error)) {
     tool_fail (error);
     return EXIT_USAGE;
   }
-  w.flips = (int *) loader_options.flip_labels;
+  w.flips = (int *)loader_options.flip_labels;
   loader_options.sample_rate = w.card->sample_rate;
   trainer_options.portion = options->portion;
-  w.trainer = cnn3d_trainer_new_from_model (base, (int) g_strv_length (w.card->labels), &trainer_options, &error);
+  w.trainer = cnn3d_trainer_new_from_model (
+      base, (int)g_strv_length (w.card->labels), &trainer_options, &error);
   if (w.trainer == NULL)
     return tool_fail (error);
   config = cnn3d_trainer_get_config (w.trainer);
   w.data = cnn3d_loader_new (w.cache, config, w.card, &loader_options, &error);
-  if (w.data == NULL
-      || (w.val_cache != NULL && (w.val = setup_plain_loader (o, w.val_cache, config, w.card, &error)) == NULL))
+  if (w.data == NULL || (w.val_cache != NULL && (w.val = setup_plain_loader (o, w.val_cache, config,
+                                                     w.card, &error)) == NULL))
     return tool_fail (error);
   if (options->portion == CNN3D_TRAIN_LAST_LAYER)
     return finetune_last_layer (options, &w);
-  run = (Run){ .trainer = w.trainer, .data = w.data, .val = w.val, .card = w.card, .schedule = w.schedule,
+  run = (Run){ .trainer = w.trainer,
+    .data = w.data,
+    .val = w.val,
+    .card = w.card,
+    .schedule = w.schedule,
     .half = options->half };
   return setup_run (o, &run, w.cache, " finetune=complete");
 }
@@ -133,8 +144,8 @@ complete_options (Options *options, const char *portion)
   const struct {
     const char *name;
     gboolean given;
-  } of_complete[] = { { "resume", o->resume }, { "checkpoint", o->checkpoint != NULL }, { "log", o->log != NULL },
-    { "plot", o->plot != NULL } };
+  } of_complete[] = { { "resume", o->resume }, { "checkpoint", o->checkpoint != NULL },
+    { "log", o->log != NULL }, { "plot", o->plot != NULL } };
 
   if (!last && strcmp (portion, "complete") != 0) {
     tool_complain ("--portion is last-layer or complete, not '%s'", portion);
@@ -169,10 +180,11 @@ cmd_finetune (int argc, char **argv)
   g_autofree GOptionEntry *entries = NULL;
   int status = EXIT_USAGE;
   const GOptionEntry more[] = {
-    { "portion", 'p', 0, G_OPTION_ARG_STRING, &portion, "What is trained: last-layer or complete (last-layer)",
-        "PORTION" },
+    { "portion", 'p', 0, G_OPTION_ARG_STRING, &portion,
+        "What is trained: last-layer or complete (last-layer)", "PORTION" },
     { "views", 0, 0, G_OPTION_ARG_INT, &o.views,
-        "Of last-layer: shifted, cropped and mirrored clips of each video, besides its middle (4)", "N" },
+        "Of last-layer: shifted, cropped and mirrored clips of each video, besides its middle (4)",
+        "N" },
     { "half", 0, 0, G_OPTION_ARG_NONE, &o.half, "Store weights as float16", NULL },
     { NULL },
   };
@@ -182,12 +194,15 @@ cmd_finetune (int argc, char **argv)
   o.train.rate = NAN;
   entries = train_options_entries (&o.train, more);
   if (tool_parse (&argc, &argv, entries, "MODEL",
-          "Teaches a model other classes. DATA is as for 3dcnn train. The last layer alone takes seconds on a\n"
-          "handful of videos. Defaults differ from those of train: --rate 0.01; for the last layer also --epochs 200\n"
+          "Teaches a model other classes. DATA is as for 3dcnn train. The last layer alone takes "
+          "seconds on a\n"
+          "handful of videos. Defaults differ from those of train: --rate 0.01; for the last layer "
+          "also --epochs 200\n"
           "--optimizer adamw --schedule cosine. --dropout 0.9 helps on small sets.\n\n"
-          "Example:\n  3dcnn finetune jester.safetensors --data gestures --val-share 0.2 -o mine.safetensors\n",
-          1, 1)
-      && complete_options (&o, portion))
+          "Example:\n  3dcnn finetune jester.safetensors --data gestures --val-share 0.2 -o "
+          "mine.safetensors\n",
+          1, 1) &&
+      complete_options (&o, portion))
     status = finetune (&o, argv[1]);
   train_options_clear (&o.train);
   return status;

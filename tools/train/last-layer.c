@@ -9,17 +9,17 @@
 
 /* What the last layer sees of clips, one after another. */
 typedef struct {
-  gsize width;        /* floats of a clip */
-  GArray *values;     /* float */
-  GArray *targets;    /* int */
+  gsize width;     /* floats of a clip */
+  GArray *values;  /* float */
+  GArray *targets; /* int */
 } Features;
 
 /* The last layer itself: weights [class][channel] and a bias for each class. */
 typedef struct {
   int classes;
-  gsize channels, positions;  /* features are [channel][position] */
-  gboolean relu;              /* before the mean over positions */
-  float *weights, *bias;      /* the trainer's; bias may be NULL */
+  gsize channels, positions; /* features are [channel][position] */
+  gboolean relu;             /* before the mean over positions */
+  float *weights, *bias;     /* the trainer's; bias may be NULL */
   gsize n_weights;
 } Layer;
 
@@ -43,7 +43,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Features, features_clear)
 static const float *
 features_get (const Features *f, guint i)
 {
-  return (const float *) (gpointer) f->values->data + i * f->width;
+  return (const float *)(gpointer)f->values->data + i * f->width;
 }
 
 /* Appends the features of an epoch's clips, as many times. */
@@ -58,18 +58,19 @@ add_features (Features *f, Cnn3dTrainer *trainer, Cnn3dLoader *loader, int times
 
     if (!cnn3d_loader_next (loader, &batch, error))
       return FALSE;
-    n = (gsize) batch.n * f->width;
+    n = (gsize)batch.n * f->width;
     /* GArray counts in guint. */
     if (f->values->len + n > G_MAXUINT / sizeof (float)) {
       g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
-          "the features of so many clips do not fit in 4 GiB; fewer --views or --portion complete may do");
+          "the features of so many clips do not fit in 4 GiB; fewer --views or --portion complete "
+          "may do");
       return FALSE;
     }
     values = g_renew (float, values, n);
     if (!cnn3d_trainer_compute_features (trainer, batch.clips, batch.n, values, error))
       return FALSE;
-    g_array_append_vals (f->values, values, (guint) n);
-    g_array_append_vals (f->targets, batch.targets, (guint) batch.n);
+    g_array_append_vals (f->values, values, (guint)n);
+    g_array_append_vals (f->targets, batch.targets, (guint)batch.n);
   }
   return TRUE;
 }
@@ -86,12 +87,12 @@ get_layer (Cnn3dTrainer *trainer)
     cnn3d_trainer_get_param (trainer, i, &param);
     if (strcmp (param.name, "classifier.1.weight") == 0) {
       layer.weights = param.value;
-      layer.n_weights = (gsize) param.count;
+      layer.n_weights = (gsize)param.count;
     } else if (strcmp (param.name, "classifier.1.bias") == 0) {
       layer.bias = param.value;
     }
   }
-  layer.channels = layer.n_weights / (gsize) layer.classes;
+  layer.channels = layer.n_weights / (gsize)layer.classes;
   layer.positions = cnn3d_trainer_get_n_features (trainer) / layer.channels;
   return layer;
 }
@@ -99,17 +100,17 @@ get_layer (Cnn3dTrainer *trainer)
 static double
 get_logit (const Layer *layer, const float *features, int c)
 {
-  const float *w = layer->weights + (gsize) c * layer->channels;
+  const float *w = layer->weights + (gsize)c * layer->channels;
   double mean = 0;
 
   for (gsize p = 0; p < layer->positions; p++) {
     double sum = layer->bias ? layer->bias[c] : 0;
 
     for (gsize k = 0; k < layer->channels; k++)
-      sum += (double) w[k] * features[k * layer->positions + p];
+      sum += (double)w[k] * features[k * layer->positions + p];
     mean += layer->relu ? MAX (sum, 0) : sum;
   }
-  return mean / (double) layer->positions;
+  return mean / (double)layer->positions;
 }
 
 /* Loss and accuracy without dropout. */
@@ -134,14 +135,14 @@ judge (const Layer *layer, const Features *f, double *loss, double *accuracy)
     correct += best == target;
   }
   *loss = sum / f->targets->len;
-  *accuracy = (double) correct / f->targets->len;
+  *accuracy = (double)correct / f->targets->len;
 }
 
 static void
 shuffle (guint *order, guint n, GRand *rand)
 {
   for (guint i = n; i > 1; i--) {
-    guint j = (guint) g_rand_int_range (rand, 0, (gint32) i), other = order[j];
+    guint j = (guint)g_rand_int_range (rand, 0, (gint32)i), other = order[j];
 
     order[j] = order[i - 1];
     order[i - 1] = other;
@@ -150,22 +151,22 @@ shuffle (guint *order, guint n, GRand *rand)
 
 /* Clips that do not fill a batch are left out; they are others in each epoch. */
 static gboolean
-train_epoch (const LastLayer *l, const Features *f, const guint *order, int epoch, Cnn3dScheduleState *plateau,
-    double *loss, GError **error)
+train_epoch (const LastLayer *l, const Features *f, const guint *order, int epoch,
+    Cnn3dScheduleState *plateau, double *loss, GError **error)
 {
-  int n = MIN (l->batch, (int) f->targets->len), n_batches = (int) f->targets->len / n;
-  g_autofree float *values = g_new (float, (gsize) n * f->width);
+  int n = MIN (l->batch, (int)f->targets->len), n_batches = (int)f->targets->len / n;
+  g_autofree float *values = g_new (float, (gsize)n * f->width);
   g_autofree int *targets = g_new (int, n);
 
   *loss = 0;
   for (int b = 0; b < n_batches; b++) {
-    double rate = cnn3d_schedule_get_rate (&l->schedule, plateau, epoch + (double) b / n_batches);
+    double rate = cnn3d_schedule_get_rate (&l->schedule, plateau, epoch + (double)b / n_batches);
     Cnn3dTrainResult result;
 
     for (int i = 0; i < n; i++) {
       guint from = order[b * n + i];
 
-      memcpy (values + (gsize) i * f->width, features_get (f, from), f->width * sizeof (float));
+      memcpy (values + (gsize)i * f->width, features_get (f, from), f->width * sizeof (float));
       targets[i] = g_array_index (f->targets, int, from);
     }
     if (!cnn3d_trainer_step_features (l->trainer, values, targets, n, rate, &result, error))
@@ -182,7 +183,7 @@ train_epoch (const LastLayer *l, const Features *f, const guint *order, int epoc
 
 /* The weights of the best epoch so far. */
 typedef struct {
-  int epoch;               /* from 1; 0: none */
+  int epoch; /* from 1; 0: none */
   double accuracy, loss;
   float *weights, *bias;
 } Best;
@@ -190,12 +191,13 @@ typedef struct {
 static void
 keep_best (Best *best, const Layer *layer, int epoch, double loss, double accuracy)
 {
-  if (best->epoch > 0 && (accuracy < best->accuracy || (accuracy == best->accuracy && !(loss < best->loss))))
+  if (best->epoch > 0 &&
+      (accuracy < best->accuracy || (accuracy == best->accuracy && !(loss < best->loss))))
     return;
   *best = (Best){ epoch, accuracy, loss, best->weights, best->bias };
   memcpy (best->weights, layer->weights, layer->n_weights * sizeof (float));
   if (layer->bias != NULL)
-    memcpy (best->bias, layer->bias, (gsize) layer->classes * sizeof (float));
+    memcpy (best->bias, layer->bias, (gsize)layer->classes * sizeof (float));
 }
 
 static void
@@ -203,7 +205,7 @@ restore_best (const Best *best, const Layer *layer)
 {
   memcpy (layer->weights, best->weights, layer->n_weights * sizeof (float));
   if (layer->bias != NULL)
-    memcpy (layer->bias, best->bias, (gsize) layer->classes * sizeof (float));
+    memcpy (layer->bias, best->bias, (gsize)layer->classes * sizeof (float));
 }
 
 static gboolean
@@ -212,7 +214,7 @@ fit (const LastLayer *l, const Features *data, const Features *val, GError **err
   const Layer layer = get_layer (l->trainer);
   g_autofree guint *order = g_new (guint, data->targets->len);
   g_autofree float *weights = g_new (float, layer.n_weights), *bias = g_new (float, layer.classes);
-  g_autoptr (GRand) rand = g_rand_new_with_seed ((guint32) l->seed);
+  g_autoptr (GRand) rand = g_rand_new_with_seed ((guint32)l->seed);
   Cnn3dScheduleState plateau = { 0 };
   Best best = { .weights = weights, .bias = bias };
   double loss, accuracy;
@@ -232,8 +234,8 @@ fit (const LastLayer *l, const Features *data, const Features *val, GError **err
     }
     cnn3d_schedule_report (&l->schedule, &plateau, val->targets->len > 0 ? val_loss : loss);
     if (show && val->targets->len > 0)
-      printf ("epoch %d/%d: loss %.4f, validation loss %.4f, accuracy %.2f %%\n", e + 1, l->epochs, loss, val_loss,
-          100 * val_accuracy);
+      printf ("epoch %d/%d: loss %.4f, validation loss %.4f, accuracy %.2f %%\n", e + 1, l->epochs,
+          loss, val_loss, 100 * val_accuracy);
     else if (show)
       printf ("epoch %d/%d: loss %.4f\n", e + 1, l->epochs, loss);
   }
@@ -242,8 +244,8 @@ fit (const LastLayer *l, const Features *data, const Features *val, GError **err
   judge (&layer, data, &loss, &accuracy);
   printf ("training accuracy %.2f %%, of %u clips\n", 100 * accuracy, data->targets->len);
   if (best.epoch > 0)
-    printf ("validation accuracy %.2f %%, of %u clips, of epoch %d\n", 100 * best.accuracy, val->targets->len,
-        best.epoch);
+    printf ("validation accuracy %.2f %%, of %u clips, of epoch %d\n", 100 * best.accuracy,
+        val->targets->len, best.epoch);
   return TRUE;
 }
 
@@ -255,16 +257,16 @@ last_layer_train (const LastLayer *l, GError **error)
 
   features_init (&data, l->trainer);
   features_init (&val, l->trainer);
-  if (!add_features (&data, l->trainer, l->plain, 1, error)
-      || (l->changed != NULL && !add_features (&data, l->trainer, l->changed, l->views, error))
-      || (l->val != NULL && !add_features (&val, l->trainer, l->val, 1, error)))
+  if (!add_features (&data, l->trainer, l->plain, 1, error) ||
+      (l->changed != NULL && !add_features (&data, l->trainer, l->changed, l->views, error)) ||
+      (l->val != NULL && !add_features (&val, l->trainer, l->val, 1, error)))
     return FALSE;
   middle = g_get_monotonic_time ();
   printf ("features of %u clips in %.1f s\n", data.targets->len + val.targets->len,
-      (double) (middle - begin) / G_USEC_PER_SEC);
+      (double)(middle - begin) / G_USEC_PER_SEC);
   fflush (stdout);
   if (!fit (l, &data, &val, error))
     return FALSE;
-  printf ("fitted in %.1f s\n", (double) (g_get_monotonic_time () - middle) / G_USEC_PER_SEC);
+  printf ("fitted in %.1f s\n", (double)(g_get_monotonic_time () - middle) / G_USEC_PER_SEC);
   return TRUE;
 }

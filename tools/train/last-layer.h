@@ -8,17 +8,18 @@
 G_BEGIN_DECLS
 
 typedef struct {
-  Cnn3dTrainer *trainer;     /* of the last layer */
-  Cnn3dLoader *plain;        /* the middle of each video */
-  Cnn3dLoader *changed;      /* clips of it that are shifted, cropped, mirrored; NULL with no views */
-  Cnn3dLoader *val;          /* may be NULL */
-  int views;                 /* clips from changed, for each video */
+  Cnn3dTrainer *trainer; /* of the last layer */
+  Cnn3dLoader *plain;    /* the middle of each video */
+  Cnn3dLoader *changed;  /* clips of it that are shifted, cropped, mirrored; NULL with no views */
+  Cnn3dLoader *val;      /* may be NULL */
+  int views;             /* clips from changed, for each video */
   int epochs, batch;
-  guint64 seed;              /* of the order */
+  guint64 seed; /* of the order */
   Cnn3dSchedule schedule;
 } LastLayer;
 
-/* Trains, prints how well, and leaves the best epoch's weights in the trainer (without val, the last one's). */
+/* Trains, prints how well, and leaves the best epoch's weights in the trainer (without val, the
+ * last one's). */
 gboolean last_layer_train (const LastLayer *l, GError **error);
 
 G_END_DECLS

@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 gboolean
-setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn3dCache **val, GError **error)
+setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn3dCache **val,
+    GError **error)
 {
   DataOptions options = train_options_data (o, size, rate);
   g_autoptr (Cnn3dCache) all = data_open (o->data, &options, error);
@@ -12,17 +13,19 @@ setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn
   if (all == NULL)
     return FALSE;
   if (o->val_share > 0)
-    return data_split (all, o->val_share, (guint64) o->seed, data, val, error);
+    return data_split (all, o->val_share, (guint64)o->seed, data, val, error);
   *data = g_steal_pointer (&all);
   return o->val == NULL || (*val = data_open (o->val, &options, error)) != NULL;
 }
 
 Cnn3dLoader *
-setup_plain_loader (const TrainOptions *o, Cnn3dCache *cache, const Cnn3dConfig *config, const Cnn3dCard *card,
-    GError **error)
+setup_plain_loader (const TrainOptions *o, Cnn3dCache *cache, const Cnn3dConfig *config,
+    const Cnn3dCard *card, GError **error)
 {
-  const Cnn3dLoaderOptions options = { .batch = o->batch, .threads = o->load_threads,
-    .labels = (const char *const *) card->labels, .sample_rate = card->sample_rate };
+  const Cnn3dLoaderOptions options = { .batch = o->batch,
+    .threads = o->load_threads,
+    .labels = (const char *const *)card->labels,
+    .sample_rate = card->sample_rate };
 
   return cnn3d_loader_new (cache, config, card, &options, error);
 }
@@ -54,9 +57,11 @@ int
 setup_run (const TrainOptions *o, Run *run, Cnn3dCache *cache, const char *more)
 {
   const Cnn3dConfig *config = cnn3d_trainer_get_config (run->trainer);
-  g_autofree char *described = train_options_describe (o, config, cache), *settings = g_strconcat (described, more, NULL);
+  g_autofree char *described = train_options_describe (o, config, cache),
+                  *settings = g_strconcat (described, more, NULL);
   g_autofree char *checkpoint = path_or (o->checkpoint, o->output, ".checkpoint");
-  g_autofree char *log = path_or (o->log, o->output, ".csv"), *plot = path_or (o->plot, o->output, ".svg");
+  g_autofree char *log = path_or (o->log, o->output, ".csv"),
+                  *plot = path_or (o->plot, o->output, ".svg");
   g_autofree char *network = cnn3d_config_describe (config);
 
   printf ("%s, %d classes, %" G_GINT64_FORMAT " clips\n", network, config->classes,

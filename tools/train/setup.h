@@ -8,20 +8,21 @@
 
 G_BEGIN_DECLS
 
-/* The data, and what epochs are judged by: *val is NULL if there is none. rate as of train_options_data(). */
-gboolean setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn3dCache **val,
-    GError **error);
+/* The data, and what epochs are judged by: *val is NULL if there is none. rate as of
+ * train_options_data(). */
+gboolean setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data,
+    Cnn3dCache **val, GError **error);
 
 /* Loads the middle of each video, unchanged. */
-Cnn3dLoader *setup_plain_loader (const TrainOptions *o, Cnn3dCache *cache, const Cnn3dConfig *config,
-    const Cnn3dCard *card, GError **error);
+Cnn3dLoader *setup_plain_loader (const TrainOptions *o, Cnn3dCache *cache,
+    const Cnn3dConfig *config, const Cnn3dCard *card, GError **error);
 
 /* Puts what the options say into a card. */
 void setup_card_texts (const TrainOptions *o, Cnn3dCard *card);
 
 /*
- * Trains by epochs. Of run: trainer, data, val, card and schedule are set. more: further settings on which
- * the numbers depend, "" or " key=value...". Returns an exit code.
+ * Trains by epochs. Of run: trainer, data, val, card and schedule are set. more: further settings
+ * on which the numbers depend, "" or " key=value...". Returns an exit code.
  */
 int setup_run (const TrainOptions *o, Run *run, Cnn3dCache *cache, const char *more);
 
