@@ -10,26 +10,17 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 
+from tap import check, finish
+
 TOOL, SOURCE = sys.argv[1:3]
 MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
 CLIP = 16 * 112 * 112 * 3
 N = 30
-count = 0
-failures = 0
 
 
 def run(*args):
     p = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False)
     return p.returncode, p.stdout, p.stderr
-
-
-def check(name, condition, detail=""):
-    global count, failures
-    count += 1
-    failures += not condition
-    print(f"{'ok' if condition else 'not ok'} {count} {name}")
-    if not condition:
-        print(f"# {detail}")
 
 
 def softmax(logits):
@@ -116,5 +107,4 @@ with tempfile.TemporaryDirectory() as tmp:
     test_numbers(tmp)
     test_videos(tmp)
     test_errors(tmp)
-print(f"1..{count}")
-sys.exit(1 if failures else 0)
+finish()

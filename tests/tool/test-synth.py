@@ -7,26 +7,17 @@ import subprocess
 import sys
 import tempfile
 
+from tap import check, finish
+
 TOOL = sys.argv[1]
 LABELS = ["static", "pan left", "pan right", "tilt up", "tilt down", "zoom in", "zoom out",
           "roll clockwise", "roll counterclockwise", "shake"]
 CLIP = 16 * 48 * 48 * 3
-count = 0
-failures = 0
 
 
 def synth(*args):
     p = subprocess.run([TOOL, "synth", *args], capture_output=True, text=True, check=False)
     return p.returncode, p.stdout, p.stderr
-
-
-def check(name, condition, detail=""):
-    global count, failures
-    count += 1
-    failures += not condition
-    print(f"{'ok' if condition else 'not ok'} {count} {name}")
-    if not condition:
-        print(f"# {detail}")
 
 
 def read(folder, split):
@@ -107,5 +98,4 @@ with tempfile.TemporaryDirectory() as tmp:
     test_split(tmp)
     test_videos(tmp)
     test_errors(tmp)
-print(f"1..{count}")
-sys.exit(1 if failures else 0)
+finish()

@@ -8,24 +8,15 @@ import subprocess
 import sys
 import tempfile
 
+from tap import check, finish
+
 TOOL, SOURCE, HAVE_GST = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
 MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
-count = 0
-failures = 0
 
 
 def run(*args):
     p = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False)
     return p.returncode, p.stdout, p.stderr
-
-
-def check(name, condition, detail=""):
-    global count, failures
-    count += 1
-    failures += not condition
-    print(f"{'ok' if condition else 'not ok'} {count} {name}")
-    if not condition:
-        print(f"# {detail}")
 
 
 def test_main():
@@ -238,5 +229,4 @@ with tempfile.TemporaryDirectory() as tmp:
     test_bench()
     if HAVE_GST:
         test_classify(tmp)
-print(f"1..{count}")
-sys.exit(1 if failures else 0)
+finish()

@@ -9,20 +9,11 @@ import sys
 import tempfile
 import time
 
+from tap import check, finish
+
 TOOL = sys.argv[1]
 NETWORK = ["--arch", "mobilenet", "--width", "0.1", "--size", "48", "--frames", "8", "--threads", "1",
            "--crop-scales", "1,0.9", "-b", "4", "-e", "1"]
-count = 0
-failures = 0
-
-
-def check(name, condition, detail=""):
-    global count, failures
-    count += 1
-    failures += not condition
-    print(f"{'ok' if condition else 'not ok'} {count} {name}", flush=True)
-    if not condition:
-        print(f"# {detail}", flush=True)
 
 
 def train(out, *args):
@@ -210,5 +201,4 @@ with tempfile.TemporaryDirectory() as tmp:
     test_table(tmp, DATA, OUT)
     test_val_share(DATA, OUT)
     test_two(tmp)
-print(f"1..{count}")
-sys.exit(1 if failures else 0)
+finish()

@@ -14,22 +14,13 @@ import sys
 import tempfile
 import time
 
+from tap import check, finish
+
 TOOL = sys.argv[1]
 SIZE, FRAMES, N = 48, 8, 64
 NETWORK = ["--arch", "mobilenet", "--width", "0.1", "--size", str(SIZE), "--frames", str(FRAMES),
            "--threads", "1", "--crop-scales", "1,0.9", "--dampening", "0", "--rate", "0.02"]
 COLUMNS = ["epoch", "rate", "loss", "accuracy", "val_loss", "val_accuracy", "clips_per_second", "seconds"]
-count = 0
-failures = 0
-
-
-def check(name, condition, detail=""):
-    global count, failures
-    count += 1
-    failures += not condition
-    print(f"{'ok' if condition else 'not ok'} {count} {name}", flush=True)
-    if not condition:
-        print(f"# {detail}", flush=True)
 
 
 def command(*args):
@@ -264,5 +255,4 @@ with tempfile.TemporaryDirectory() as tmp:
     test_damaged(tmp, DATA)
     test_errors(tmp, DATA)
     test_val_share(tmp, DATA)
-print(f"1..{count}")
-sys.exit(1 if failures else 0)
+finish()
