@@ -12,21 +12,12 @@ import subprocess
 import sys
 import tempfile
 
+from tap import check, finish
+
 TOOL, SOURCE = sys.argv[1:3]
 MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
 LABELS = ["pan left", "pan right", "static"]
 SHARED = os.environ.get("CNN3D_SHARED") or os.environ.get("CNN3D_SHARED_DEFAULT") or ""
-count = 0
-failures = 0
-
-
-def check(name, condition, detail=""):
-    global count, failures
-    count += 1
-    failures += not condition
-    print(f"{'ok' if condition else 'not ok'} {count} {name}", flush=True)
-    if not condition:
-        print("# " + str(detail).replace("\n", "\n# "), flush=True)
 
 
 def run(*args):
@@ -203,5 +194,4 @@ with tempfile.TemporaryDirectory() as tmp:
     test_complete(tmp, DATA, VAL)
     test_errors(tmp, DATA)
     test_jester(tmp)
-print(f"1..{count}")
-sys.exit(1 if failures else 0)
+finish()
