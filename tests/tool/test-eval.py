@@ -10,6 +10,7 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 
+from launch import launch
 from tap import check, finish
 
 TOOL, SOURCE = sys.argv[1:3]
@@ -75,9 +76,8 @@ def test_videos(folder):
     videos = os.path.join(folder, "videos")
     os.makedirs(os.path.join(videos, "static"))
     for name, frames in (("long", 40), ("short", 5)):
-        subprocess.run(["gst-launch-1.0", "-q", *f"videotestsrc pattern=ball num-buffers={frames} "
-                        "! video/x-raw,width=160,height=120,framerate=15/2 ! jpegenc ! avimux "
-                        f"! filesink location={videos}/static/{name}.avi".split()], check=True)
+        launch(f"videotestsrc pattern=ball num-buffers={frames} ! video/x-raw,width=160,height=120,framerate=15/2 "
+               "! jpegenc ! avimux ! filesink", f"{videos}/static/{name}.avi")
     scores = os.path.join(folder, "videos.json")
     status, out, err = run("eval", MODEL, "--data", videos, "--cache", os.path.join(folder, "cache"), "--scores", scores,
                            "--json")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 
+from launch import launch
 from tap import check, finish
 
 TOOL = sys.argv[1]
@@ -49,8 +50,8 @@ def test_split(folder):
     os.makedirs(os.path.join(photos, "deep"))
     for i, pattern in enumerate(["smpte", "checkers-8", "circular", "zone-plate", "pinwheel", "spokes", "snow", "smpte75"]):
         path = os.path.join(photos, "deep" if i % 2 else "", f"{pattern}.png")
-        subprocess.run(["gst-launch-1.0", "-q", *f"videotestsrc pattern={pattern} num-buffers=1 kx2=20 ky2=20 kt=1 "
-                        f"! video/x-raw,width=320,height=240 ! pngenc ! filesink location={path}".split()], check=True)
+        launch(f"videotestsrc pattern={pattern} num-buffers=1 kx2=20 ky2=20 kt=1 "
+               "! video/x-raw,width=320,height=240 ! pngenc ! filesink", path)
     with open(os.path.join(photos, "broken.jpg"), "wb") as f:
         f.write(b"no picture")
     status, text, err = synth("--images", photos, "--textures", "0", "--clips", "200", "--test-clips", "100",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 
+from launch import launch
 from tap import check, finish
 
 TOOL, SOURCE, HAVE_GST = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
@@ -156,11 +157,6 @@ def test_bench():
     check("bench refuses a width for a model", status == 2 and "--arch" in err, err)
     status, _, err = run("bench", MODEL, "--threads", "x")
     check("bench refuses threads that are no numbers", status == 2 and "'x'" in err, err)
-
-
-def launch(pipeline):
-    subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True,
-                   env={k: v for k, v in os.environ.items() if not k.startswith("GST_")})
 
 
 def test_formats(folder):

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 
+from launch import launch
 from tap import check, finish
 
 TOOL = sys.argv[1]
@@ -27,9 +28,8 @@ def train(out, *args):
 
 def make_video(path, pattern, frames=30, rate=15, width=160, height=120, encode="jpegenc ! avimux"):
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    subprocess.run(["gst-launch-1.0", "-q", *f"videotestsrc num-buffers={frames} pattern={pattern} ! video/x-raw,"
-                    f"width={width},height={height},framerate={rate}/1 ! {encode} ! filesink".split(),
-                    f"location={path}"], check=True)
+    launch(f"videotestsrc num-buffers={frames} pattern={pattern} ! video/x-raw,width={width},height={height},"
+           f"framerate={rate}/1 ! {encode} ! filesink", path)
 
 
 def index(cache):
