@@ -72,12 +72,14 @@ event_set (Event *event, unsigned value)
 void
 cnn3d_workers_barrier (Cnn3dWorkers *workers)
 {
-  unsigned old;
+  unsigned old, n;
 
   if (workers == NULL || workers->n_active == 1)
     return;
+  /* Read before it is said that this thread is here: after that, the next run may have begun. */
+  n = (unsigned) workers->n_active;
   old = atomic_load (&workers->barrier.value);
-  if (atomic_fetch_add (&workers->arrived, 1) + 1 == (unsigned) workers->n_active) {
+  if (atomic_fetch_add (&workers->arrived, 1) + 1 == n) {
     atomic_store (&workers->arrived, 0);
     event_set (&workers->barrier, old + 1);
   } else {
