@@ -3,6 +3,7 @@
 """Counts the results of the last `meson test` of a build folder, subtests included. A program that fails
 although all subtests that it came to passed, counts as one that failed.
 """
+import glob
 import json
 import os
 import sys
@@ -11,7 +12,8 @@ import xml.etree.ElementTree as ET
 passed = failed = skipped = 0
 reasons = []
 blamed = set()
-path = os.path.join(sys.argv[1], "meson-logs", "testlog.junit.xml")
+# The name has that of the wrapper, if tests ran in one.
+path = max(glob.glob(os.path.join(sys.argv[1], "meson-logs", "testlog*.junit.xml")), key=os.path.getmtime)
 for case in ET.parse(path).getroot().iter("testcase"):
     skip = case.find("skipped")
     if skip is not None:
@@ -23,7 +25,7 @@ for case in ET.parse(path).getroot().iter("testcase"):
         reasons.append(f"FAILED: {case.get('classname') or ''} {case.get('name')}")
     else:
         passed += 1
-with open(os.path.join(sys.argv[1], "meson-logs", "testlog.json"), encoding="utf-8") as f:
+with open(path.replace(".junit.xml", ".json"), encoding="utf-8") as f:
     for program in map(json.loads, f):
         if program["result"] in ("OK", "SKIP", "EXPECTEDFAIL"):
             continue
