@@ -65,8 +65,8 @@ is_for_test (const Scene *scene, double share)
   return cnn3d_random_uniform (g_str_hash (scene->group), 0) < share;
 }
 
-/* Fills the pool with scenes of one side of the split, and textures if there are any. */
-static void
+/* Fills the pool with scenes of one side of the split, and textures if there are any. Returns how many. */
+static guint
 fill_pool (GPtrArray *pool, const GPtrArray *scenes, gboolean test, double share,
     const GPtrArray *textures)
 {
@@ -80,7 +80,7 @@ fill_pool (GPtrArray *pool, const GPtrArray *scenes, gboolean test, double share
       photos++;
     }
   if (textures == NULL || textures->len == 0)
-    return;
+    return photos;
   /* Repeating all scenes alike keeps their shares whole numbers. */
   times = photos > 0 ? textures->len * PHOTO_SHARE / (1 - PHOTO_SHARE) / photos : 0;
   for (int k = 1; k < (int) (times + 0.5); k++)
@@ -88,6 +88,7 @@ fill_pool (GPtrArray *pool, const GPtrArray *scenes, gboolean test, double share
       g_ptr_array_add (pool, pool->pdata[i]);
   for (guint i = 0; i < textures->len; i++)
     g_ptr_array_add (pool, textures->pdata[i]);
+  return photos + textures->len;
 }
 
 int
@@ -176,6 +177,7 @@ cmd_synth (int argc, char **argv)
     g_autofree char *folder = g_build_filename (output_folder, test ? "test" : "train", NULL);
     g_autoptr (Output) output = NULL;
     int n = test ? test_clips : clips;
+    guint n_scenes;
 
     if (n == 0)
       continue;
@@ -184,7 +186,7 @@ cmd_synth (int argc, char **argv)
       g_ptr_array_set_size (textures, 0);
       scenes_add_textures (textures, MAX (n_textures, 1), ~(guint64) seed);
     }
-    fill_pool (pool, scenes, test, share, !test || scenes->len == 0 ? textures : NULL);
+    n_scenes = fill_pool (pool, scenes, test, share, !test || scenes->len == 0 ? textures : NULL);
     if (pool->len == 0) {
       tool_complain (
           "none of the %u photographs and videos is for %s; change --test-share or --textures",
@@ -202,7 +204,7 @@ cmd_synth (int argc, char **argv)
         || !output_finish (output, &error))
       status = tool_fail (error);
     else
-      printf ("%s: %d clips over %u scenes\n", folder, n, scenes->len + textures->len);
+      printf ("%s: %d clips over %u scenes\n", folder, n, n_scenes);
   }
   g_free (job.rgb);
   return status;

@@ -58,6 +58,9 @@ def test_split(folder):
                               "--test-share", "0.4", "--size", "32", "-o", out)
     check("photographs, a broken one named and passed over", status == 0 and "broken.jpg" in err, (text, err))
     scenes = [{v["name"].split(" over ")[1] for v in read(out, split)[0]["videos"]} for split in ("train", "test")]
+    told = [int(line.split()[-2]) for line in text.splitlines()]
+    check("it tells over how many scenes each side is", sum(told) == 8 and all(
+        len(a) <= n for a, n in zip(scenes, told)), (text, scenes))
     check("no photograph is on both sides", scenes[0] and scenes[1] and not scenes[0] & scenes[1], scenes)
     # The two colour bars look alike, so they stay together.
     check("pictures that look alike stay on one side", not any(
