@@ -10,7 +10,7 @@
 #include "lib3dcnn/cpu/engine.h"
 
 /* What a ring may take of the second cache, of which weights, input and output need some too. */
-#define RING_BYTES (512 * 1024)
+#define RING_BYTES (640 * 1024)
 
 typedef struct {
   const Cnn3dCpuStep *producer, *middle, *last; /* last may be NULL */
@@ -22,14 +22,15 @@ typedef struct {
   int ring_rows;   /* that they need */
   int overlap;     /* of these, rows that the next strip needs too */
   gsize in_frame, in_block; /* floats */
-  gsize point_floats;       /* of one point's planes (temporal_tmpl.h), of a strip */
+  gsize plane_floats;       /* of a frame's or point's planes (temporal_tmpl.h), of a strip */
 } Chain;
 
 /* What a thread works on. */
 typedef struct {
   float *ring;   /* [block][frame][row][w][16] */
   float *kept;   /* [block][frame][overlap][w][16], of all blocks and frames */
-  float *planes; /* [point][row][channel][pitch], of a stem that is temporal */
+  float *frames; /* [frame][row][channel][pitch], of a stem that is temporal: its input */
+  float *points; /* [point][row][channel][pitch] */
 } Room;
 
 int
@@ -77,14 +78,15 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   }
   row_bytes *= c->n_frames * c->n_blocks;
   if (s->temporal)
-    row_bytes += CNN3D_POINTS * s->step->stride.h * row_floats * (int) sizeof (float);
+    row_bytes += 2 * CNN3D_POINTS * s->step->stride.h * row_floats * (int) sizeof (float);
   c->rows = RING_BYTES / row_bytes;
   c->rows = CLAMP ((c->rows - middle->kernel.h) / middle->stride.h + 1, 1, middle->out.h);
   c->ring_rows = (c->rows - 1) * middle->stride.h + middle->kernel.h;
   c->in_frame = (gsize) c->ring_rows * s->step->out.w * CNN3D_BLOCK;
   c->in_block = c->in_frame * c->n_frames;
   if (s->temporal)
-    c->point_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * row_floats;
+    c->plane_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * row_floats
+        + CNN3D_BLOCK;
 }
 
 static gsize
@@ -101,9 +103,13 @@ divide_room (const Chain *c, float *from, Room *room)
   gsize ring = c->in_block * c->n_blocks;
   gsize kept = kept_rows_floats (c) * step->n_blocks * step->out.t;
 
-  if (room != NULL)
-    *room = (Room){ .ring = from, .kept = from + ring, .planes = from + ring + kept };
-  return ring + kept + CNN3D_POINTS * c->point_floats;
+  gsize planes = CNN3D_POINTS * c->plane_floats;
+
+  if (room != NULL) {
+    *room = (Room){ .ring = from, .kept = from + ring, .frames = from + ring + kept };
+    room->points = room->frames + planes;
+  }
+  return ring + kept + 2 * planes;
 }
 
 gsize
@@ -115,25 +121,51 @@ cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i)
   return (divide_room (&c, NULL, NULL) + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
 }
 
-/* The planes of all points for rows [y0, y1) of frames t to t + 3 of a stem. */
+/* Rows [first, end) of a frame of the stem's padded input. */
+static void
+load_frame (Cnn3dEngine *engine, const Cnn3dStep *step, int frame, int first, int end, float *out)
+{
+  gsize pitch = (gsize) cnn3d_winograd_pitch (step), row_floats = step->channels_in * pitch;
+  gsize in_row = (gsize) step->in.w, border = pitch - CNN3D_STEM_LEFT - in_row;
+  int t = frame - step->pad.t;
+
+  for (int row = first; row < end; row++, out += row_floats) {
+    int h = row - step->pad.h;
+
+    if (t < 0 || t >= step->in.t || h < 0 || h >= step->in.h) {
+      memset (out, 0, row_floats * sizeof (float));
+      continue;
+    }
+    for (int c = 0; c < step->channels_in; c++) {
+      memset (out + c * pitch, 0, CNN3D_STEM_LEFT * sizeof (float));
+      memset (out + (c + 1) * pitch - border, 0, border * sizeof (float));
+    }
+    cnn3d_cpu_load_row (engine, &engine->clip, (gsize) cnn3d_extent_count (step->in),
+        t * step->in.h + h, out + CNN3D_STEM_LEFT, pitch);
+  }
+  memset (out, 0, CNN3D_STEM_LEFT * sizeof (float));
+}
+
+/*
+ * The planes of all points for rows [y0, y1) of frames t to t + 3 of a stem. Of the six frames that they
+ * need, the four before have left the first two.
+ */
 static void
 transform_frames (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int y0, int y1)
 {
   const Cnn3dStep *step = c->producer->step;
-  Cnn3dExtent padded = cnn3d_padded_extent (step);
   int first = y0 * step->stride.h, end = (y1 - 1) * step->stride.h + step->kernel.h;
-  Cnn3dTemporalInputArgs args = { .width = padded.w, .out = room->planes,
-    .point_floats = (intptr_t) c->point_floats };
+  Cnn3dTemporalInputArgs args = { .out = room->points, .point_floats = (intptr_t) c->plane_floats,
+    .width = (end - first) * step->channels_in * cnn3d_winograd_pitch (step) + CNN3D_STEM_LEFT };
 
-  for (int row = first; row < end; row++)
-    for (int p = 0; p < step->channels_in; p++, args.out += cnn3d_winograd_pitch (step)) {
-      for (int k = 0; k < CNN3D_POINTS; k++) {
-        /* Past the last frame, like its border, there is nothing: so is the border before the first. */
-        int frame = t + k < padded.t ? t + k : 0;
-        args.rows[k] = engine->padded + (((gsize) p * padded.t + frame) * padded.h + row) * padded.w;
-      }
-      engine->kernels->temporal_input (&args);
-    }
+  for (int k = 0; k < CNN3D_POINTS; k++) {
+    float *frame = room->frames + (t + k) % CNN3D_POINTS * c->plane_floats;
+
+    if (t == 0 || k >= CNN3D_POINTS - CNN3D_POINT_FRAMES)
+      load_frame (engine, step, t + k, first, end, frame);
+    args.rows[k] = frame;
+  }
+  engine->kernels->temporal_input (&args);
 }
 
 /* Where row y (of the strip's, whose first is y0) of frame t lies in the ring. */
@@ -170,8 +202,8 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, 
       if (c->producer->temporal) {
         Cnn3dTemporalArgs args = { .taps = tile->taps, .n_taps = tile->n_taps,
           .weights = tile->weights, .bias = tile->bias, .low = c->producer->low,
-          .high = c->producer->high, .point_floats = (intptr_t) c->point_floats,
-          .x = room->planes
+          .high = c->producer->high, .point_floats = (intptr_t) c->plane_floats,
+          .x = room->points
               + (gsize) (y - y0) * step->stride.h * step->channels_in * cnn3d_winograd_pitch (step) };
 
         memcpy (args.out_offsets, offsets, sizeof offsets);

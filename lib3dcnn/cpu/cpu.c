@@ -140,7 +140,8 @@ init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
       /* Pays where the output has many frames, and chains alone know what to do with four at a time. */
       s->temporal = !options->direct_stem && step->chain > 1 && step->kernel.t == 3
           && step->stride.t == 1 && step->pad.t == 1 && step->out.t >= CNN3D_POINT_FRAMES;
-      engine->padded_floats = 3 * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step));
+      if (!s->temporal)
+        engine->padded_floats = 3 * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step));
       break;
     case CNN3D_STEP_CONV: {
       gsize blocks = (gsize) (step->channels_in + CNN3D_BLOCK - 1) / CNN3D_BLOCK;
@@ -285,7 +286,9 @@ run_clip (gpointer data, int thread)
 {
   Cnn3dEngine *engine = data;
 
-  cnn3d_cpu_load_clip (engine, thread);
+  /* Else the chain of the stem loads what it needs. */
+  if (engine->padded_floats > 0)
+    cnn3d_cpu_load_clip (engine, thread);
   for (guint i = 0; i < engine->plan->steps->len; i += (guint) engine->steps[i].step->chain) {
     cnn3d_workers_barrier (engine->workers);
     if (engine->times != NULL && thread == 0)

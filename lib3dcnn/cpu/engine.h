@@ -84,11 +84,15 @@ void cnn3d_winograd_pack_temporal (const Cnn3dStep *step, const Cnn3dFolded *fol
     int32_t *taps, float *weights);
 void cnn3d_winograd_pack_dense (const Cnn3dCpuStep *s, const Cnn3dFolded *folded, Cnn3dTile *tile,
     int32_t *taps, float *weights);
-/* Floats from one row of a stem's transformed planes to the next: whole vectors, so that stores are aligned. */
+/*
+ * Rows of the planes that a stem's transform over frames reads and writes: pixels begin and end at whole
+ * vectors, so that loads and stores are aligned, after a border that is the last row's as well.
+ */
+#define CNN3D_STEM_LEFT CNN3D_BLOCK
 static inline int
 cnn3d_winograd_pitch (const Cnn3dStep *step)
 {
-  return (step->in.w + 2 * step->pad.w + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
+  return CNN3D_STEM_LEFT + (step->in.w + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
 }
 /* Points of a tile of mt x m x m outputs. */
 int cnn3d_winograd_points (int mt, int m);

@@ -105,7 +105,10 @@ typedef struct {
   float low, high;
 } Cnn3dPoolArgs;
 
-/* One row of pixels to one row of each plane: (rgb[3 * i + channel[p]] - mean[p]) * scale[p]. */
+/*
+ * One row of pixels to one row of each plane: (rgb[3 * i + channel[p]] - mean[p]) * scale[p]. The channels
+ * are 0, 1 and 2 in some order.
+ */
 typedef struct {
   const uint8_t *rgb;
   int width;

@@ -39,37 +39,56 @@ channel_bytes (Bytes b0, Bytes b1, Bytes b2, const int channel)
   }
 }
 
+/* Where each channel goes: in locals, which stores of floats cannot change. */
+typedef struct {
+  float mean, scale, *plane;
+} PixelChannel;
+
 INLINE void
-pixels_at (const Cnn3dPixelArgs *a, int first)
+store_channel (const PixelChannel *c, int first, Bytes v)
 {
-  const uint8_t *x = a->rgb + 3 * first;
+  Floats f;
+
+  /* gcc would take the bytes one by one from where they came. */
+#if defined __SSE2__
+  __asm__ ("" : "+x" (v));
+#endif
+  f = __builtin_convertvector (__builtin_convertvector (v, Words), Floats);
+  *(FloatsU *) (c->plane + first) = (f - c->mean) * c->scale;
+}
+
+INLINE void
+pixels_at (const uint8_t *rgb, const PixelChannel *channels, int first)
+{
+  const uint8_t *x = rgb + 3 * first;
   Bytes b0 = *(const BytesU *) x, b1 = *(const BytesU *) (x + 16), b2 = *(const BytesU *) (x + 32);
   Bytes c0 = channel_bytes (b0, b1, b2, 0), c1 = channel_bytes (b0, b1, b2, 1);
   Bytes c2 = channel_bytes (b0, b1, b2, 2);
 
-  for (int p = 0; p < 3; p++) {
-    Bytes v = a->channel[p] == 0 ? c0 : a->channel[p] == 1 ? c1 : c2;
-    Floats f = __builtin_convertvector (__builtin_convertvector (v, Words), Floats);
-
-    *(FloatsU *) (a->planes[p] + first) = (f - a->mean[p]) * a->scale[p];
-  }
+  store_channel (&channels[0], first, c0);
+  store_channel (&channels[1], first, c1);
+  store_channel (&channels[2], first, c2);
 }
 
 static void
 pixels (const Cnn3dPixelArgs *a)
 {
-  int i = 0;
+  const uint8_t *rgb = a->rgb;
+  PixelChannel channels[3];
+  int i = 0, width = a->width;
 
-  for (; i + PIXELS <= a->width; i += PIXELS)
-    pixels_at (a, i);
-  if (i == a->width)
+  for (int p = 0; p < 3; p++)
+    channels[a->channel[p]] = (PixelChannel){ a->mean[p], a->scale[p], a->planes[p] };
+  for (; i + PIXELS <= width; i += PIXELS)
+    pixels_at (rgb, channels, i);
+  if (i == width)
     return;
   /* The last ones once more, with the rest. */
-  if (a->width >= PIXELS) {
-    pixels_at (a, a->width - PIXELS);
+  if (width >= PIXELS) {
+    pixels_at (rgb, channels, width - PIXELS);
     return;
   }
-  for (; i < a->width; i++)
-    for (int p = 0; p < 3; p++)
-      a->planes[p][i] = ((float) a->rgb[3 * i + a->channel[p]] - a->mean[p]) * a->scale[p];
+  for (; i < width; i++)
+    for (int c = 0; c < 3; c++)
+      channels[c].plane[i] = ((float) rgb[3 * i + c] - channels[c].mean) * channels[c].scale;
 }

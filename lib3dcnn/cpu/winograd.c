@@ -101,7 +101,8 @@ cnn3d_winograd_pack_temporal (const Cnn3dStep *step, const Cnn3dFolded *folded, 
   for (int c = 0; c < step->channels_in; c++)
     for (int k = 0; k < area; k++) {
       /* Rows of the channels take turns in the transformed input. */
-      *taps++ = (k / step->kernel.w * step->channels_in + c) * width + k % step->kernel.w;
+      *taps++ = (k / step->kernel.w * step->channels_in + c) * width + k % step->kernel.w
+          + CNN3D_STEM_LEFT - step->pad.w;
       for (int i = 0; i < lanes; i++) {
         double points[CNN3D_POINTS] = { 0 };
 

@@ -270,7 +270,10 @@ check_Pool (const Kernel *kernel, bool exact)
 static void
 pixel_case (const Kernel *kernel, bool exact, int width)
 {
-  Cnn3dPixelArgs a = { .width = width };
+  static const int orders[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 },
+    { 2, 1, 0 } };
+  const int *order = orders[random_int (0, 5)];
+  Cnn3dPixelArgs a = { .width = width, .channel = { order[0], order[1], order[2] } };
   uint8_t *rgb;
 
   case_begin ("width %d", width);
@@ -278,7 +281,6 @@ pixel_case (const Kernel *kernel, bool exact, int width)
   for (int i = 0; i < 3 * width; i++)
     rgb[i] = (uint8_t) random_int (0, 255);
   for (int p = 0; p < 3; p++) {
-    a.channel[p] = random_int (0, 2);
     a.mean[p] = exact ? (float) random_int (0, 255) : 114 + random_value (false);
     a.scale[p] = 1.0f / (exact ? (float) (1 << random_int (0, 8)) : 57 + random_value (false));
     a.planes[p] = guarded ((size_t) width);
