@@ -53,8 +53,8 @@ def test_info():
     check("an impossible width is explained", status == 1 and "0.25" in err, err)
     status, _, err = run("info", "--arch", "resnet")
     check("an unknown architecture is named", status == 1 and "resnet" in err, err)
-    status, _, err = run("info", "mobilenet")
-    check("a name without weights says what to do", status == 1 and "mobilenet" in err
+    status, _, err = run("info", "mobilenetv3")
+    check("a name without weights says what to do", status == 1 and "mobilenetv3" in err
           and "published checkpoints" in err, err)
     status, _, err = run("info")
     check("info needs a model", status == 2, err)
