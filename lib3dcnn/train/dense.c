@@ -16,8 +16,8 @@
 #define CHUNK_FLOATS (160 * 1024)
 #define MAX_COLUMNS 1536
 
-static int
-tiles_of (const Cnn3dTape *tape, int rows)
+int
+cnn3d_train_tiles (const Cnn3dTape *tape, int rows)
 {
   return (rows + tape->kernels->tile_rows - 1) / tape->kernels->tile_rows;
 }
@@ -49,8 +49,8 @@ chunk_range (const Cnn3dTape *tape, Cnn3dExtent e, int thread, gint64 *first, gi
   *end = MIN (tape_share (units, thread + 1, tape->n_threads) * unit, total);
 }
 
-static void
-chunk_set (Cnn3dTrainChunk *c, gint64 first, gint64 positions)
+void
+cnn3d_train_chunk_set (Cnn3dTrainChunk *c, gint64 first, gint64 positions)
 {
   c->first = first;
   c->positions = (int) positions;
@@ -86,6 +86,8 @@ cnn3d_train_dense_init (Cnn3dTape *tape, Cnn3dTrainStep *step)
     d->transposed = g_aligned_alloc0 (weights, sizeof (Real), 64);
   d->scratch = MAX (chunk_floats (tape, (d->in * d->taps + d->out)),
       chunk_floats (tape, (d->in + d->out * d->taps)));
+  if (cnn3d_train_window_fits (tape, step))
+    d->scratch = cnn3d_train_window_scratch (tape, step);
   tape->scratch_floats = MAX (tape->scratch_floats, d->scratch);
 }
 
@@ -94,7 +96,7 @@ static void
 pack_tiles (const Cnn3dTape *tape, Real *to, int rows, int k, const Real *w, gsize row_stride,
     gsize k_stride)
 {
-  int tiles = tiles_of (tape, rows);
+  int tiles = cnn3d_train_tiles (tape, rows);
 
   for (int t = 0; t < tiles; t++) {
     int first = rows * t / tiles, end = rows * (t + 1) / tiles;
@@ -105,8 +107,8 @@ pack_tiles (const Cnn3dTape *tape, Real *to, int rows, int k, const Real *w, gsi
   }
 }
 
-static void
-pack_weights (const Cnn3dTape *tape, const Cnn3dTrainStep *step, int thread)
+void
+cnn3d_train_pack_weights (const Cnn3dTape *tape, const Cnn3dTrainStep *step, int thread)
 {
   const Cnn3dTrainDense *d = &step->dense;
   int groups = step->node->groups, k = d->in * d->taps;
@@ -124,7 +126,7 @@ pack_weights (const Cnn3dTape *tape, const Cnn3dTrainStep *step, int thread)
       pack_tiles (tape, d->transposed + at, d->in, d->out, w + at, 1, (gsize) k);
     } else {
       /* Rows are inputs; k runs over outputs and taps, as unfold.c lays them out. */
-      int tiles = tiles_of (tape, d->in);
+      int tiles = cnn3d_train_tiles (tape, d->in);
       Real *to = d->transposed + at;
 
       for (int t = 0; t < tiles; t++)
@@ -142,7 +144,7 @@ multiply (const Cnn3dTrainChunk *c, const Real *a, const Real *bias, int rows, i
     gsize ldc)
 {
   const Cnn3dTape *tape = c->tape;
-  int tiles = tiles_of (tape, rows);
+  int tiles = cnn3d_train_tiles (tape, rows);
 
   for (int t = 0; t < tiles; t++) {
     int first = rows * t / tiles, end = rows * (t + 1) / tiles;
@@ -153,9 +155,8 @@ multiply (const Cnn3dTrainChunk *c, const Real *a, const Real *bias, int rows, i
   }
 }
 
-/* The chunk's gradients of a group's outputs, through BatchNorm. */
-static void
-read_gradient (const Cnn3dTrainChunk *c, int group, Real *z)
+void
+cnn3d_train_read_gradient (const Cnn3dTrainChunk *c, int group, Real *z)
 {
   int out = c->step->dense.out;
 
@@ -184,11 +185,15 @@ cnn3d_train_dense_forward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
   Real *a = tape->scratch[thread];
   gint64 first, end;
 
-  pack_weights (tape, step, thread);
+  if (cnn3d_train_window_fits (tape, step)) {
+    cnn3d_train_window_forward (tape, step, thread);
+    return;
+  }
+  cnn3d_train_pack_weights (tape, step, thread);
   cnn3d_workers_barrier (tape->workers);
   chunk_range (tape, node->shape.e, thread, &first, &end);
   for (; first < end; first += size) {
-    chunk_set (&c, first, MIN (end - first, size));
+    cnn3d_train_chunk_set (&c, first, MIN (end - first, size));
     for (int g = 0; g < node->groups; g++) {
       Real *out = c.buffer->x + (gsize) (g * d->out) * c.buffer->stride + first * c.n;
 
@@ -202,8 +207,8 @@ cnn3d_train_dense_forward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
   }
 }
 
-static void
-give_input (const Cnn3dTrainChunk *c, int group, const Real *d)
+void
+cnn3d_train_give_input (const Cnn3dTrainChunk *c, int group, const Real *d)
 {
   int in = c->step->dense.in;
 
@@ -244,18 +249,18 @@ backward_input (Cnn3dTrainChunk *c, int thread)
 
   chunk_range (c->tape, c->step->in.e, thread, &first, &end);
   for (; first < end; first += size) {
-    chunk_set (c, first, MIN (end - first, size));
+    cnn3d_train_chunk_set (c, first, MIN (end - first, size));
     out = z + (gsize) k * c->ld;
     for (int g = 0; g < c->step->node->groups; g++) {
       cnn3d_train_gather_gradient (c, g, z);
       multiply (c, d->transposed + (gsize) g * (gsize) (d->in * k), NULL, d->in, k, z, out, c->ld);
-      give_input (c, g, out);
+      cnn3d_train_give_input (c, g, out);
     }
   }
 }
 
-static void
-add_row_sums (const Cnn3dTrainChunk *c, int group, const Real *z, Real *bias)
+void
+cnn3d_train_add_row_sums (const Cnn3dTrainChunk *c, int group, const Real *z, Real *bias)
 {
   for (int o = 0; o < c->step->dense.out; o++) {
     double sum = 0, squares = 0;
@@ -281,6 +286,18 @@ reduce (const Cnn3dTape *tape, Real *grad, gsize n, gsize offset, int thread)
 }
 
 void
+cnn3d_train_reduce_weights (const Cnn3dTape *tape, const Cnn3dTrainStep *step, int thread)
+{
+  const Cnn3dNode *node = step->node;
+  gsize weights = (gsize) node->shape.c * (gsize) (step->dense.in * step->dense.taps);
+
+  reduce (tape, tape->grads[node->param], weights, tape->scratch_floats, thread);
+  if (node->n_params > 1)
+    reduce (tape, tape->grads[node->param + 1], (gsize) node->shape.c,
+        tape->scratch_floats + weights, thread);
+}
+
+void
 cnn3d_train_dense_backward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
 {
   const Cnn3dTrainDense *d = &step->dense;
@@ -292,36 +309,36 @@ cnn3d_train_dense_backward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
   Real *a = tape->scratch[thread], *z, *dw = a + tape->scratch_floats, *db = dw + weights;
   gint64 first, end;
 
+  if (cnn3d_train_window_fits (tape, step)) {
+    cnn3d_train_window_backward (tape, step, thread);
+    return;
+  }
   if (step->wants_input && d->taps > 1)
     settle_gradient (&c, thread);
   chunk_range (tape, node->shape.e, thread, &first, &end);
   memset (dw, 0, sizeof (Real) * (weights + (gsize) node->shape.c));
   for (; first < end; first += size) {
-    chunk_set (&c, first, MIN (end - first, size));
+    cnn3d_train_chunk_set (&c, first, MIN (end - first, size));
     z = a + (gsize) k * c.ld;
     for (int g = 0; g < node->groups; g++) {
       gsize at = (gsize) g * (gsize) (d->out * k);
 
-      read_gradient (&c, g, z);
+      cnn3d_train_read_gradient (&c, g, z);
       if (step->trained) {
         cnn3d_train_read_input (&c, g, a);
         tape->kernels->dots (dw + at, (gsize) k, z, c.ld, d->out, a, c.ld, k, c.padded);
         if (node->n_params > 1)
-          add_row_sums (&c, g, z, db);
+          cnn3d_train_add_row_sums (&c, g, z, db);
       }
       if (both) {
         multiply (&c, d->transposed + at, NULL, d->in, d->out, z, a, c.ld);
-        give_input (&c, g, a);
+        cnn3d_train_give_input (&c, g, a);
       }
     }
   }
   cnn3d_workers_barrier (tape->workers);
-  if (step->trained) {
-    reduce (tape, tape->grads[node->param], weights, tape->scratch_floats, thread);
-    if (node->n_params > 1)
-      reduce (tape, tape->grads[node->param + 1], (gsize) node->shape.c,
-          tape->scratch_floats + weights, thread);
-  }
+  if (step->trained)
+    cnn3d_train_reduce_weights (tape, step, thread);
   if (step->wants_input && d->taps > 1) {
     cnn3d_workers_barrier (tape->workers);
     backward_input (&c, thread);

@@ -48,6 +48,14 @@ typedef void Cnn3dTrainGemmFunc (const Real *a, const Real *bias, int rows, int 
 /* c[i][j] += sum over l of a[i][l] * b[j][l]. cols is a multiple of CNN3D_TRAIN_ALIGN. */
 typedef void Cnn3dTrainDotsFunc (Real *c, size_t ldc, const Real *a, size_t lda, int m,
     const Real *b, size_t ldb, int n, int cols);
+/* gemm with row i of b at b + at[i]: windows that are read where they lie. */
+typedef void Cnn3dTrainWindowGemmFunc (const Real *a, const Real *bias, int rows, int k,
+    const Real *b, const ptrdiff_t *at, Real *c, size_t ldc, int cols);
+/*
+ * c[i][j] += sum over y < height, l < cols of a[i * lda + y * cols + l] * b[at[j] + y * b_step + l].
+ */
+typedef void Cnn3dTrainWindowDotsFunc (Real *c, size_t ldc, const Real *a, size_t lda, int m,
+    const Real *b, size_t b_step, const ptrdiff_t *at, int n, int cols, int height);
 typedef void Cnn3dTrainAffineFunc (Real *y, const Real *x, size_t n, const Cnn3dAffine *f);
 /* The same for count runs of n, which are step apart in x and contiguous in y. */
 typedef void Cnn3dTrainGatherFunc (Real *y, const Real *x, int count, size_t step, int n,

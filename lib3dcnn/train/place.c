@@ -67,7 +67,7 @@ cnn3d_train_tape_place (Cnn3dTape *tape, int n, gboolean training, GError **erro
     return TRUE;
   tape->planned_n = 0;
   for (int i = 0; i < steps; i++) {
-    const Cnn3dTrainStep *step = tape_step (tape, i);
+    Cnn3dTrainStep *step = tape_step (tape, i);
     Cnn3dTrainBuffer *buffer = tape_buffer (tape, step->buffer);
     int undone = 2 * steps - 1 - i;
 
@@ -76,6 +76,13 @@ cnn3d_train_tape_place (Cnn3dTape *tape, int n, gboolean training, GError **erro
         training && buffer->keep ? undone
             : i == steps - 1 ? 2 * steps
                              : buffer->last_use);
+    if (cnn3d_train_window_fits (tape, step)) {
+      gsize volume = cnn3d_train_window_init (tape, step);
+
+      add_item (items, 1, volume, i, i);
+      if (training)
+        add_item (items, 1, volume, undone, undone);
+    }
     if (!training)
       continue;
     if (buffer->needs_grad)
@@ -95,6 +102,8 @@ cnn3d_train_tape_place (Cnn3dTape *tape, int n, gboolean training, GError **erro
     Cnn3dTrainBuffer *buffer = tape_buffer (tape, step->buffer);
 
     buffer->x = tape->arena + item++->offset;
+    for (int k = 0; cnn3d_train_window_fits (tape, step) && k < (training ? 2 : 1); k++)
+      step->dense.volume[k] = tape->arena + item++->offset;
     if (!training)
       continue;
     if (buffer->needs_grad)

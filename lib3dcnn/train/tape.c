@@ -197,6 +197,8 @@ cnn3d_train_tape_free (Cnn3dTape *tape)
       g_free (step->lanes[k]);
     g_aligned_free (step->dense.forward);
     g_aligned_free (step->dense.transposed);
+    g_free (step->dense.input.at);
+    g_free (step->dense.gradient.at);
   }
   for (guint i = 0; i < tape->buffers->len; i++) {
     Cnn3dTrainBuffer *buffer = tape_buffer (tape, (int) i);

@@ -40,6 +40,13 @@ typedef struct {
   gboolean *written; /* for each channel: g has a value */
 } Cnn3dTrainBuffer;
 
+/* Where a convolution's taps lie in a volume with borders; see window.c. */
+typedef struct {
+  Cnn3dExtent e;   /* of the volume */
+  gsize stride;    /* of its channels */
+  ptrdiff_t *at;   /* for each channel of a group and tap, from a window's first value */
+} Cnn3dTrainWindow;
+
 /* How a convolution is cut; see dense.c. */
 typedef struct {
   int in, out;       /* channels of a group */
@@ -47,6 +54,8 @@ typedef struct {
   Real *forward;     /* weights in tiles, [tile][in * taps][rows], for each group */
   Real *transposed;  /* [tile][out (* taps, flipped)][rows] */
   gsize scratch;     /* of a thread, at a number of clips */
+  Cnn3dTrainWindow input, gradient; /* of steps that read windows where they lie */
+  Real *volume[2];   /* in the arena: going forward and going backward */
 } Cnn3dTrainDense;
 
 typedef struct {
@@ -110,6 +119,15 @@ gboolean cnn3d_train_tape_place (Cnn3dTape *tape, int n, gboolean training, GErr
 /* Every operation: one thread's share. Forward steps leave stats if a BatchNorm follows. */
 void cnn3d_train_dense_init (Cnn3dTape *tape, Cnn3dTrainStep *step);
 Cnn3dTapeFunc cnn3d_train_dense_forward, cnn3d_train_dense_backward;
+/*
+ * window.c: convolutions of larger kernels at stride 1, whose windows need not be unfolded if clips
+ * fill vectors.
+ */
+gboolean cnn3d_train_window_fits (const Cnn3dTape *tape, const Cnn3dTrainStep *step);
+/* Floats of the volume, and of a thread's scratch. */
+gsize cnn3d_train_window_init (const Cnn3dTape *tape, Cnn3dTrainStep *step);
+gsize cnn3d_train_window_scratch (const Cnn3dTape *tape, const Cnn3dTrainStep *step);
+Cnn3dTapeFunc cnn3d_train_window_forward, cnn3d_train_window_backward;
 Cnn3dTapeFunc cnn3d_train_depthwise_forward, cnn3d_train_depthwise_backward;
 Cnn3dTapeFunc cnn3d_train_pool_forward, cnn3d_train_pool_backward;
 Cnn3dTapeFunc cnn3d_train_input_forward;

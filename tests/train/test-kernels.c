@@ -109,6 +109,48 @@ check_products (const Cnn3dTrainKernels *k)
   array_free (&d);
 }
 
+/* Rows of columns that lie anywhere, also on one another. */
+static void
+check_windows (const Cnn3dTrainKernels *k)
+{
+  int rows = any (1, k->tile_rows), depth = any (1, 40), cols = 16 * any (1, 9), m = any (1, 20);
+  int height = any (1, 4);
+  gsize step = (gsize) cols + 16 * (gsize) any (0, 2), ld = (gsize) (cols * height) + 16;
+  Array a = array_new ((gsize) (rows * depth), TRUE), bias = array_new ((gsize) rows, TRUE);
+  Array b = array_new (step * (gsize) height + 100, TRUE), c = array_new (ld * (gsize) rows, TRUE);
+  Array z = array_new (ld * (gsize) m, TRUE), d = array_new ((gsize) (m * depth), TRUE);
+  g_autofree float *before = g_memdup2 (d.x, (gsize) (m * depth) * sizeof (float));
+  g_autofree float *outside = g_memdup2 (c.x, ld * (gsize) rows * sizeof (float));
+  g_autofree ptrdiff_t *at = g_new (ptrdiff_t, depth);
+  gboolean biased = any (0, 1);
+
+  for (int i = 0; i < depth; i++)
+    at[i] = any (0, 100);
+  k->window_gemm (a.x, biased ? bias.x : NULL, rows, depth, b.x, at, c.x, ld, cols);
+  for (int r = 0; r < rows; r++)
+    for (int j = 0; j < (int) ld; j++) {
+      double sum = biased ? bias.x[r] : 0;
+      for (int i = 0; j < cols && i < depth; i++)
+        sum += (double) a.x[i * rows + r] * b.x[at[i] + j];
+      near (c.x[(gsize) r * ld + (gsize) j], j < cols ? sum : outside[(gsize) r * ld + (gsize) j], depth);
+    }
+  k->window_dots (d.x, (gsize) depth, z.x, ld, m, b.x, step, at, depth, cols, height);
+  for (int i = 0; i < m; i++)
+    for (int j = 0; j < depth; j++) {
+      double sum = before[i * depth + j];
+      for (int l = 0; l < cols * height; l++)
+        sum += (double) z.x[(gsize) i * ld + (gsize) l]
+            * b.x[at[j] + (ptrdiff_t) step * (l / cols) + l % cols];
+      near (d.x[i * depth + j], sum, cols * height);
+    }
+  array_free (&a);
+  array_free (&b);
+  array_free (&bias);
+  array_free (&c);
+  array_free (&z);
+  array_free (&d);
+}
+
 static double
 affine_of (const Cnn3dAffine *f, double x, gboolean *inside)
 {
@@ -355,6 +397,7 @@ test_kernels (gconstpointer data)
   g_assert_cmpstr (kernels.isa, ==, isas[isa].name);
   for (int i = 0; i < ROUNDS; i++) {
     check_products (&kernels);
+    check_windows (&kernels);
     check_rows (&kernels);
     check_depthwise (&kernels);
     check_pools (&kernels);
