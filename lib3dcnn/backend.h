@@ -25,15 +25,17 @@ typedef struct {
    * counted from the last reset on; it is not complete without this frame.
    */
   void (*push) (gpointer stream, const Cnn3dClip *frame, gint64 clip);
-  /* The clip that the frame pushed last completes; there are as many frames. */
-  void (*run) (gpointer stream, float *logits);
+  /* The clip that the frame pushed last completes; there are as many frames. features may be NULL. */
+  void (*run) (gpointer stream, float *logits, float *features);
   void (*destroy) (gpointer stream);
 } Cnn3dStreamClass;
 
 typedef struct {
   /* Returns NULL with error set, or what the other two calls take. The model outlives it. */
   gpointer (*create) (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error);
-  gboolean (*run) (gpointer engine, const Cnn3dClip *clips, int n, float *logits, GError **error);
+  /* features: n x those of the model, or NULL. */
+  gboolean (*run) (gpointer engine, const Cnn3dClip *clips, int n, float *logits, float *features,
+      GError **error);
   void (*destroy) (gpointer engine);
   /* For people: what of the backend is in use. */
   char *(*describe) (gpointer engine);

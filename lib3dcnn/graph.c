@@ -47,6 +47,18 @@ cnn3d_graph_new (const Cnn3dConfig *config, GError **error)
 }
 
 int
+cnn3d_graph_get_features (const Cnn3dGraph *graph)
+{
+  for (int i = (int) graph->nodes->len - 1; i > 0; i--) {
+    const Cnn3dNode *node = cnn3d_graph_node (graph, i);
+
+    if (node->op == CNN3D_OP_CONV || node->op == CNN3D_OP_LINEAR)
+      return node->inputs[0];
+  }
+  g_assert_not_reached ();
+}
+
+int
 cnn3d_build_fail (Cnn3dBuilder *b, const char *format, ...)
 {
   if (!b->failed) {

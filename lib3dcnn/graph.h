@@ -69,6 +69,8 @@ Cnn3dGraph *cnn3d_graph_new (const Cnn3dConfig *config, GError **error);
 void cnn3d_graph_free (Cnn3dGraph *graph);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Cnn3dGraph, cnn3d_graph_free)
 
+/* The node whose channels, averaged over positions, are the features of a clip: what the last layer reads. */
+int cnn3d_graph_get_features (const Cnn3dGraph *graph);
 /* Replaces zeros by defaults. */
 void cnn3d_config_fill (Cnn3dConfig *config);
 

@@ -165,6 +165,13 @@ cnn3d_model_get_config (Cnn3dModel *model)
   return &model->config;
 }
 
+int
+cnn3d_model_get_n_features (Cnn3dModel *model)
+{
+  g_return_val_if_fail (model != NULL, 0);
+  return cnn3d_graph_node (model->graph, cnn3d_graph_get_features (model->graph))->shape.c;
+}
+
 const Cnn3dCard *
 cnn3d_model_get_card (Cnn3dModel *model)
 {

@@ -157,6 +157,14 @@ CNN3D_API gboolean cnn3d_model_verify (Cnn3dModel *model, GError **error);
 CNN3D_API const Cnn3dConfig *cnn3d_model_get_config (Cnn3dModel *model);
 
 /**
+ * cnn3d_model_get_n_features:
+ *
+ * Returns: how many features a clip has: channels that the last layer reads, averaged over
+ *   positions where there are several, as of SqueezeNet
+ */
+CNN3D_API int cnn3d_model_get_n_features (Cnn3dModel *model);
+
+/**
  * cnn3d_model_get_card:
  *
  * Returns: (transfer none): the model card

@@ -436,6 +436,7 @@ cnn3d_plan_new (const Cnn3dGraph *graph)
   Cnn3dPlan *plan = g_new0 (Cnn3dPlan, 1);
   Lowering l = { graph, plan, g_new0 (Value, graph->nodes->len) };
   const Cnn3dNode *last = cnn3d_graph_node (graph, (int) graph->nodes->len - 1);
+  int features = cnn3d_graph_get_features (graph);
 
   plan->steps = g_array_new (FALSE, FALSE, sizeof (Cnn3dStep));
   plan->buffers = g_array_new (FALSE, FALSE, sizeof (Cnn3dBuffer));
@@ -454,6 +455,10 @@ cnn3d_plan_new (const Cnn3dGraph *graph)
   /* The logits are read after the last step. */
   for (int c = 0; c < last->shape.c; c++)
     use_buffer (&l, plan->outputs[c].buffer);
+  plan->n_features = cnn3d_graph_node (graph, features)->shape.c;
+  plan->features = g_memdup2 (l.values[features].lane, (gsize) plan->n_features * sizeof (Cnn3dLane));
+  for (int c = 0; c < plan->n_features; c++)
+    use_buffer (&l, plan->features[c].buffer);
   find_chains (plan);
   plan->arena = cnn3d_arena_plan (plan->buffers);
 
@@ -473,6 +478,7 @@ cnn3d_plan_free (Cnn3dPlan *plan)
   g_array_unref (plan->steps);
   g_array_unref (plan->buffers);
   g_free (plan->outputs);
+  g_free (plan->features);
   g_free (plan);
 }
 

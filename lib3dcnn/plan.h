@@ -80,6 +80,8 @@ typedef struct {
   GArray *steps;      /* Cnn3dStep */
   GArray *buffers;    /* Cnn3dBuffer */
   Cnn3dLane *outputs; /* a lane for each class */
+  int n_features;
+  Cnn3dLane *features; /* what the last layer reads; stays until the end */
   gsize arena;        /* in floats */
 } Cnn3dPlan;
 

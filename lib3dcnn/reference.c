@@ -211,11 +211,27 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   return model;
 }
 
+static void
+read_features (Cnn3dModel *model, double *const *values, float *features)
+{
+  int node = cnn3d_graph_get_features (model->graph);
+  const Cnn3dShape *shape = &cnn3d_graph_node (model->graph, node)->shape;
+  gint64 positions = cnn3d_extent_count (shape->e);
+
+  for (int c = 0; c < shape->c; c++) {
+    double sum = 0;
+
+    for (gint64 p = 0; p < positions; p++)
+      sum += values[node][c * positions + p];
+    features[c] = (float) (sum / (double) positions);
+  }
+}
+
 static gboolean
-run (gpointer engine, const Cnn3dClip *clips, int n, float *logits, GError **error)
+run (gpointer engine, const Cnn3dClip *clips, int n, float *logits, float *features, GError **error)
 {
   Cnn3dModel *model = engine;
-  int classes = model->config.classes;
+  int classes = model->config.classes, n_features = cnn3d_model_get_n_features (model);
 
   for (int i = 0; i < n; i++) {
     g_autofree float *planes = NULL;
@@ -229,6 +245,8 @@ run (gpointer engine, const Cnn3dClip *clips, int n, float *logits, GError **err
     values = cnn3d_reference_compute (model, clip);
     for (int c = 0; c < classes; c++)
       logits[i * classes + c] = (float) values[model->graph->nodes->len - 1][c];
+    if (features != NULL)
+      read_features (model, values, features + i * n_features);
     cnn3d_reference_free (model, values);
   }
   return TRUE;

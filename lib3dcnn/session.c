@@ -210,7 +210,7 @@ fall_back (Cnn3dSession *session, const GError *reason)
 
 static gboolean
 run (Cnn3dSession *session, const float *planes, const guint8 *rgb, int n, float *logits,
-    GError **error)
+    float *features, GError **error)
 {
   const Cnn3dConfig *config = &session->model->config;
   gsize step = (gsize) 3 * config->frames * config->size * config->size;
@@ -218,21 +218,23 @@ run (Cnn3dSession *session, const float *planes, const guint8 *rgb, int n, float
 
   for (int first = 0; first < n; first += CNN3D_MAX_GROUP) {
     int count = MIN (n - first, CNN3D_MAX_GROUP);
-    float *to = logits + (gsize) first * config->classes;
+    float *to = logits + (gsize) first * config->classes, *features_to = NULL;
     GError *failure = NULL;
 
+    if (features != NULL)
+      features_to = features + (gsize) first * (gsize) cnn3d_model_get_n_features (session->model);
     for (int i = 0; i < count; i++) {
       gsize offset = step * (gsize) (first + i);
       clips[i] = (Cnn3dClip){ planes ? planes + offset : NULL, rgb ? rgb + offset : NULL };
     }
-    if (session->klass->run (session->engine, clips, count, to, &failure))
+    if (session->klass->run (session->engine, clips, count, to, features_to, &failure))
       continue;
     if (!fall_back (session, failure)) {
       g_propagate_error (error, failure);
       return FALSE;
     }
     g_clear_error (&failure);
-    if (!session->klass->run (session->engine, clips, count, to, error))
+    if (!session->klass->run (session->engine, clips, count, to, features_to, error))
       return FALSE;
   }
   return TRUE;
@@ -242,7 +244,7 @@ gboolean
 cnn3d_session_run (Cnn3dSession *session, const float *clips, int n, float *logits, GError **error)
 {
   g_return_val_if_fail (session != NULL && clips != NULL && n >= 1 && logits != NULL, FALSE);
-  return run (session, clips, NULL, n, logits, error);
+  return run (session, clips, NULL, n, logits, NULL, error);
 }
 
 gboolean
@@ -250,7 +252,23 @@ cnn3d_session_run_rgb (Cnn3dSession *session, const guint8 *rgb, int n, float *l
     GError **error)
 {
   g_return_val_if_fail (session != NULL && rgb != NULL && n >= 1 && logits != NULL, FALSE);
-  return run (session, NULL, rgb, n, logits, error);
+  return run (session, NULL, rgb, n, logits, NULL, error);
+}
+
+gboolean
+cnn3d_session_run_features (Cnn3dSession *session, const float *clips, int n, float *logits,
+    float *features, GError **error)
+{
+  g_return_val_if_fail (session != NULL && clips != NULL && n >= 1 && logits != NULL, FALSE);
+  return run (session, clips, NULL, n, logits, features, error);
+}
+
+gboolean
+cnn3d_session_run_rgb_features (Cnn3dSession *session, const guint8 *rgb, int n, float *logits,
+    float *features, GError **error)
+{
+  g_return_val_if_fail (session != NULL && rgb != NULL && n >= 1 && logits != NULL, FALSE);
+  return run (session, NULL, rgb, n, logits, features, error);
 }
 
 int

@@ -127,6 +127,32 @@ CNN3D_API gboolean cnn3d_session_run_rgb (Cnn3dSession *session, const guint8 *r
     float *logits, GError **error);
 
 /**
+ * cnn3d_session_run_features:
+ * @logits: (out caller-allocates): n x classes floats; valid only on success
+ * @features: (out caller-allocates) (nullable): n x cnn3d_model_get_n_features() floats, what the
+ *   last layer sees of each clip; valid only on success
+ *
+ * Like cnn3d_session_run(), and also tells the clips' features, for comparisons of clips. Costs
+ * nothing more.
+ *
+ * Returns: %TRUE on success
+ */
+CNN3D_API gboolean cnn3d_session_run_features (Cnn3dSession *session, const float *clips, int n,
+    float *logits, float *features, GError **error);
+
+/**
+ * cnn3d_session_run_rgb_features:
+ * @rgb: as of cnn3d_session_run_rgb()
+ * @features: (out caller-allocates) (nullable): as of cnn3d_session_run_features()
+ *
+ * Like cnn3d_session_run_features(), with the card's normalisation included.
+ *
+ * Returns: %TRUE on success
+ */
+CNN3D_API gboolean cnn3d_session_run_rgb_features (Cnn3dSession *session, const guint8 *rgb, int n,
+    float *logits, float *features, GError **error);
+
+/**
  * Cnn3dLayer:
  * @name: (nullable): the published module's name
  * @kind: "stem", "conv", "pointwise", "depthwise", "maxpool", "avgpool" or "linear", joined by "+" where

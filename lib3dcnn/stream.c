@@ -162,7 +162,7 @@ cnn3d_stream_is_due (Cnn3dStream *stream)
 
 /* Runs the frames that were collected. */
 static gboolean
-run_collected (Cnn3dStream *stream, float *logits, GError **error)
+run_collected (Cnn3dStream *stream, float *logits, float *features, GError **error)
 {
   gsize n = stream->pixels;
 
@@ -176,20 +176,26 @@ run_collected (Cnn3dStream *stream, float *logits, GError **error)
           stream->planes + (slot * 3 + p) * n, n * sizeof (float));
   }
   return stream->kind == KIND_RGB
-      ? cnn3d_session_run_rgb (stream->session, stream->clip_rgb, 1, logits, error)
-      : cnn3d_session_run (stream->session, stream->clip_planes, 1, logits, error);
+      ? cnn3d_session_run_rgb_features (stream->session, stream->clip_rgb, 1, logits, features, error)
+      : cnn3d_session_run_features (stream->session, stream->clip_planes, 1, logits, features, error);
 }
 
 gboolean
 cnn3d_stream_run (Cnn3dStream *stream, float *logits, GError **error)
+{
+  return cnn3d_stream_run_features (stream, logits, NULL, error);
+}
+
+gboolean
+cnn3d_stream_run_features (Cnn3dStream *stream, float *logits, float *features, GError **error)
 {
   g_return_val_if_fail (stream != NULL && logits != NULL, FALSE);
   g_return_val_if_fail (stream->n_frames >= stream->frames, FALSE);
 
   stream->clip = stream->n_frames - stream->frames + stream->stride;
   if (stream->klass == NULL)
-    return run_collected (stream, logits, error);
-  stream->klass->run (stream->state, logits);
+    return run_collected (stream, logits, features, error);
+  stream->klass->run (stream->state, logits, features);
   return TRUE;
 }
 

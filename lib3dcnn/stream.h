@@ -110,6 +110,18 @@ CNN3D_API gboolean cnn3d_stream_is_due (Cnn3dStream *stream);
 CNN3D_API gboolean cnn3d_stream_run (Cnn3dStream *stream, float *logits, GError **error);
 
 /**
+ * cnn3d_stream_run_features:
+ * @logits: (out caller-allocates): a float for each class; valid only on success
+ * @features: (out caller-allocates) (nullable): as of cnn3d_session_run_features(), of one clip
+ *
+ * Like cnn3d_stream_run(), and also tells the clip's features.
+ *
+ * Returns: %TRUE on success
+ */
+CNN3D_API gboolean cnn3d_stream_run_features (Cnn3dStream *stream, float *logits, float *features,
+    GError **error);
+
+/**
  * cnn3d_stream_get_session:
  *
  * Returns: (transfer none): the stream's session

@@ -358,19 +358,44 @@ profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max, double *
   return count;
 }
 
+/* The mean over positions, as where there are several the last layer ends in one. */
+static void
+read_features (const Cnn3dEngine *engine, float *features)
+{
+  for (int c = 0; c < engine->plan->n_features; c++) {
+    const Cnn3dLane *lane = &engine->plan->features[c];
+    const float *x = engine->arena + cnn3d_lane_offset (engine, lane);
+    gint64 positions = cnn3d_plan_buffer (engine->plan, lane->buffer)->positions;
+    double sum = 0;
+
+    for (gint64 p = 0; p < positions; p++)
+      sum += (double) x[p * CNN3D_BLOCK];
+    features[c] = (float) (sum / (double) positions);
+  }
+}
+
 void
-cnn3d_cpu_read_logits (const Cnn3dEngine *engine, float *logits)
+cnn3d_cpu_read_results (const Cnn3dEngine *engine, float *logits, float *features)
 {
   for (int c = 0; c < engine->model->config.classes; c++)
     logits[c] = engine->arena[cnn3d_lane_offset (engine, &engine->plan->outputs[c])];
+  if (features != NULL)
+    read_features (engine, features);
 }
 
 typedef struct {
   Cnn3dEngine *engine;
   const Cnn3dClip *clips;
   int n;
-  float *logits;
+  float *logits, *features; /* features: or NULL */
 } Batch;
+
+static void
+read_clip (const Batch *batch, const Cnn3dEngine *engine, int i)
+{
+  cnn3d_cpu_read_results (engine, batch->logits + i * engine->model->config.classes,
+      batch->features ? batch->features + i * engine->plan->n_features : NULL);
+}
 
 /* Each thread runs whole clips, in memory of its own: there is nothing to wait for. */
 static void
@@ -382,17 +407,17 @@ run_lane (gpointer data, int thread)
   for (int i = thread; i < batch->n; i += batch->engine->n_threads) {
     lane->clip = batch->clips[i];
     run_clip (lane, 0);
-    cnn3d_cpu_read_logits (lane, batch->logits + i * lane->model->config.classes);
+    read_clip (batch, lane, i);
   }
 }
 
 /* As many clips as can be shared out evenly go to a thread each; threads share those that are left. */
 static gboolean
-run (gpointer data, const Cnn3dClip *clips, int n, float *logits, GError **error)
+run (gpointer data, const Cnn3dClip *clips, int n, float *logits, float *features, GError **error)
 {
   Cnn3dEngine *engine = data;
   int n_threads = claim_threads (engine);
-  Batch batch = { engine, clips, n - n % n_threads, logits };
+  Batch batch = { engine, clips, n - n % n_threads, logits, features };
 
   if (n_threads > 1 && engine->lanes != NULL && batch.n > 0)
     cnn3d_workers_run_on (engine->workers, n_threads, run_lane, &batch);
@@ -401,7 +426,7 @@ run (gpointer data, const Cnn3dClip *clips, int n, float *logits, GError **error
   for (int i = batch.n; i < n; i++) {
     engine->clip = clips[i];
     cnn3d_workers_run_on (engine->workers, n_threads, run_clip, engine);
-    cnn3d_cpu_read_logits (engine, logits + i * engine->model->config.classes);
+    read_clip (&batch, engine, i);
   }
   release_threads (n_threads);
   return TRUE;

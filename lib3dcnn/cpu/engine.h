@@ -158,7 +158,8 @@ void cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, gint64
 /* Row i of the rows of all frames of a clip, into row 0 of each plane; gaps from plane to plane in floats. */
 void cnn3d_cpu_load_row (const Cnn3dEngine *engine, const Cnn3dClip *clip, gsize plane, int i, float *out,
     gsize out_plane);
-void cnn3d_cpu_read_logits (const Cnn3dEngine *engine, float *logits);
+/* Of the clip that was run; features may be NULL. */
+void cnn3d_cpu_read_results (const Cnn3dEngine *engine, float *logits, float *features);
 
 /* stream.c */
 extern const Cnn3dStreamClass cnn3d_cpu_stream;

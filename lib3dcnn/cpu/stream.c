@@ -449,7 +449,7 @@ stream_push (gpointer data, const Cnn3dClip *frame, gint64 clip)
 }
 
 static void
-stream_run (gpointer data, float *logits)
+stream_run (gpointer data, float *logits, float *features)
 {
   Stream *stream = data;
 
@@ -458,7 +458,7 @@ stream_run (gpointer data, float *logits)
   stream->finish = TRUE;
   list_work (stream);
   cnn3d_cpu_run_on_threads (stream->engine, run_stream, stream);
-  cnn3d_cpu_read_logits (stream->engine, logits);
+  cnn3d_cpu_read_results (stream->engine, logits, features);
 }
 
 const Cnn3dStreamClass cnn3d_cpu_stream = {

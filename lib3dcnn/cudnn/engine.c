@@ -36,6 +36,8 @@ destroy (gpointer data)
   }
   if (engine->logits != NULL)
     cuda->cudaFreeHost (engine->logits);
+  if (engine->features != NULL)
+    cuda->cudaFreeHost (engine->features);
   if (engine->workspace != NULL)
     cuda->cudaFree (engine->workspace);
   if (engine->arena != NULL)
@@ -106,6 +108,8 @@ allocate (Cnn3dGpuEngine *engine, GError **error)
       engine->arena_bytes);
   CNN3D_CUDA_TRY ("memory for logits", cudaHostAlloc, (void **) &engine->logits,
       (gsize) CNN3D_MAX_GROUP * (gsize) cnn3d_gpu_logit_lanes (engine) * engine->size, cudaHostAllocDefault);
+  CNN3D_CUDA_TRY ("memory for features", cudaHostAlloc, (void **) &engine->features,
+      (gsize) CNN3D_MAX_GROUP * cnn3d_gpu_feature_bytes (engine), cudaHostAllocDefault);
   for (int i = 0; i < CNN3D_GPU_SLOTS; i++) {
     Cnn3dGpuSlot *slot = &engine->slots[i];
 

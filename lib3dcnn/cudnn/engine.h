@@ -87,7 +87,7 @@ typedef struct {
   Cnn3dGpuProgram programs[2];
   int n_programs;
   Cnn3dGpuSlot slots[CNN3D_GPU_SLOTS];
-  guint8 *logits; /* pinned; of CNN3D_MAX_GROUP clips */
+  guint8 *logits, *features; /* pinned; of CNN3D_MAX_GROUP clips */
   char *eager; /* why there is no graph, or NULL */
 } Cnn3dGpuEngine;
 
@@ -103,6 +103,15 @@ static inline int
 cnn3d_gpu_logit_lanes (const Cnn3dGpuEngine *engine)
 {
   return cnn3d_gpu_plan_buffer (engine->plan, engine->plan->output)->lanes;
+}
+
+/* Bytes of the features of a clip, at all positions. */
+static inline gsize
+cnn3d_gpu_feature_bytes (const Cnn3dGpuEngine *engine)
+{
+  const Cnn3dGpuBuffer *b = cnn3d_gpu_plan_buffer (engine->plan, engine->plan->features);
+
+  return (gsize) cnn3d_extent_count (b->extent) * (gsize) b->lanes * engine->size;
 }
 
 /* params.c: weights, biases and lists of lanes, uploaded once. */
@@ -138,7 +147,8 @@ void cnn3d_gpu_capture (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program);
 gboolean cnn3d_gpu_load_clips (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, Cnn3dGpuSlot *slot,
     const Cnn3dClip *clips, int n, GError **error);
 /* As of Cnn3dBackendClass. */
-gboolean cnn3d_gpu_run (gpointer engine, const Cnn3dClip *clips, int n, float *logits, GError **error);
+gboolean cnn3d_gpu_run (gpointer engine, const Cnn3dClip *clips, int n, float *logits, float *features,
+    GError **error);
 /* inspect.c */
 int cnn3d_gpu_profile (gpointer engine, const float *clip, Cnn3dLayer *layers, int max, double *peak);
 int cnn3d_gpu_check (gpointer engine, const float *clip, Cnn3dLayerCheck *checks, int max,

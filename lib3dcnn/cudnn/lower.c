@@ -393,7 +393,7 @@ Cnn3dGpuPlan *
 cnn3d_gpu_plan_new (const Cnn3dGraph *graph)
 {
   Cnn3dGpuPlan *plan = g_new0 (Cnn3dGpuPlan, 1);
-  int n = (int) graph->nodes->len;
+  int n = (int) graph->nodes->len, features = cnn3d_graph_get_features (graph);
   Lowering l = { graph, plan, g_new0 (Value, n) };
 
   plan->steps = g_array_new (FALSE, FALSE, sizeof (Cnn3dGpuStep));
@@ -417,6 +417,12 @@ cnn3d_gpu_plan_new (const Cnn3dGraph *graph)
   g_assert (plan->output >= 0);
   plan->output_lanes = copy_lanes (l.values[n - 1].lanes, channels_of (&l, n - 1));
   cnn3d_gpu_plan_buffer (plan, plan->output)->last = (int) plan->steps->len;
+  plan->features = l.values[features].buffer;
+  plan->n_features = channels_of (&l, features);
+  plan->feature_lanes = copy_lanes (l.values[features].lanes, plan->n_features);
+  /* What is read of it is the stored value. */
+  g_assert (plan->features >= 0 && !cnn3d_gpu_plan_buffer (plan, plan->features)->clamp);
+  cnn3d_gpu_plan_buffer (plan, plan->features)->last = (int) plan->steps->len;
   for (int i = 0; i < n; i++)
     g_free (l.values[i].lanes);
   g_free (l.values);
@@ -431,6 +437,7 @@ cnn3d_gpu_plan_free (Cnn3dGpuPlan *plan)
   g_array_unref (plan->steps);
   g_array_unref (plan->buffers);
   g_free (plan->output_lanes);
+  g_free (plan->feature_lanes);
   g_free (plan);
 }
 

@@ -73,6 +73,8 @@ typedef struct {
   GArray *buffers; /* Cnn3dGpuBuffer; the first is the clip, of 3 lanes */
   int output;      /* buffer of the logits, at one position */
   int *output_lanes;
+  int features;    /* buffer of what the last layer reads; stays until the end */
+  int n_features, *feature_lanes;
 } Cnn3dGpuPlan;
 
 #define CNN3D_GPU_LANES 8

@@ -50,10 +50,12 @@ cnn3d_gpu_load_clips (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, Cnn3dGpu
 }
 
 static gboolean
-run_program (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, int first, int n, GError **error)
+run_program (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, int first, int n, gboolean features,
+    GError **error)
 {
   const Cnn3dCuda *cuda = engine->cuda;
   gsize clip = (gsize) cnn3d_gpu_logit_lanes (engine) * engine->size;
+  gsize of_features = cnn3d_gpu_feature_bytes (engine);
 
   if (program->graph != NULL)
     CNN3D_CUDA_TRY ("running the network", cudaGraphLaunch, program->graph, engine->stream);
@@ -61,26 +63,54 @@ run_program (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, int first, int n,
     return FALSE;
   CNN3D_CUDA_TRY ("copying logits from the GPU", cudaMemcpyAsync, engine->logits + (gsize) first * clip,
       program->buffers[engine->plan->output], (gsize) n * clip, cudaMemcpyDeviceToHost, engine->stream);
+  if (features)
+    CNN3D_CUDA_TRY ("copying features from the GPU", cudaMemcpyAsync,
+        engine->features + (gsize) first * of_features, program->buffers[engine->plan->features],
+        (gsize) n * of_features, cudaMemcpyDeviceToHost, engine->stream);
   return TRUE;
+}
+
+static float
+get_element (const Cnn3dGpuEngine *engine, const guint8 *elements, gsize i)
+{
+  if (engine->half)
+    return cnn3d_half_to_float (((const guint16 *) (gconstpointer) elements)[i]);
+  return ((const float *) (gconstpointer) elements)[i];
 }
 
 static void
 read_logits (Cnn3dGpuEngine *engine, int n, float *logits)
 {
   int classes = engine->model->config.classes, lanes = cnn3d_gpu_logit_lanes (engine);
-  const guint16 *halfs = (const guint16 *) (gpointer) engine->logits;
-  const float *floats = (const float *) (gpointer) engine->logits;
 
   for (int i = 0; i < n; i++)
-    for (int c = 0; c < classes; c++) {
-      gsize at = (gsize) i * (gsize) lanes + (gsize) engine->plan->output_lanes[c];
+    for (int c = 0; c < classes; c++)
+      *logits++ = get_element (engine, engine->logits,
+          (gsize) i * (gsize) lanes + (gsize) engine->plan->output_lanes[c]);
+}
 
-      *logits++ = engine->half ? cnn3d_half_to_float (halfs[at]) : floats[at];
+/* The mean over positions, as where there are several the last layer ends in one. */
+static void
+read_features (Cnn3dGpuEngine *engine, int n, float *features)
+{
+  const Cnn3dGpuPlan *plan = engine->plan;
+  gsize lanes = (gsize) cnn3d_gpu_plan_buffer (plan, plan->features)->lanes;
+  gsize positions = cnn3d_gpu_feature_bytes (engine) / engine->size / lanes;
+
+  for (int i = 0; i < n; i++)
+    for (int c = 0; c < plan->n_features; c++) {
+      double sum = 0;
+
+      for (gsize p = 0; p < positions; p++)
+        sum += (double) get_element (engine, engine->features,
+            ((gsize) i * positions + p) * lanes + (gsize) plan->feature_lanes[c]);
+      *features++ = (float) (sum / (double) positions);
     }
 }
 
 gboolean
-cnn3d_gpu_run (gpointer data, const Cnn3dClip *clips, int n, float *logits, GError **error)
+cnn3d_gpu_run (gpointer data, const Cnn3dClip *clips, int n, float *logits, float *features,
+    GError **error)
 {
   Cnn3dGpuEngine *engine = data;
   const Cnn3dCuda *cuda = engine->cuda;
@@ -95,11 +125,13 @@ cnn3d_gpu_run (gpointer data, const Cnn3dClip *clips, int n, float *logits, GErr
     int count = MIN (n - done, program->batch);
 
     if (!cnn3d_gpu_load_clips (engine, program, &engine->slots[slot], clips + done, count, error)
-        || !run_program (engine, program, done, count, error))
+        || !run_program (engine, program, done, count, features != NULL, error))
       return FALSE;
     done += count;
   }
   CNN3D_CUDA_TRY ("waiting for the GPU", cudaStreamSynchronize, engine->stream);
   read_logits (engine, n, logits);
+  if (features != NULL)
+    read_features (engine, n, features);
   return TRUE;
 }

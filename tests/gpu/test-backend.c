@@ -77,7 +77,8 @@ make_clips (const Cnn3dConfig *config, int n)
 }
 
 static void
-run (Cnn3dSession *session, Cnn3dModel *model, const guint8 *rgb, int n, gboolean as_rgb, float *logits)
+run (Cnn3dSession *session, Cnn3dModel *model, const guint8 *rgb, int n, gboolean as_rgb, float *logits,
+    float *features)
 {
   const Cnn3dConfig *config = &model->config;
   gsize step = (gsize) config->frames * config->size * config->size * 3;
@@ -86,15 +87,30 @@ run (Cnn3dSession *session, Cnn3dModel *model, const guint8 *rgb, int n, gboolea
   gboolean ok;
 
   if (as_rgb) {
-    ok = cnn3d_session_run_rgb (session, rgb, n, logits, &error);
+    ok = cnn3d_session_run_rgb_features (session, rgb, n, logits, features, &error);
   } else {
     planes = g_new (float, step * n);
     for (int i = 0; i < n; i++)
       cnn3d_model_normalize (model, rgb + step * i, planes + step * i);
-    ok = cnn3d_session_run (session, planes, n, logits, &error);
+    ok = cnn3d_session_run_features (session, planes, n, logits, features, &error);
   }
   g_assert_no_error (error);
   g_assert_true (ok);
+}
+
+/* The largest difference, in units of the largest value. */
+static double
+compare (const float *x, const float *expected, int n)
+{
+  double worst = 0, largest = 0;
+
+  for (int i = 0; i < n; i++) {
+    g_assert_true (isfinite (x[i]));
+    worst = MAX (worst, fabs ((double) x[i] - expected[i]));
+    largest = MAX (largest, fabs (expected[i]));
+  }
+  g_assert_cmpfloat (largest, >, 0);
+  return worst / largest;
 }
 
 static void
@@ -108,9 +124,8 @@ test_case (gconstpointer data)
     .batch = c->batch };
   Cnn3dSessionOptions cpu_options = { .backend = CNN3D_BACKEND_CPU, .threads = 1 };
   g_autofree guint8 *rgb = NULL;
-  g_autofree float *logits = NULL, *expected = NULL;
-  double worst = 0, largest = 0;
-  int n;
+  g_autofree float *logits = NULL, *expected = NULL, *features = NULL, *expected_features = NULL;
+  int n, n_features;
 
   if (!double_install ())
     return;
@@ -123,23 +138,28 @@ test_case (gconstpointer data)
   rgb = make_clips (&model->config, c->clips);
   logits = g_new (float, n);
   expected = g_new (float, n);
+  n_features = cnn3d_model_get_n_features (model) * c->clips;
+  features = g_new (float, n_features);
+  expected_features = g_new (float, n_features);
   gpu = cnn3d_session_new (model, &options, &error);
   g_assert_no_error (error);
   cpu = cnn3d_session_new (model, &cpu_options, &error);
   g_assert_no_error (error);
-  run (cpu, model, rgb, c->clips, TRUE, expected);
+  run (cpu, model, rgb, c->clips, TRUE, expected, expected_features);
 
+  /* Once with features, once without, which must not matter. */
   for (int round = 0; round < (c->config.frames > 0 ? 2 : 1); round++) {
+    double worst, worst_feature = 0;
+
     double_counts = (DoubleCounts){ 0 };
-    run (gpu, model, rgb, c->clips, c->rgb, logits);
-    for (int i = 0; i < n; i++) {
-      g_assert_true (isfinite (logits[i]));
-      worst = MAX (worst, fabs ((double) logits[i] - expected[i]));
-      largest = MAX (largest, fabs (expected[i]));
-    }
-    g_test_message ("%s: off by %.1e of the largest logit, %g", cnn3d_session_describe (gpu),
-        worst / largest, largest);
-    g_assert_cmpfloat (worst, <=, c->tolerance * largest);
+    run (gpu, model, rgb, c->clips, c->rgb, logits, round == 0 ? features : NULL);
+    worst = compare (logits, expected, n);
+    if (round == 0)
+      worst_feature = compare (features, expected_features, n_features);
+    g_test_message ("%s: off by %.1e of the largest logit, %.1e of the largest feature",
+        cnn3d_session_describe (gpu), worst, worst_feature);
+    g_assert_cmpfloat (worst, <=, c->tolerance);
+    g_assert_cmpfloat (worst_feature, <=, c->tolerance);
     /* Waited for once, whatever the number of clips. */
     g_assert_cmpint (double_counts.syncs, ==, 1);
     if (c->settings.no_capture)

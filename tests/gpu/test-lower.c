@@ -124,6 +124,18 @@ check_step (Run *r, const Cnn3dGpuStep *s, const double *expected)
     g_error ("%s (value %d): off by %g of %g", s->module ? s->module : "?", s->value, worst, largest);
 }
 
+/* What the last layer has read is still there after the last step. */
+static void
+check_features (Run *r, const double *expected)
+{
+  const Cnn3dGpuPlan *plan = r->plan;
+  Cnn3dGpuStep step = { .module = "features", .y = plan->features, .lanes = plan->feature_lanes,
+    .value = cnn3d_graph_get_features (r->model->graph) };
+
+  g_assert_cmpint (plan->n_features, ==, cnn3d_graph_node (r->model->graph, step.value)->shape.c);
+  check_step (r, &step, expected);
+}
+
 static void
 test_values (gconstpointer data)
 {
@@ -159,6 +171,7 @@ test_values (gconstpointer data)
   }
   for (int c = 0; c < config.classes; c++)
     g_assert_cmpint (plan->output_lanes[c], <, cnn3d_gpu_plan_buffer (plan, plan->output)->lanes);
+  check_features (&r, expected[cnn3d_graph_get_features (model->graph)]);
   cnn3d_reference_free (model, expected);
   g_free (r.arena);
 }

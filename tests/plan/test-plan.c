@@ -228,7 +228,7 @@ check_plan (const Cnn3dConfig *config)
   Cnn3dConfig filled = *config;
   g_autoptr (Cnn3dGraph) graph = NULL;
   g_autoptr (Cnn3dPlan) plan = NULL;
-  const Cnn3dNode *last;
+  const Cnn3dNode *last, *features;
 
   cnn3d_config_fill (&filled);
   graph = cnn3d_graph_new (&filled, NULL);
@@ -247,6 +247,10 @@ check_plan (const Cnn3dConfig *config)
   g_assert_cmpint (last->shape.c, ==, filled.classes);
   for (int c = 0; c < last->shape.c; c++)
     check_lane (plan, plan->outputs[c], (int) plan->steps->len, last->shape.e);
+  features = cnn3d_graph_node (graph, cnn3d_graph_get_features (graph));
+  g_assert_cmpint (plan->n_features, ==, features->shape.c);
+  for (int c = 0; c < plan->n_features; c++)
+    check_lane (plan, plan->features[c], (int) plan->steps->len, features->shape.e);
   check_arena (plan->buffers, (int) plan->steps->len, plan->arena, 1.5);
 }
 

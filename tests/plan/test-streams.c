@@ -36,7 +36,8 @@ typedef struct {
   Cnn3dModel *model;
   gsize frame_bytes;
   guint8 *rgb;
-  float *expected;
+  float *expected, *features;
+  int n_features;
 } Video;
 
 static void
@@ -53,6 +54,8 @@ set_up (Video *v, gconstpointer data)
   for (gsize k = 0; k < N_FRAMES * v->frame_bytes; k++)
     v->rgb[k] = (guint8) (cnn3d_hash_uniform (hash, k) * 256);
   v->expected = g_new (float, N_FRAMES * CLASSES);
+  v->n_features = cnn3d_model_get_n_features (v->model);
+  v->features = g_new (float, N_FRAMES * v->n_features);
 }
 
 static void
@@ -61,6 +64,7 @@ tear_down (Video *v, gconstpointer data)
   cnn3d_model_unref (v->model);
   g_free (v->rgb);
   g_free (v->expected);
+  g_free (v->features);
 }
 
 static Cnn3dSession *
@@ -72,8 +76,8 @@ new_session (Video *v, Cnn3dBackend backend, int threads)
 
   g_assert_no_error (error);
   for (int i = 0; i + v->config.frames <= N_FRAMES; i++)
-    g_assert_true (cnn3d_session_run_rgb (session, v->rgb + i * v->frame_bytes, 1, v->expected + i * CLASSES,
-        NULL));
+    g_assert_true (cnn3d_session_run_rgb_features (session, v->rgb + i * v->frame_bytes, 1,
+        v->expected + i * CLASSES, v->features + i * v->n_features, NULL));
   return session;
 }
 
@@ -81,11 +85,15 @@ new_session (Video *v, Cnn3dBackend backend, int threads)
 static void
 check_clip (Video *v, Cnn3dStream *stream, int last)
 {
+  gsize bytes = (gsize) v->n_features * sizeof (float);
+  g_autofree float *features = g_malloc (bytes);
   float logits[CLASSES];
   int first = last - v->config.frames + 1;
 
-  g_assert_true (cnn3d_stream_run (stream, logits, NULL));
+  g_assert_true (cnn3d_stream_run_features (stream, logits, last % 2 ? features : NULL, NULL));
   g_assert_cmpmem (logits, sizeof logits, v->expected + first * CLASSES, sizeof logits);
+  if (last % 2)
+    g_assert_cmpmem (features, bytes, v->features + first * v->n_features, bytes);
 }
 
 static void
