@@ -19,6 +19,7 @@
 #include <lib3dcnn/error.h>
 #include <lib3dcnn/network.h>
 #include <lib3dcnn/roofline.h>
+#include <lib3dcnn/unknown.h>
 #include <lib3dcnn/card.h>
 #include <lib3dcnn/device.h>
 #include <lib3dcnn/model.h>

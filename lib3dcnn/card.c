@@ -48,6 +48,7 @@ cnn3d_card_copy (const Cnn3dCard *card)
   copy->labels = g_strdupv (card->labels);
   copy->licence = g_strdup (card->licence);
   copy->source = g_strdup (card->source);
+  copy->unknown = card->unknown ? cnn3d_unknown_copy (card->unknown) : NULL;
   return copy;
 }
 
@@ -60,6 +61,7 @@ cnn3d_card_free (Cnn3dCard *card)
   g_strfreev (card->labels);
   g_free (card->licence);
   g_free (card->source);
+  cnn3d_unknown_free (card->unknown);
   g_free (card);
 }
 

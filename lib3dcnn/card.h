@@ -3,6 +3,7 @@
 
 #include <glib-object.h>
 #include <lib3dcnn/error.h>
+#include <lib3dcnn/unknown.h>
 
 G_BEGIN_DECLS
 
@@ -60,6 +61,7 @@ typedef enum {
  * @score: how logits become scores
  * @licence: (nullable): SPDX expression or name of the weights' licence
  * @source: (nullable): where the weights come from
+ * @unknown: (nullable): how it is told that a clip shows none of the classes; %NULL if it is not
  *
  * What else than weights it takes to use a network: the model card that is
  * kept in the model's file, so that nothing has to be guessed at run time.
@@ -75,6 +77,7 @@ typedef struct {
   Cnn3dScoreRule score;
   char *licence;
   char *source;
+  Cnn3dUnknown *unknown;
 } Cnn3dCard;
 
 #define CNN3D_TYPE_CARD (cnn3d_card_get_type ())

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/io/card-json.h"
 #include "lib3dcnn/io/infer.h"
+#include "lib3dcnn/io/unknown.h"
 #include "lib3dcnn/labels.h"
 #include "lib3dcnn/model-private.h"
 
@@ -44,9 +45,12 @@ is_counter (const Cnn3dTensor *tensor)
 }
 
 static gboolean
-check_tensors (const Cnn3dState *state, const Cnn3dGraph *graph, const char *file, GError **error)
+check_tensors (const Cnn3dState *state, const Cnn3dGraph *graph, const Cnn3dUnknown *unknown,
+    const char *file, GError **error)
 {
   g_autoptr (GHashTable) known = g_hash_table_new (g_str_hash, g_str_equal);
+  Cnn3dParam more[CNN3D_UNKNOWN_PARAMS];
+  float *values[CNN3D_UNKNOWN_PARAMS];
 
   for (guint i = 0; i < graph->params->len; i++) {
     const Cnn3dParam *param = cnn3d_graph_param (graph, (int) i);
@@ -55,6 +59,8 @@ check_tensors (const Cnn3dState *state, const Cnn3dGraph *graph, const char *fil
       return FALSE;
     g_hash_table_add (known, param->name);
   }
+  for (int i = cnn3d_unknown_get_params (unknown, more, values); i > 0; i--)
+    g_hash_table_add (known, more[i - 1].name);
   for (guint i = 0; i < state->tensors->len; i++) {
     const Cnn3dTensor *tensor = state->tensors->pdata[i];
 
@@ -91,10 +97,14 @@ complete_card (Cnn3dCard **card, const Cnn3dLoadOptions *o, int classes, const c
   const char *source = file;
 
   if (o->preset != NULL) {
-    cnn3d_card_free (*card);
-    *card = cnn3d_card_new_preset (o->preset, error);
-    if (*card == NULL)
+    Cnn3dCard *of_preset = cnn3d_card_new_preset (o->preset, error);
+
+    if (of_preset == NULL)
       return FALSE;
+    /* It is of the weights, not of the data set. */
+    of_preset->unknown = g_steal_pointer (&(*card)->unknown);
+    cnn3d_card_free (*card);
+    *card = of_preset;
     source = o->preset;
   }
   if (o->labels_file != NULL) {
@@ -105,6 +115,12 @@ complete_card (Cnn3dCard **card, const Cnn3dLoadOptions *o, int classes, const c
     g_strfreev ((*card)->labels);
     (*card)->labels = labels;
     source = o->labels_file;
+    if ((*card)->unknown != NULL
+        && g_strv_contains ((const char *const *) labels, (*card)->unknown->label)) {
+      g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_MISMATCH,
+          "%s: has the label '%s', by which %s calls clips of no class", source, (*card)->unknown->label, file);
+      return FALSE;
+    }
   }
   if ((*card)->labels != NULL && (int) g_strv_length ((*card)->labels) != classes) {
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_MISMATCH, "%s: has %u labels, but %s has %d classes",
@@ -137,7 +153,8 @@ cnn3d_model_load_bytes (GBytes *bytes, const char *name, const Cnn3dLoadOptions 
     g_prefix_error (error, "%s: ", file);
     return NULL;
   }
-  if (!check_tensors (state, graph, file, error)
+  if (!cnn3d_unknown_read (card->unknown, state, graph, file, error)
+      || !check_tensors (state, graph, card->unknown, file, error)
       || !complete_card (&card, o, config.classes, file, error))
     return NULL;
 

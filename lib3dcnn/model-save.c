@@ -2,6 +2,7 @@
 #include "lib3dcnn/io/card-json.h"
 #include "lib3dcnn/io/half.h"
 #include "lib3dcnn/io/safetensors.h"
+#include "lib3dcnn/io/unknown.h"
 #include "lib3dcnn/session.h"
 
 #include <gio/gio.h>
@@ -43,12 +44,25 @@ collect_metadata (Cnn3dModel *model, const float *check)
 }
 
 static gboolean
+write_floats (GOutputStream *stream, const float *data, gsize n, GError **error)
+{
+  g_autofree guint32 *swapped = NULL;
+
+  if (G_BYTE_ORDER != G_LITTLE_ENDIAN) {
+    swapped = g_memdup2 (data, n * sizeof *swapped);
+    for (gsize k = 0; k < n; k++)
+      swapped[k] = GUINT32_TO_LE (swapped[k]);
+    data = (const float *) (gconstpointer) swapped;
+  }
+  return g_output_stream_write_all (stream, data, n * sizeof (float), NULL, NULL, error);
+}
+
+static gboolean
 write_params (Cnn3dModel *model, GOutputStream *stream, GError **error)
 {
   for (guint i = 0; i < model->graph->params->len; i++) {
     gsize n = (gsize) cnn3d_param_count (cnn3d_graph_param (model->graph, (int) i));
     const float *data = model->params[i];
-    g_autofree guint32 *swapped = NULL;
 
     if (cnn3d_safetensors_is_half (cnn3d_graph_param (model->graph, (int) i), model->half)) {
       g_autofree guint16 *half = g_new (guint16, n);
@@ -59,13 +73,7 @@ write_params (Cnn3dModel *model, GOutputStream *stream, GError **error)
         return FALSE;
       continue;
     }
-    if (G_BYTE_ORDER != G_LITTLE_ENDIAN) {
-      swapped = g_memdup2 (data, n * sizeof *swapped);
-      for (gsize k = 0; k < n; k++)
-        swapped[k] = GUINT32_TO_LE (swapped[k]);
-      data = (const float *) (gconstpointer) swapped;
-    }
-    if (!g_output_stream_write_all (stream, data, n * sizeof (float), NULL, NULL, error))
+    if (!write_floats (stream, data, n, error))
       return FALSE;
   }
   return TRUE;
@@ -102,8 +110,11 @@ cnn3d_model_save (Cnn3dModel *model, const char *path, GError **error)
   g_autoptr (GCancellable) abandon = g_cancellable_new ();
   g_autoptr (GHashTable) metadata = NULL;
   g_autofree float *check = NULL;
+  Cnn3dParam more[CNN3D_UNKNOWN_PARAMS];
+  float *values[CNN3D_UNKNOWN_PARAMS];
   GString *header;
   gboolean ok;
+  int n;
 
   g_return_val_if_fail (model != NULL && path != NULL, FALSE);
 
@@ -111,7 +122,8 @@ cnn3d_model_save (Cnn3dModel *model, const char *path, GError **error)
   if (!compute_check (model, check, error))
     return FALSE;
   metadata = collect_metadata (model, check);
-  header = cnn3d_safetensors_header (metadata, model->graph, model->half);
+  n = cnn3d_unknown_get_params (model->card->unknown, more, values);
+  header = cnn3d_safetensors_header (metadata, model->graph, model->half, more, n);
 
   /* Written next to the file and renamed when it is closed; if cancelled, the old file stays. */
   file = g_file_new_for_path (path);
@@ -119,6 +131,8 @@ cnn3d_model_save (Cnn3dModel *model, const char *path, GError **error)
   ok = stream != NULL
       && g_output_stream_write_all (G_OUTPUT_STREAM (stream), header->str, header->len, NULL, NULL, error)
       && write_params (model, G_OUTPUT_STREAM (stream), error);
+  for (int i = 0; ok && i < n; i++)
+    ok = write_floats (G_OUTPUT_STREAM (stream), values[i], (gsize) cnn3d_param_count (&more[i]), error);
   g_string_free (header, TRUE);
   if (stream != NULL && !ok) {
     g_cancellable_cancel (abandon);

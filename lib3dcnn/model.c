@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lib3dcnn/io/unknown.h"
 #include "lib3dcnn/model-private.h"
 
 #include <math.h>
@@ -56,6 +57,7 @@ cnn3d_model_with_card (Cnn3dModel *model, const Cnn3dCard *card)
   g_return_val_if_fail (model != NULL && card != NULL, NULL);
   g_return_val_if_fail (card->labels == NULL
       || (int) g_strv_length (card->labels) == model->config.classes, NULL);
+  g_return_val_if_fail (cnn3d_unknown_fits (card->unknown, model->graph), NULL);
 
   copy = g_memdup2 (model, sizeof *model);
   g_atomic_ref_count_init (&copy->ref_count);

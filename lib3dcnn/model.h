@@ -106,7 +106,8 @@ CNN3D_API void cnn3d_model_unref (Cnn3dModel *model);
 /**
  * cnn3d_model_with_card:
  * @card: replaces the model's card; copied. It must have as many labels as the
- *   model has classes, or none
+ *   model has classes, or none, and a rule for unknown clips of as many classes
+ *   and features, or none
  *
  * Returns: (transfer full): a model that shares its weights with @model
  */

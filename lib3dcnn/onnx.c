@@ -27,9 +27,13 @@ static void
 put_metadata (GByteArray *file, const Cnn3dModel *model)
 {
   g_autoptr (GHashTable) metadata = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_autoptr (Cnn3dCard) card = cnn3d_card_copy (model->card);
   g_autoptr (GList) keys = NULL;
 
-  cnn3d_card_write (metadata, &model->config, model->card);
+  /* A rule by distance needs tensors and features, which are not there. */
+  if (cnn3d_unknown_needs_features (card->unknown))
+    g_clear_pointer (&card->unknown, cnn3d_unknown_free);
+  cnn3d_card_write (metadata, &model->config, card);
   keys = g_list_sort (g_hash_table_get_keys (metadata), compare_keys);
   for (GList *key = keys; key != NULL; key = key->next) {
     GByteArray *entry = g_byte_array_new ();

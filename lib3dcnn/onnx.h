@@ -11,7 +11,8 @@ G_BEGIN_DECLS
  *
  * Writes the network as ONNX (opset 17): input "x", float32 of N x 3 x frames x size x size,
  * normalised; output "y", logits of N x classes. BatchNorm is folded into the convolutions, nothing else
- * is fused. The model card is in the file's metadata, by the names that it has in model files.
+ * is fused. The model card is in the file's metadata, by the names that it has in model files, but for
+ * a rule by distance for unknown clips, as features are no output.
  *
  * The file is written next to @path and renamed, so that a failure leaves an older file as it was.
  *

@@ -257,7 +257,8 @@ CNN3D_API gboolean cnn3d_trainer_evaluate (Cnn3dTrainer *trainer, const float *c
 /**
  * cnn3d_trainer_to_model:
  * @card: (nullable): copied; %NULL means that of the model the trainer began
- *   with, without labels if the classes changed, or the authors' defaults
+ *   with, without labels if the classes changed and without its rule for
+ *   unknown clips, or the authors' defaults
  *
  * Returns: (transfer full): a model with a copy of the weights as they are now
  */

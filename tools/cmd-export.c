@@ -28,5 +28,7 @@ cmd_export (int argc, char **argv)
   if (model == NULL || !cnn3d_model_export_onnx (model, onnx, &error))
     return tool_fail (error);
   printf ("%s\n", onnx);
+  if (cnn3d_unknown_needs_features (cnn3d_model_get_card (model)->unknown))
+    tool_complain ("note: the distance by which clips are unknown is not in the file");
   return EXIT_OK;
 }

@@ -2,6 +2,7 @@
 #include "lib3dcnn/io/card-json.h"
 #include "lib3dcnn/io/safetensors.h"
 
+#include <float.h>
 #include <json-glib/json-glib.h>
 #include <math.h>
 
@@ -12,6 +13,7 @@
 static const char *const channel_orders[] = { "rgb", "bgr", NULL };
 static const char *const resizes[] = { "crop", "stretch", NULL };
 static const char *const score_rules[] = { "softmax-mean", "sigmoid-mean", NULL };
+static const char *const unknown_rules[] = { "margin", "distance", NULL };
 
 /* What a card is read with: the first failure sets error and stays. */
 typedef struct {
@@ -142,6 +144,28 @@ read_labels (Reader *r)
   return g_strv_builder_end (builder);
 }
 
+/* But for its tensors, which are in another place. */
+static Cnn3dUnknown *
+read_unknown (Reader *r, char *const *labels)
+{
+  Cnn3dUnknown *u;
+
+  if (!g_hash_table_contains (r->metadata, PREFIX "unknown"))
+    return NULL;
+  u = g_new0 (Cnn3dUnknown, 1);
+  u->rule = (Cnn3dUnknownRule) read_choice (r, PREFIX "unknown", unknown_rules);
+  u->threshold = read_number (r, PREFIX "unknown.threshold", NAN, 0,
+      u->rule == CNN3D_UNKNOWN_MARGIN ? 1 : FLT_MAX, FALSE);
+  if (isnan (u->threshold))
+    fail (r, PREFIX "unknown.threshold", "a number from 0");
+  u->label = read_text (r, PREFIX "unknown.label");
+  if (u->label == NULL)
+    u->label = g_strdup ("unknown");
+  if (*u->label == '\0' || (labels != NULL && g_strv_contains ((const char *const *) labels, u->label)))
+    fail (r, PREFIX "unknown.label", "text that is none of the labels");
+  return u;
+}
+
 gboolean
 cnn3d_card_is_in (GHashTable *metadata)
 {
@@ -180,6 +204,7 @@ cnn3d_card_read (GHashTable *metadata, Cnn3dConfig *config, Cnn3dCard *card, con
   card->name = read_text (&r, PREFIX "name");
   card->licence = read_text (&r, PREFIX "licence");
   card->source = read_text (&r, PREFIX "source");
+  card->unknown = read_unknown (&r, card->labels);
   return !r.failed;
 }
 
@@ -272,6 +297,18 @@ write_labels (GHashTable *metadata, char *const *labels)
   write_text (metadata, PREFIX "labels", json);
 }
 
+static void
+write_unknown (GHashTable *metadata, const Cnn3dUnknown *u)
+{
+  char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+  if (u != NULL)
+    g_ascii_formatd (text, sizeof text, "%.10g", u->threshold);
+  write_text (metadata, PREFIX "unknown", u ? unknown_rules[u->rule] : NULL);
+  write_text (metadata, PREFIX "unknown.threshold", u ? text : NULL);
+  write_text (metadata, PREFIX "unknown.label", u ? u->label : NULL);
+}
+
 void
 cnn3d_card_write (GHashTable *metadata, const Cnn3dConfig *config, const Cnn3dCard *card)
 {
@@ -293,6 +330,7 @@ cnn3d_card_write (GHashTable *metadata, const Cnn3dConfig *config, const Cnn3dCa
   write_text (metadata, PREFIX "name", card->name);
   write_text (metadata, PREFIX "licence", card->licence);
   write_text (metadata, PREFIX "source", card->source);
+  write_unknown (metadata, card->unknown);
 }
 
 void

@@ -12,7 +12,7 @@ G_BEGIN_DECLS
 
 gboolean cnn3d_card_is_in (GHashTable *metadata);
 
-/* Reads configuration and card; classes is checked against labels by the caller. */
+/* Reads configuration and card; classes is checked against labels by the caller, who reads unknown's tensors. */
 gboolean cnn3d_card_read (GHashTable *metadata, Cnn3dConfig *config, Cnn3dCard *card, const char *file,
     GError **error);
 /* Reads the self-check, if there is one, into model. */

@@ -251,8 +251,27 @@ cnn3d_safetensors_is_half (const Cnn3dParam *param, gboolean half)
   return half && param->n_dims > 1;
 }
 
+/* *offset: of its data; that of the next one's after it. */
+static void
+add_tensor (JsonObject *root, const Cnn3dParam *param, gboolean half, gint64 *offset)
+{
+  gint64 bytes = cnn3d_param_count (param) * (gint64) (half ? sizeof (guint16) : sizeof (float));
+  JsonObject *tensor = json_object_new ();
+  JsonArray *shape = json_array_new (), *offsets = json_array_new ();
+
+  for (int d = 0; d < param->n_dims; d++)
+    json_array_add_int_element (shape, param->dims[d]);
+  json_array_add_int_element (offsets, *offset);
+  json_array_add_int_element (offsets, *offset += bytes);
+  json_object_set_string_member (tensor, "dtype", half ? "F16" : "F32");
+  json_object_set_array_member (tensor, "shape", shape);
+  json_object_set_array_member (tensor, "data_offsets", offsets);
+  json_object_set_object_member (root, param->name, tensor);
+}
+
 GString *
-cnn3d_safetensors_header (GHashTable *metadata, const Cnn3dGraph *graph, gboolean half)
+cnn3d_safetensors_header (GHashTable *metadata, const Cnn3dGraph *graph, gboolean half,
+    const Cnn3dParam *more, int n)
 {
   g_autoptr (JsonObject) root = json_object_new ();
   g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
@@ -268,20 +287,11 @@ cnn3d_safetensors_header (GHashTable *metadata, const Cnn3dGraph *graph, gboolea
   json_object_set_object_member (root, "__metadata__", meta);
   for (guint i = 0; i < graph->params->len; i++) {
     const Cnn3dParam *param = cnn3d_graph_param (graph, (int) i);
-    gboolean is_half = cnn3d_safetensors_is_half (param, half);
-    gint64 bytes = cnn3d_param_count (param) * (gint64) (is_half ? sizeof (guint16) : sizeof (float));
-    JsonObject *tensor = json_object_new ();
-    JsonArray *shape = json_array_new (), *offsets = json_array_new ();
 
-    for (int d = 0; d < param->n_dims; d++)
-      json_array_add_int_element (shape, param->dims[d]);
-    json_array_add_int_element (offsets, offset);
-    json_array_add_int_element (offsets, offset += bytes);
-    json_object_set_string_member (tensor, "dtype", is_half ? "F16" : "F32");
-    json_object_set_array_member (tensor, "shape", shape);
-    json_object_set_array_member (tensor, "data_offsets", offsets);
-    json_object_set_object_member (root, param->name, tensor);
+    add_tensor (root, param, cnn3d_safetensors_is_half (param, half), &offset);
   }
+  for (int i = 0; i < n; i++)
+    add_tensor (root, &more[i], FALSE, &offset);
   json_node_set_object (node, root);
   json = json_to_string (node, FALSE);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/train.h"
+#include "lib3dcnn/io/unknown.h"
 #include "lib3dcnn/model-private.h"
 #include "lib3dcnn/train/checkpoint.h"
 #include "lib3dcnn/train/engine.h"
@@ -128,6 +129,8 @@ cnn3d_trainer_new_from_model (Cnn3dModel *model, int classes, const Cnn3dTrainOp
     return NULL;
   if (classes > 0)
     g_clear_pointer (&trainer->card->labels, g_strfreev);
+  /* It was measured of the weights as they were. */
+  g_clear_pointer (&trainer->card->unknown, cnn3d_unknown_free);
   for (guint i = 0; i < graph->nodes->len; i++) {
     const Cnn3dNode *node = cnn3d_graph_node (graph, (int) i);
 
@@ -278,6 +281,7 @@ cnn3d_trainer_to_model (Cnn3dTrainer *trainer, const Cnn3dCard *card)
   Cnn3dGraph *graph;
 
   g_return_val_if_fail (trainer != NULL, NULL);
+  g_return_val_if_fail (card == NULL || cnn3d_unknown_fits (card->unknown, trainer->graph), NULL);
 
   graph = cnn3d_graph_new (&trainer->graph->config, NULL);
   model = cnn3d_model_new_empty (graph, cnn3d_card_copy (card ? card : trainer->card));

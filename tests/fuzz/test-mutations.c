@@ -2,6 +2,7 @@
 
 /* Damages model files of every format in some thousand ways: each gives a model or an error. */
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "lib3dcnn/3dcnn.h"
@@ -95,27 +96,58 @@ load (const guint8 *data, gsize size, const char *file)
 }
 
 static void
-test_file (gconstpointer name)
+damage (const char *content, gsize size, const char *name)
 {
-  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "..", "data", name, NULL);
-  g_autofree char *content = NULL;
-  g_autoptr (GError) error = NULL;
   int accepted = 0;
-  gsize size;
 
-  g_assert_true (g_file_get_contents (path, &content, &size, &error));
-  g_assert_true (load ((guint8 *) content, size, name));
+  g_assert_true (load ((const guint8 *) content, size, name));
   state = 0x9E3779B97F4A7C15 ^ size;
   for (int i = 0; i < MUTATIONS; i++) {
     g_autoptr (GByteArray) data = g_byte_array_new ();
 
-    g_byte_array_append (data, (guint8 *) content, (guint) size);
+    g_byte_array_append (data, (const guint8 *) content, (guint) size);
     mutate (data);
     accepted += load (data->data, data->len, name);
   }
   /* Changed weights are still weights; but not everything may pass. */
   g_test_message ("%d of %d damaged files were still models", accepted, MUTATIONS);
   g_assert_cmpint (accepted, <, MUTATIONS);
+}
+
+static void
+test_file (gconstpointer name)
+{
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "..", "data", name, NULL);
+  g_autofree char *content = NULL;
+  gsize size;
+
+  g_assert_true (g_file_get_contents (path, &content, &size, NULL));
+  damage (content, size, name);
+}
+
+/* A file with a rule for unknown clips and its tensors. */
+static void
+test_unknown (void)
+{
+  Cnn3dConfig config = { .arch = CNN3D_ARCH_MOBILENET, .width = 0.06, .classes = 3, .size = 32 };
+  g_autofree char *path = g_build_filename (g_get_tmp_dir (), "3dcnn-mutations-XXXXXX", NULL);
+  g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (&config, "", NULL), ruled = NULL;
+  g_autoptr (Cnn3dCard) card = cnn3d_card_new ();
+  Cnn3dUnknown *u = card->unknown = g_new0 (Cnn3dUnknown, 1);
+  g_autofree char *content = NULL;
+  gsize size;
+
+  *u = (Cnn3dUnknown){ CNN3D_UNKNOWN_DISTANCE, g_strdup ("none"), 1.5, 3, cnn3d_model_get_n_features (model) };
+  u->means = g_new0 (float, u->n_classes * u->n_features);
+  u->variances = g_new (float, u->n_features);
+  for (int k = 0; k < u->n_features; k++)
+    u->variances[k] = 1;
+  ruled = cnn3d_model_with_card (model, card);
+  g_close (g_mkstemp (path), NULL);
+  g_assert_true (cnn3d_model_save (ruled, path, NULL));
+  g_assert_true (g_file_get_contents (path, &content, &size, NULL));
+  g_remove (path);
+  damage (content, size, "unknown.safetensors");
 }
 
 /* No beginning of a file is a model. */
@@ -146,5 +178,6 @@ main (int argc, char **argv)
     g_test_add_data_func (mutations, files[i], test_file);
     g_test_add_data_func (truncated, files[i], test_truncated);
   }
+  g_test_add_func ("/fuzz/mutations/unknown", test_unknown);
   return g_test_run ();
 }
