@@ -86,7 +86,12 @@ DEFINE_ENUM (backend, "GstVideoClassify3DBackend",
 DEFINE_ENUM (precision, "GstVideoClassify3DPrecision",
     {CNN3D_PRECISION_AUTO, "fp16 on GPUs, fp32 elsewhere", "auto"},
     {CNN3D_PRECISION_FP32, "Single precision", "fp32"},
-    {CNN3D_PRECISION_FP16, "Half precision, sums in single precision", "fp16"})
+    {CNN3D_PRECISION_FP16, "Half precision, sums in single precision, on GPUs",
+        "fp16"},
+    {CNN3D_PRECISION_BF16X3, "Products of two bfloat16 numbers each, near fp32, "
+        "on CPUs with AMX-BF16 or AVX512_BF16", "bf16x3"},
+    {CNN3D_PRECISION_BF16, "Products in bfloat16, sums in single precision, "
+        "on CPUs with AMX-BF16 or AVX512_BF16", "bf16"})
 DEFINE_ENUM (mode, "GstVideoClassify3DMode",
     {GST_CLASSIFY_MODE_AUTO, "async for live sources, else sync", "auto"},
     {GST_CLASSIFY_MODE_SYNC, "Every clip is classified, and waited for", "sync"},
@@ -402,13 +407,14 @@ gst_classify_settings_install (GObjectClass * klass)
   /**
    * GstVideoClassify3D:precision:
    *
-   * In which precision the cudnn backend computes.
+   * In which precision the network is computed. Where the backend, or the
+   * CPU, does not have it, the element does not start and says why.
    *
    * Since: 0.1
    */
   g_object_class_install_property (klass, PROP_PRECISION,
       g_param_spec_enum ("precision", "Precision",
-          "Precision of the cudnn backend", precision_get_type (),
+          "In which precision the network is computed", precision_get_type (),
           CNN3D_PRECISION_AUTO, ready));
   /**
    * GstVideoClassify3D:allow-tf32:

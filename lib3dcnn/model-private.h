@@ -9,6 +9,9 @@ G_BEGIN_DECLS
 
 /* Tolerance of all comparisons of logits: of the largest |logit|. */
 #define CNN3D_TOLERANCE 1e-4
+/* Of those that were computed in fp16 and in bf16. */
+#define CNN3D_FP16_TOLERANCE 2e-2
+#define CNN3D_BF16_TOLERANCE 3e-2
 
 struct _Cnn3dModel {
   gatomicrefcount ref_count;

@@ -7,6 +7,7 @@ struct _Cnn3dSession {
   gatomicrefcount ref_count;
   Cnn3dModel *model;
   Cnn3dBackend backend;
+  Cnn3dPrecision precision;
   const Cnn3dBackendClass *klass;
   gpointer engine;
   char *description;
@@ -20,14 +21,26 @@ struct _Cnn3dSession {
 
 G_DEFINE_BOXED_TYPE (Cnn3dSession, cnn3d_session, cnn3d_session_ref, cnn3d_session_unref)
 
+static const char *const precisions[] = {
+  [CNN3D_PRECISION_AUTO] = "auto",
+  [CNN3D_PRECISION_FP32] = "fp32",
+  [CNN3D_PRECISION_FP16] = "fp16",
+  [CNN3D_PRECISION_BF16X3] = "bf16x3",
+  [CNN3D_PRECISION_BF16] = "bf16",
+};
+
+#define HAS(precision) (1u << CNN3D_PRECISION_##precision)
+
 static const struct {
   const char *name;
   const Cnn3dBackendClass *klass;
+  guint precisions; /* besides auto */
 } backends[] = {
-  [CNN3D_BACKEND_AUTO] = { "auto", &cnn3d_cpu_backend },
-  [CNN3D_BACKEND_CPU] = { "cpu", &cnn3d_cpu_backend },
-  [CNN3D_BACKEND_REFERENCE] = { "reference", &cnn3d_reference_backend },
-  [CNN3D_BACKEND_CUDNN] = { "cudnn", &cnn3d_cudnn_backend },
+  [CNN3D_BACKEND_AUTO] = { "auto", &cnn3d_cpu_backend,
+      HAS (FP32) | HAS (FP16) | HAS (BF16X3) | HAS (BF16) },
+  [CNN3D_BACKEND_CPU] = { "cpu", &cnn3d_cpu_backend, HAS (FP32) | HAS (BF16X3) | HAS (BF16) },
+  [CNN3D_BACKEND_REFERENCE] = { "reference", &cnn3d_reference_backend, HAS (FP32) },
+  [CNN3D_BACKEND_CUDNN] = { "cudnn", &cnn3d_cudnn_backend, HAS (FP32) | HAS (FP16) },
 };
 
 /* More threads than this gain nothing on networks of this size. */
@@ -60,19 +73,24 @@ cnn3d_backend_get_name (Cnn3dBackend backend)
 gboolean
 cnn3d_precision_from_name (const char *name, Cnn3dPrecision *precision, GError **error)
 {
-  static const char *const names[] = { "auto", "fp32", "fp16" };
-
   g_return_val_if_fail (name != NULL && precision != NULL, FALSE);
 
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
-    if (strcmp (name, names[i]) == 0) {
+  for (guint i = 0; i < G_N_ELEMENTS (precisions); i++) {
+    if (strcmp (name, precisions[i]) == 0) {
       *precision = i;
       return TRUE;
     }
   }
   g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
-      "no precision is called '%s'; there are auto, fp32 and fp16", name);
+      "no precision is called '%s'; there are auto, fp32, fp16, bf16x3 and bf16", name);
   return FALSE;
+}
+
+const char *
+cnn3d_precision_get_name (Cnn3dPrecision precision)
+{
+  g_return_val_if_fail ((guint) precision < G_N_ELEMENTS (precisions), NULL);
+  return precisions[precision];
 }
 
 int
@@ -84,6 +102,15 @@ cnn3d_default_threads (void)
   if (sched_getaffinity (0, sizeof set, &set) == 0)
     n = CPU_COUNT (&set);
   return CLAMP (n, 1, MAX_DEFAULT_THREADS);
+}
+
+/* What AUTO is; and fp16, which the CPU backend only sees if it stands in for a GPU. */
+static Cnn3dPrecision
+actual_precision (Cnn3dBackend backend, Cnn3dPrecision wanted)
+{
+  if (wanted == CNN3D_PRECISION_AUTO)
+    return backend == CNN3D_BACKEND_CUDNN ? CNN3D_PRECISION_FP16 : CNN3D_PRECISION_FP32;
+  return backends[backend].precisions >> wanted & 1 ? wanted : CNN3D_PRECISION_FP32;
 }
 
 /* The GPU if there is one that works; *fallback: why the one that is there does not. */
@@ -103,6 +130,32 @@ create_automatic (Cnn3dModel *model, Cnn3dSessionOptions *o, char **fallback, GE
   return backends[o->backend].klass->create (model, o, error);
 }
 
+/* What a backend has, for people. */
+static char *
+list_precisions (Cnn3dBackend backend)
+{
+  GString *list = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (precisions); i++)
+    if (backends[backend].precisions >> i & 1)
+      g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", precisions[i]);
+  return g_string_free (list, FALSE);
+}
+
+static gboolean
+check_precision (const Cnn3dSessionOptions *o, GError **error)
+{
+  g_autofree char *list = NULL;
+
+  if (o->precision == CNN3D_PRECISION_AUTO || backends[o->backend].precisions >> o->precision & 1)
+    return TRUE;
+  list = list_precisions (o->backend);
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
+      "precision %s: the %s backend does not have it (it has %s)", precisions[o->precision],
+      backends[o->backend].name, list);
+  return FALSE;
+}
+
 static gboolean
 check_options (const Cnn3dSessionOptions *o, GError **error)
 {
@@ -112,12 +165,8 @@ check_options (const Cnn3dSessionOptions *o, GError **error)
   else if (o->batch < 0)
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
         "the batch must be 0 (automatic) or above, not %d", o->batch);
-  else if (o->precision == CNN3D_PRECISION_FP16
-      && (o->backend == CNN3D_BACKEND_CPU || o->backend == CNN3D_BACKEND_REFERENCE))
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
-        "the %s backend has no half precision; the cudnn backend has", backends[o->backend].name);
   else
-    return TRUE;
+    return check_precision (o, error);
   return FALSE;
 }
 
@@ -135,10 +184,15 @@ cnn3d_session_new (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError
   if (options != NULL)
     o = *options;
   g_return_val_if_fail ((guint) o.backend < G_N_ELEMENTS (backends), NULL);
+  g_return_val_if_fail ((guint) o.precision < G_N_ELEMENTS (precisions), NULL);
   if (!check_options (&o, error))
     return NULL;
   if (o.threads == 0)
     o.threads = cnn3d_default_threads ();
+  /* What only the CPU has. */
+  if (o.backend == CNN3D_BACKEND_AUTO && o.precision != CNN3D_PRECISION_AUTO
+      && !(backends[CNN3D_BACKEND_CUDNN].precisions >> o.precision & 1))
+    o.backend = CNN3D_BACKEND_CPU;
   automatic = o.backend == CNN3D_BACKEND_AUTO;
   if (automatic)
     engine = create_automatic (model, &o, &fallback, error);
@@ -153,6 +207,7 @@ cnn3d_session_new (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError
   g_atomic_ref_count_init (&session->ref_count);
   session->model = cnn3d_model_ref (model);
   session->backend = o.backend;
+  session->precision = actual_precision (o.backend, o.precision);
   session->klass = backends[o.backend].klass;
   session->engine = engine;
   session->description = session->klass->describe (engine);
@@ -201,6 +256,7 @@ fall_back (Cnn3dSession *session, const GError *reason)
   session->klass->destroy (session->engine);
   session->engine = engine;
   session->backend = o.backend;
+  session->precision = CNN3D_PRECISION_FP32;
   session->klass = backends[o.backend].klass;
   session->fallback = g_strdup (reason->message);
   session->old_description = session->description;
@@ -312,6 +368,13 @@ cnn3d_session_get_backend (Cnn3dSession *session)
 {
   g_return_val_if_fail (session != NULL, CNN3D_BACKEND_AUTO);
   return session->backend;
+}
+
+Cnn3dPrecision
+cnn3d_session_get_precision (Cnn3dSession *session)
+{
+  g_return_val_if_fail (session != NULL, CNN3D_PRECISION_AUTO);
+  return session->precision;
 }
 
 const char *

@@ -29,13 +29,20 @@ typedef enum {
  * @CNN3D_PRECISION_FP32: everything in single precision
  * @CNN3D_PRECISION_FP16: weights and activations in half precision, sums in single precision;
  *   only of the cudnn backend
+ * @CNN3D_PRECISION_BF16X3: factors of matrix products as sums of two bfloat16 numbers, 16 bits of
+ *   mantissa; products and sums of them in single precision. Errors are near those of fp32. Only of the
+ *   cpu backend, and only on CPUs with AMX-BF16 or AVX512_BF16; faster than fp32 only with AMX
+ * @CNN3D_PRECISION_BF16: factors of matrix products in bfloat16, 8 bits of mantissa; sums in single precision.
+ *   Where @CNN3D_PRECISION_BF16X3 is to be had; layers that gain nothing by it stay in fp32
  *
- * How numbers are stored.
+ * In which precision a network is computed.
  */
 typedef enum {
   CNN3D_PRECISION_AUTO,
   CNN3D_PRECISION_FP32,
   CNN3D_PRECISION_FP16,
+  CNN3D_PRECISION_BF16X3,
+  CNN3D_PRECISION_BF16,
 } Cnn3dPrecision;
 
 /**
@@ -59,7 +66,8 @@ typedef struct _Cnn3dSession Cnn3dSession;
  *   that equal those of incremental inference bit by bit
  * @device: (nullable): of the cudnn backend: an index or a UUID (or its beginning) as of
  *   cnn3d_device_list(); %NULL means the first that can be used
- * @precision: of the cudnn backend
+ * @precision: one that the backend has, or cnn3d_session_new() fails and says which it has. With
+ *   %CNN3D_BACKEND_AUTO, bf16 and bf16x3 choose the CPU, and fp16 is fp32 where there is no GPU
  * @allow_tf32: of the cudnn backend with fp32: whether products may be rounded to 10 bits of
  *   mantissa, which is faster
  * @batch: how many clips runs will have; they may have any number, but memory grows with
@@ -231,6 +239,26 @@ CNN3D_API Cnn3dModel *cnn3d_session_get_model (Cnn3dSession *session);
 CNN3D_API Cnn3dBackend cnn3d_session_get_backend (Cnn3dSession *session);
 
 /**
+ * cnn3d_session_get_precision:
+ *
+ * Returns: the precision in use, never %CNN3D_PRECISION_AUTO
+ */
+CNN3D_API Cnn3dPrecision cnn3d_session_get_precision (Cnn3dSession *session);
+
+/**
+ * cnn3d_session_verify:
+ * @difference: (out) (optional): the largest difference from the logits of the model card, in units of the
+ *   largest of these; set on success, and with %CNN3D_ERROR_VERIFY for a difference
+ *
+ * Runs the model's self-check in this session: a clip made by a hash, whose logits the model card has. They may
+ * differ by 1e-4 in fp32 and bf16x3, by 2e-2 in fp16 and by 3e-2 in bf16.
+ *
+ * Returns: %TRUE if they do not differ by more; else %FALSE with %CNN3D_ERROR_VERIFY, also if the card has no
+ *   self-check, or %CNN3D_ERROR_BACKEND
+ */
+CNN3D_API gboolean cnn3d_session_verify (Cnn3dSession *session, double *difference, GError **error);
+
+/**
  * cnn3d_session_describe:
  *
  * Returns: (transfer none): the backend for people, such as
@@ -260,13 +288,14 @@ CNN3D_API const char *cnn3d_backend_get_name (Cnn3dBackend backend);
 
 /**
  * cnn3d_precision_from_name:
- * @name: "auto", "fp32" or "fp16"
+ * @name: "auto", "fp32", "fp16", "bf16x3" or "bf16"
  * @precision: (out): set only on success
  *
  * Returns: %TRUE on success, else %FALSE with %CNN3D_ERROR_BACKEND
  */
 CNN3D_API gboolean cnn3d_precision_from_name (const char *name, Cnn3dPrecision *precision,
     GError **error);
+CNN3D_API const char *cnn3d_precision_get_name (Cnn3dPrecision precision);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Cnn3dSession, cnn3d_session_unref)
 

@@ -9,6 +9,7 @@
 enum { MAX_LAYERS = 256, BATCH = 8 };
 
 /* Of logits, against the CPU backend's, in units of the largest. */
+#define TOLERANCE_BF16 3e-2
 #define TOLERANCE_FP16 2e-2
 #define TOLERANCE_FP32 1e-4
 
@@ -129,8 +130,9 @@ test_session (SelfTest *t, Cnn3dModel *model, Cnn3dPrecision precision, GError *
       || !cnn3d_session_run_rgb (cpu, rgb, BATCH, expected, error)
       || !cnn3d_session_run_rgb (session, rgb, 1, logits, error))
     return FALSE;
-  tolerance = strstr (cnn3d_session_describe (session), "fp16") ? TOLERANCE_FP16
-      : options.allow_tf32 ? TOLERANCE_FP16 : TOLERANCE_FP32;
+  precision = cnn3d_session_get_precision (session);
+  tolerance = precision == CNN3D_PRECISION_BF16 ? TOLERANCE_BF16
+      : precision == CNN3D_PRECISION_FP16 || options.allow_tf32 ? TOLERANCE_FP16 : TOLERANCE_FP32;
   error_one = difference (logits, expected, c->classes);
   verdict (t, error_one <= tolerance, "logits of one clip", "", error_one, tolerance, 0);
   if (!cnn3d_session_run_rgb (session, rgb, BATCH, logits, error))

@@ -15,13 +15,16 @@ typedef struct {
 void tool_session_clear (ToolSession *session);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ToolSession, tool_session_clear)
 
-#define TOOL_SESSION_ENTRIES(session)                                                                \
+#define TOOL_SESSION_ENTRIES(session) TOOL_SESSION_ENTRIES_WITH (session, 'd')
+
+/* letter: the short name of --device, or 0 where it is another option's. */
+#define TOOL_SESSION_ENTRIES_WITH(session, letter)                                                   \
   { "backend", 'b', 0, G_OPTION_ARG_STRING, &(session).backend,                                      \
     "auto, cpu, cudnn or reference (auto)", "BACKEND" },                                             \
-      { "device", 'd', 0, G_OPTION_ARG_STRING, &(session).device,                                    \
+      { "device", letter, 0, G_OPTION_ARG_STRING, &(session).device,                                    \
         "GPU of the cudnn backend: index or UUID, see 3dcnn devices", "DEVICE" },                    \
       { "precision", 'p', 0, G_OPTION_ARG_STRING, &(session).precision,                              \
-        "Of the cudnn backend: auto, fp16 or fp32 (auto)", "PRECISION" },                            \
+        "auto, fp32; bf16x3 or bf16 on some CPUs; fp16 on GPUs (auto)", "PRECISION" },                \
   { "allow-tf32", 0, 0, G_OPTION_ARG_NONE, &(session).allow_tf32,                                    \
     "With fp32 on a GPU: let products be rounded, which is faster", NULL }
 

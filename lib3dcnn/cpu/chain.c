@@ -176,10 +176,50 @@ ring_row (const Chain *c, const Room *room, int t, int y)
       + (gsize) y * c->producer->step->out.w * CNN3D_BLOCK;
 }
 
+/* A producer's tile that writes to the ring: the halves of a group from first_half on. */
+static Cnn3dTile
+tile_in_ring (const Chain *c, const Cnn3dTile *tile, int first_half)
+{
+  Cnn3dTile moved = *tile;
+
+  for (int h = 0; h < tile->halves; h++) {
+    int half = tile->first_half + h - first_half;
+    moved.out_offsets[h] = (int32_t) (half / 2 * c->in_block) + half % 2 * CNN3D_HALF;
+  }
+  return moved;
+}
+
+/* As produce(), in bfloat16. */
+static void
+produce_in_bf16 (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile,
+    int end_tile, int t, int y0, int y1, int place)
+{
+  const Cnn3dStep *step = c->producer->step;
+  int first_half = c->producer->tiles[first_tile].first_half, n = (y1 - y0) * step->out.w, count;
+  gboolean stem = step->kind == CNN3D_STEP_STEM;
+
+  /* A row of the stem, or a chunk of positions, through all tiles. */
+  for (int i = 0; i < n; i += count) {
+    gint64 position = ((gint64) t * step->out.h + y0) * step->out.w + i;
+    float *out = ring_row (c, room, t, place) + (gsize) i * CNN3D_BLOCK;
+    Cnn3dWords words;
+
+    count = stem ? step->out.w : MIN (n - i, CNN3D_CHUNK);
+    words = stem ? cnn3d_bf16_loaded_row (engine, c->producer, t, y0 + i / step->out.w)
+                 : cnn3d_bf16_convert (engine, c->producer, engine->arena + position * CNN3D_BLOCK,
+                     NULL, count, thread);
+    for (int k = first_tile; k < end_tile; k++) {
+      Cnn3dTile tile = tile_in_ring (c, &c->producer->tiles[k], first_half);
+
+      cnn3d_bf16_multiply (engine, c->producer, &tile, &words, out, NULL, count);
+    }
+  }
+}
+
 /* Rows [y0, y1) of frame t, or of the four frames from t on, into the ring from its row `place` on. */
 static void
-produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, int end_tile, int t,
-    int y0, int y1, int place)
+produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile,
+    int end_tile, int t, int y0, int y1, int place)
 {
   const Cnn3dStep *step = c->producer->step;
   int first_half = c->producer->tiles[first_tile].first_half, w = step->out.w;
@@ -188,16 +228,15 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, 
   /* The stem reads padded planes, a row a call; a pointwise convolution reads all rows at once. */
   int rows_a_call = stem ? 1 : y1 - y0;
 
+  if (c->producer->in_bf16) {
+    produce_in_bf16 (engine, c, room, thread, first_tile, end_tile, t, y0, y1, place);
+    return;
+  }
   if (c->producer->temporal)
     transform_frames (engine, c, room, t, y0, y1);
   for (int i = first_tile; i < end_tile; i++) {
-    const Cnn3dTile *tile = &c->producer->tiles[i];
-    int32_t offsets[CNN3D_MAX_HALVES];
+    const Cnn3dTile moved = tile_in_ring (c, &c->producer->tiles[i], first_half), *tile = &moved;
 
-    for (int h = 0; h < tile->halves; h++) {
-      int half = tile->first_half + h - first_half;
-      offsets[h] = (int32_t) (half / 2 * c->in_block) + half % 2 * CNN3D_HALF;
-    }
     for (int y = y0; y < y1; y += rows_a_call) {
       if (c->producer->temporal) {
         Cnn3dTemporalArgs args = { .taps = tile->taps, .n_taps = tile->n_taps,
@@ -206,7 +245,7 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, 
           .x = room->points
               + (gsize) (y - y0) * step->stride.h * step->channels_in * cnn3d_winograd_pitch (step) };
 
-        memcpy (args.out_offsets, offsets, sizeof offsets);
+        memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
         for (int k = 0; k < CNN3D_POINT_FRAMES; k++)
           args.out[k] = ring_row (c, room, t + k, y - y0 + place);
         engine->kernels->temporal (&args, tile->halves, w);
@@ -215,7 +254,7 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, 
           .bias = tile->bias, .low = c->producer->low, .high = c->producer->high,
           .out = ring_row (c, room, t, y - y0 + place) };
 
-        memcpy (args.out_offsets, offsets, sizeof offsets);
+        memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
         if (stem) {
           args.x = engine->padded
               + ((gsize) t * step->stride.t * padded.h + (gsize) y * step->stride.h) * padded.w;
@@ -262,7 +301,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
     int needed = MIN (t * middle->stride.t - middle->pad.t + middle->kernel.t, middle->in.t);
 
     for (; done < needed; done += c->step_frames) {
-      produce (engine, c, room, first_tile, end_tile, done, in0 + known, in1, known);
+      produce (engine, c, room, thread, first_tile, end_tile, done, in0 + known, in1, known);
       for (int k = done; k < MIN (done + c->step_frames, middle->in.t); k++) {
         if (below)
           keep_rows (c, room, first_block, n_blocks, k, 0, TRUE);
@@ -295,6 +334,10 @@ cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
   middle = c.middle->step;
   first = (int) cnn3d_share (middle->out.h, thread, engine->n_threads);
   end = (int) cnn3d_share (middle->out.h, thread + 1, engine->n_threads);
+  if (c.producer->in_bf16 && c.producer->step->kind == CNN3D_STEP_STEM) {
+    cnn3d_bf16_load (engine, c.producer, thread);
+    cnn3d_workers_barrier (engine->workers);
+  }
 
   for (int y0 = first; y0 < end; y0 += c.rows) {
     int y1 = MIN (y0 + c.rows, end);
@@ -305,8 +348,8 @@ cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
     }
     for (int t = 0; c.last != NULL && t < middle->out.t; t++) {
       gint64 row = (gint64) t * middle->out.h;
-      cnn3d_cpu_run_positions (engine, c.last, (row + y0) * middle->out.w, (row + y1) * middle->out.w,
-          0, c.last->n_tiles);
+      cnn3d_cpu_run_positions (engine, c.last, thread, (row + y0) * middle->out.w,
+          (row + y1) * middle->out.w, 0, c.last->n_tiles);
     }
   }
 }

@@ -65,6 +65,7 @@ destroy (gpointer data)
   for (guint i = 0; engine->steps != NULL && i < engine->plan->steps->len; i++) {
     g_free (engine->steps[i].tiles);
     g_free (engine->steps[i].splits);
+    cnn3d_bf16_rows_free (engine->steps[i].bf16);
   }
   for (int i = 0; engine->lanes != NULL && i < engine->max_threads; i++)
     free_lane (engine->lanes[i]);
@@ -112,7 +113,9 @@ alloc_memory (Cnn3dEngine *engine)
     gsize n;
   } parts[] = { { &engine->padded, engine->padded_floats }, { &engine->arena, engine->plan->arena },
     { &engine->scratch, engine->scratch_floats }, { &engine->lines, engine->line_floats * n_threads },
-    { &engine->gemm, engine->gemm_floats * n_threads }, { &engine->rings, engine->ring_floats * n_threads } };
+    { &engine->gemm, engine->gemm_floats * n_threads }, { &engine->rings, engine->ring_floats * n_threads },
+    { &engine->words, engine->words_floats },
+    { &engine->thread_words, engine->thread_words_floats * n_threads } };
 
   for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
     total += parts[i].n = (parts[i].n + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
@@ -125,6 +128,23 @@ alloc_memory (Cnn3dEngine *engine)
 }
 
 static void
+init_bf16 (Cnn3dEngine *engine, Cnn3dCpuStep *s, const Cnn3dSessionOptions *options)
+{
+  gsize shared, of_thread;
+
+  s->in_bf16 = cnn3d_bf16_wanted (engine, s->step, options->direct_stem);
+  if (!s->in_bf16)
+    return;
+  if (s->step->kind != CNN3D_STEP_STEM)
+    s->bf16 = cnn3d_bf16_rows_new (engine, s->step);
+  cnn3d_bf16_room (engine, s, &shared, &of_thread);
+  engine->words_floats = MAX (engine->words_floats, shared);
+  /* Whole cache lines for each thread. */
+  of_thread = (of_thread + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
+  engine->thread_words_floats = MAX (engine->thread_words_floats, of_thread);
+}
+
+static void
 init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
 {
   Cnn3dCpuStep *s = &engine->steps[i];
@@ -132,13 +152,14 @@ init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
 
   s->low = step->activation == CNN3D_ACTIVATION_NONE ? -INFINITY : 0;
   s->high = step->activation == CNN3D_ACTIVATION_RELU6 ? 6 : INFINITY;
+  init_bf16 (engine, s, options);
 
   switch (step->kind) {
     case CNN3D_STEP_STEM:
       g_assert (i == 0 && step->stride.w == 2);
       s->run = cnn3d_cpu_run_stem;
       /* Pays where the output has many frames, and chains alone know what to do with four at a time. */
-      s->temporal = !options->direct_stem && step->chain > 1 && step->kernel.t == 3
+      s->temporal = !options->direct_stem && !s->in_bf16 && step->chain > 1 && step->kernel.t == 3
           && step->stride.t == 1 && step->pad.t == 1 && step->out.t >= CNN3D_POINT_FRAMES;
       if (!s->temporal)
         engine->padded_floats = 3 * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step));
@@ -215,14 +236,22 @@ static gpointer
 create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
 {
   const Cnn3dKernels *kernels = cnn3d_isa_choose (error);
+  const Cnn3dBf16 *bf16 = NULL;
   Cnn3dEngine *engine;
   guint n;
 
   if (kernels == NULL)
     return NULL;
+  if (options->precision == CNN3D_PRECISION_BF16 || options->precision == CNN3D_PRECISION_BF16X3) {
+    bf16 = cnn3d_bf16_choose (cnn3d_precision_get_name (options->precision), error);
+    if (bf16 == NULL)
+      return NULL;
+  }
   engine = g_new0 (Cnn3dEngine, 1);
   engine->model = model;
   engine->kernels = kernels;
+  engine->bf16 = bf16;
+  engine->parts = options->precision == CNN3D_PRECISION_BF16X3 ? 2 : 1;
   engine->n_cpus = count_cpus ();
   engine->n_threads = engine->max_threads = MIN (options->threads, engine->n_cpus);
   engine->plan = cnn3d_plan_new (model->graph);
@@ -437,8 +466,15 @@ describe (gpointer data)
 {
   const Cnn3dEngine *engine = data;
 
-  return g_strdup_printf ("cpu (%s%s), %d thread%s", engine->kernels->isa,
-      engine->use_gemm ? " and OpenBLAS" : "", engine->max_threads, engine->max_threads == 1 ? "" : "s");
+  g_autofree char *bf16 = NULL;
+
+  if (engine->bf16 != NULL)
+    bf16 = g_strdup_printf (", %s by %s",
+        cnn3d_precision_get_name (engine->parts == 2 ? CNN3D_PRECISION_BF16X3 : CNN3D_PRECISION_BF16),
+        engine->bf16->isa);
+  return g_strdup_printf ("cpu (%s%s%s), %d thread%s", engine->kernels->isa,
+      engine->use_gemm ? " and OpenBLAS" : "", bf16 ? bf16 : "", engine->max_threads,
+      engine->max_threads == 1 ? "" : "s");
 }
 
 const Cnn3dBackendClass cnn3d_cpu_backend = {

@@ -21,6 +21,23 @@ typedef struct {
   int32_t residual_offsets[CNN3D_MAX_HALVES];
 } Cnn3dTile;
 
+/* Of a row's words in bfloat16, those that a group of channels reads: whole units. */
+typedef struct {
+  int first, units;
+} Cnn3dBf16Group;
+
+/* The words of a position that a step reads in bfloat16 (bf16-pack.c). */
+typedef struct {
+  int *channel;           /* of each word: an input channel, or -1 */
+  Cnn3dBf16Group *groups; /* of the convolution */
+  gint32 *blocks;         /* where the input's blocks begin, from the arena or engine->scratch */
+  guint16 *lanes;         /* of each: a bit for each lane that is read */
+  int n_blocks;
+  Cnn3dBf16Gather *gathers; /* NULL: in natural order */
+  int n_gathers;
+  gssize step; /* words from one position to the next */
+} Cnn3dBf16Rows;
+
 typedef struct _Cnn3dEngine Cnn3dEngine;
 typedef struct _Cnn3dCpuSlices Cnn3dCpuSlices;
 
@@ -38,12 +55,16 @@ typedef struct {
   gboolean temporal; /* a stem by Winograd's filtering over frames; tiles hold the taps of one frame */
   const float *weights, *bias; /* of DEPTHWISE: [block][n_taps][16] and [block][16]; or see gemm.c */
   int first_tap, n_taps;       /* of DEPTHWISE: those of 27 that ever meet more than the border */
+  gboolean in_bf16;            /* products in bfloat16; tiles are in its order */
+  Cnn3dBf16Rows *bf16;         /* then, but for a stem */
 } Cnn3dCpuStep;
 
 struct _Cnn3dEngine {
   Cnn3dModel *model;
   Cnn3dPlan *plan;
   const Cnn3dKernels *kernels;
+  const Cnn3dBf16 *bf16; /* NULL in fp32 */
+  int parts;             /* of a number in bfloat16: 1, or 2 for bf16x3 */
   int n_threads;   /* of this run */
   int max_threads; /* of any */
   int n_cpus;      /* that the process may run on */
@@ -67,6 +88,10 @@ struct _Cnn3dEngine {
   gsize gemm_floats;
   float *rings;      /* for each thread, what a chain works on (chain.c) */
   gsize ring_floats;
+  float *words; /* bfloat16: bands of the stem or padded input of dense convolutions */
+  gsize words_floats;
+  float *thread_words; /* for each thread: rows of a chunk of positions */
+  gsize thread_words_floats;
   gint64 *times; /* of a profile: nanoseconds at the start of each step and at the end; else NULL */
   Cnn3dCpuSlices *slices; /* from the first stream on, else NULL */
   /* The clip that is being run. */
@@ -152,9 +177,9 @@ typedef struct {
 } Cnn3dRow;
 void cnn3d_cpu_run_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h,
     const Cnn3dRow *row);
-/* Positions [first, end) of all tiles of a pointwise convolution. */
-void cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, gint64 first, gint64 end,
-    int first_tile, int end_tile);
+/* Positions [first, end) of some tiles of a pointwise convolution. */
+void cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, gint64 first,
+    gint64 end, int first_tile, int end_tile);
 /* Row i of the rows of all frames of a clip, into row 0 of each plane; gaps from plane to plane in floats. */
 void cnn3d_cpu_load_row (const Cnn3dEngine *engine, const Cnn3dClip *clip, gsize plane, int i, float *out,
     gsize out_plane);
@@ -183,6 +208,38 @@ gboolean cnn3d_gemm_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step);
 gsize cnn3d_gemm_scratch (const Cnn3dStep *step);
 void cnn3d_gemm_pack (const Cnn3dStep *step, const Cnn3dFolded *folded, float *weights);
 void cnn3d_cpu_run_gemm (Cnn3dEngine *engine, gsize index, int thread);
+
+/* bf16.c: whether a step's products are computed in bfloat16. */
+gboolean cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step, gboolean direct_stem);
+/* Floats of engine->words, and of each thread's part of engine->thread_words. */
+void cnn3d_bf16_room (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, gsize *shared, gsize *of_thread);
+
+/* Rows of words that products read: hi, and of bf16x3 lo, which is `part` words further. */
+typedef struct {
+  const guint16 *x;
+  gssize part, step;
+} Cnn3dWords;
+
+/*
+ * n positions of a 1x1x1 convolution's input from x on, CNN3D_CHUNK at most, in a thread's own room until it converts
+ * the next ones. blocks: where its blocks are, or NULL if x is in the arena.
+ */
+Cnn3dWords cnn3d_bf16_convert (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const float *x,
+    const gint32 *blocks, int n, int thread);
+/* n positions of one tile; offsets of the tile are from out and residual, which may be NULL. */
+void cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile *tile,
+    const Cnn3dWords *words, float *out, const float *residual, int n);
+/* A thread's share of bringing engine->padded, of a stem, or engine->scratch into engine->words. */
+void cnn3d_bf16_load (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread);
+/* What the outputs of row h of frame t read of it. */
+Cnn3dWords cnn3d_bf16_loaded_row (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int t, int h);
+
+/* bf16-pack.c. Taps [first, end) of the kernel, and the groups of a tile as bits. */
+Cnn3dBf16Rows *cnn3d_bf16_rows_new (const Cnn3dEngine *engine, const Cnn3dStep *step);
+void cnn3d_bf16_rows_free (Cnn3dBf16Rows *rows);
+int cnn3d_bf16_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, guint64 groups, int first, int end);
+void cnn3d_bf16_pack (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *folded,
+    Cnn3dTile *tile, guint64 groups, int first, int end, gint32 *taps, float *weights);
 
 /* Where a lane's first position lies, from the arena's start. */
 static inline gsize

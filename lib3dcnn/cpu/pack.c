@@ -12,8 +12,10 @@
 #include "lib3dcnn/cpu/engine.h"
 
 typedef struct {
+  const Cnn3dEngine *engine;
+  const Cnn3dCpuStep *s;
   const Cnn3dStep *step;
-  const Cnn3dKernels *kernels;
+  int align, max_halves; /* of the kernel */
   int n_halves;
   int group_in, group_out; /* channels of a group */
   int kernel;              /* taps of one input channel */
@@ -36,6 +38,9 @@ groups_of (const Cut *cut, int first_half, int halves)
 static int
 taps_of (const Cut *cut, guint64 groups)
 {
+  if (cut->s->in_bf16)
+    return cnn3d_bf16_taps (cut->engine, cut->s, groups, cut->first_tap,
+        cut->first_tap + cut->kernel);
   return __builtin_popcountll (groups) * cut->group_in * cut->kernel;
 }
 
@@ -46,7 +51,7 @@ taps_of (const Cut *cut, guint64 groups)
 static double
 tile_cost (const Cut *cut, int first_half, int halves)
 {
-  double per_tap = 0.5 * MAX (halves, cut->kernels->align_halves) + 0.05;
+  double per_tap = 0.5 * MAX (halves, cut->align) + 0.05;
 
   return (taps_of (cut, groups_of (cut, first_half, halves)) + 3) * per_tap;
 }
@@ -58,7 +63,7 @@ tile_cost (const Cut *cut, int first_half, int halves)
 static void
 cut_tiles (const Cut *cut, int max, int *next)
 {
-  int n = cut->n_halves, align = cut->kernels->align_halves;
+  int n = cut->n_halves, align = cut->align;
   g_autofree double *best = g_new (double, n + 1);
 
   best[n] = 0;
@@ -127,11 +132,14 @@ live_frames (const Cnn3dStep *step, int *first)
 }
 
 static void
-init_cut (Cut *cut, const Cnn3dEngine *engine, const Cnn3dStep *step)
+init_cut (Cut *cut, const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
 {
+  const Cnn3dStep *step = s->step;
   int area = step->kernel.h * step->kernel.w, first, frames = live_frames (step, &first);
 
-  *cut = (Cut){ .step = step, .kernels = engine->kernels, .n_halves = step->n_blocks * 2,
+  *cut = (Cut){ .engine = engine, .s = s, .step = step, .n_halves = step->n_blocks * 2,
+    .align = s->in_bf16 ? engine->bf16->align_halves : engine->kernels->align_halves,
+    .max_halves = s->in_bf16 ? engine->bf16->max_halves : engine->kernels->max_halves,
     .group_in = step->channels_in / step->groups, .group_out = step->channels_out / step->groups,
     .kernel = frames * area, .first_tap = first * area };
 }
@@ -143,15 +151,16 @@ make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
   const Cnn3dStep *step = s->step;
   gboolean by_tiles = s->winograd_frames > 0 ? cnn3d_winograd_splits_channels (s)
       : cnn3d_extent_count (step->out) < CNN3D_SPLIT_POSITIONS;
-  int n_threads = by_tiles ? engine->n_threads : 1, max_halves = engine->kernels->max_halves;
+  int n_threads = by_tiles ? engine->n_threads : 1, max_halves;
   Cut cut;
   g_autofree int *next = NULL, *best_next = NULL, *split = g_new (int, n_threads + 1);
   double best = G_MAXDOUBLE;
 
+  init_cut (&cut, engine, s);
+  max_halves = cut.max_halves;
   /* Whole blocks, as these are what is transformed back; four halves allow the most positions. */
   if (s->winograd_frames > 0)
     max_halves = MIN (max_halves, 4) / 2 * 2;
-  init_cut (&cut, engine, step);
   next = g_new (int, cut.n_halves);
   best_next = g_new (int, cut.n_halves);
 
@@ -226,16 +235,22 @@ pack_lane (const Cut *cut, const Cnn3dFolded *folded, int volume, int o, int gro
 }
 
 static void
-pack_taps (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dFolded *folded, Cnn3dTile *tile,
-    int32_t *taps, float *weights)
+pack_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *folded,
+    Cnn3dTile *tile, int32_t *taps, float *weights)
 {
+  const Cnn3dStep *step = s->step;
   Cut cut;
   guint64 groups;
   const int *channel = step->lane_channel + tile->first_half * CNN3D_HALF;
   int lanes = tile->halves * CNN3D_HALF, n = 0, volume;
 
-  init_cut (&cut, engine, step);
+  init_cut (&cut, engine, s);
   groups = groups_of (&cut, tile->first_half, tile->halves);
+  if (s->in_bf16) {
+    cnn3d_bf16_pack (engine, s, folded, tile, groups, cut.first_tap, cut.first_tap + cut.kernel, taps,
+        weights);
+    return;
+  }
   volume = step->kernel.t * step->kernel.h * step->kernel.w;
   tile->taps = taps;
   tile->weights = weights;
@@ -274,7 +289,7 @@ pack_tile (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *
   else if (s->winograd_frames > 0)
     cnn3d_winograd_pack_dense (s, folded, tile, taps, weights);
   else
-    pack_taps (engine, step, folded, tile, taps, weights);
+    pack_taps (engine, s, folded, tile, taps, weights);
 
   for (int h = 0; h < tile->halves; h++) {
     int lane = (tile->first_half + h) * CNN3D_HALF;
@@ -325,11 +340,13 @@ plain_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
 
 /* Floats of a tile's bias and weights. */
 static gsize
-tile_floats (const Cnn3dCpuStep *s, const Cnn3dTile *tile)
+tile_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile *tile)
 {
   gsize n = (gsize) tile->n_taps;
 
-  if (s->temporal)
+  if (s->in_bf16)
+    n *= (gsize) (engine->bf16->unit / 2 * engine->parts);
+  else if (s->temporal)
     n *= CNN3D_POINTS;
   else if (s->winograd_frames > 0)
     n *= (gsize) cnn3d_winograd_points (s->winograd_frames, s->winograd_size);
@@ -359,7 +376,7 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
       make_tiles (engine, s);
     for (int t = 0; t < s->n_tiles; t++) {
       n_taps += (gsize) s->tiles[t].n_taps;
-      n_weights += tile_floats (s, &s->tiles[t]);
+      n_weights += tile_floats (engine, s, &s->tiles[t]);
     }
   }
   weights = engine->weights = cnn3d_cpu_alloc (n_weights);
@@ -390,7 +407,7 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
 
       pack_tile (engine, s, folded, tile, taps, weights);
       taps += tile->n_taps;
-      weights += tile_floats (s, tile);
+      weights += tile_floats (engine, s, tile);
     }
   }
 }

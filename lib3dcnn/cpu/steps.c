@@ -20,10 +20,26 @@ call_conv (Cnn3dEngine *engine, Cnn3dConvFunc *func, const Cnn3dCpuStep *s, cons
   func (&args, tile->halves, positions);
 }
 
-void
-cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, gint64 first, gint64 end,
+/* Positions [first, first + n), one chunk at most, in bfloat16. */
+static void
+run_chunk_in_bf16 (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, gint64 first, int n,
     int first_tile, int end_tile)
 {
+  float *place = engine->arena + first * CNN3D_BLOCK;
+  Cnn3dWords words = cnn3d_bf16_convert (engine, s, place, NULL, n, thread);
+
+  for (int t = first_tile; t < end_tile; t++)
+    cnn3d_bf16_multiply (engine, s, &s->tiles[t], &words, place, s->step->residual ? place : NULL,
+        n);
+}
+
+void
+cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, gint64 first,
+    gint64 end, int first_tile, int end_tile)
+{
+  for (; s->in_bf16 && first < end; first += CNN3D_CHUNK)
+    run_chunk_in_bf16 (engine, s, thread, first, (int) MIN (end - first, CNN3D_CHUNK), first_tile,
+        end_tile);
   for (; first < end; first += CNN3D_CHUNK)
     for (int t = first_tile; t < end_tile; t++)
       call_conv (engine, engine->kernels->conv_blocked, s, &s->tiles[t],
@@ -44,7 +60,8 @@ cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread)
     first = cnn3d_share (positions, thread, engine->n_threads);
     end = cnn3d_share (positions, thread + 1, engine->n_threads);
   }
-  cnn3d_cpu_run_positions (engine, s, first, end, first_tile, end_tile);
+  if (first_tile < end_tile)
+    cnn3d_cpu_run_positions (engine, s, thread, first, end, first_tile, end_tile);
 }
 
 /* Convolutions that read padded rows: a row of the output, counted over all frames, is one call. */
@@ -55,10 +72,18 @@ run_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile *tile, Cnn3
   const Cnn3dStep *step = s->step;
   Cnn3dExtent padded = cnn3d_padded_extent (step);
   gint64 it = (gint64) (row / step->out.h) * step->stride.t;
-  gint64 ih = (gint64) (row % step->out.h) * step->stride.h;
+  gint64 ih = (gint64) (row % step->out.h) * step->stride.h, first = (gint64) row * step->out.w;
 
-  call_conv (engine, func, s, tile, input + (it * padded.h + ih) * padded.w * step_floats,
-      (gint64) row * step->out.w, step->out.w);
+  if (s->in_bf16) {
+    Cnn3dWords words = cnn3d_bf16_loaded_row (engine, s, row / step->out.h, row % step->out.h);
+    float *place = engine->arena + first * CNN3D_BLOCK;
+
+    cnn3d_bf16_multiply (engine, s, tile, &words, place, step->residual ? place : NULL,
+        step->out.w);
+    return;
+  }
+  call_conv (engine, func, s, tile, input + (it * padded.h + ih) * padded.w * step_floats, first,
+      step->out.w);
 }
 
 static void
@@ -87,6 +112,10 @@ run_padded (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3dConvFun
 void
 cnn3d_cpu_run_stem (Cnn3dEngine *engine, gsize index, int thread)
 {
+  if (engine->steps[index].in_bf16) {
+    cnn3d_bf16_load (engine, &engine->steps[index], thread);
+    cnn3d_workers_barrier (engine->workers);
+  }
   run_padded (engine, &engine->steps[index], thread, engine->kernels->conv_planar, engine->padded, 1);
 }
 
@@ -127,6 +156,10 @@ cnn3d_cpu_run_conv (Cnn3dEngine *engine, gsize index, int thread)
 
   cnn3d_cpu_pad (engine, s->step, cnn3d_padded_extent (s->step), thread);
   cnn3d_workers_barrier (engine->workers);
+  if (s->in_bf16) {
+    cnn3d_bf16_load (engine, s, thread);
+    cnn3d_workers_barrier (engine->workers);
+  }
   run_padded (engine, s, thread, engine->kernels->conv_blocked, engine->scratch, CNN3D_BLOCK);
 }
 

@@ -29,6 +29,7 @@ struct _Cnn3dCpuSlices {
   gsize memory_floats; /* rings and, after them, frames */
   gsize frames, frame_floats; /* planes of n_slots frames, padded, and an empty one */
   Cnn3dTile **tiles;  /* for each convolution that is not WHOLE: taps and offsets in rings */
+  gint32 **blocks;    /* and for those in bfloat16, where the blocks of their input are */
   int32_t *taps;
   int max_work;
 };
@@ -55,7 +56,8 @@ able (int i, gpointer data)
   const Cnn3dStep *step = engine->steps[i].step;
 
   return step->kind != CNN3D_STEP_CONV && step->kind != CNN3D_STEP_LINEAR
-      && !engine->steps[i].temporal && !cnn3d_gemm_wanted (engine, step);
+      && !engine->steps[i].temporal && (i > 0 || !engine->steps[i].in_bf16)
+      && !cnn3d_gemm_wanted (engine, step);
 }
 
 static gboolean
@@ -90,6 +92,20 @@ ring_tap (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, const Cnn3dStep *s
       + (gsize) (lane->lane % CNN3D_BLOCK));
 }
 
+/* The same for the blocks that a step in bfloat16 reads. */
+static gint32 *
+ring_blocks (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, const Cnn3dCpuStep *cpu)
+{
+  gint32 *blocks = g_new (gint32, cpu->bf16->n_blocks);
+
+  for (int i = 0; i < cpu->bf16->n_blocks; i++) {
+    int lane = __builtin_ctz (cpu->bf16->lanes[i]);
+
+    blocks[i] = ring_tap (engine, s, cpu->step, cpu->bf16->blocks[i] + lane) - lane;
+  }
+  return blocks;
+}
+
 /* The tiles of a step, with weights as they are and everything else in rings. Returns the next taps. */
 static int32_t *
 make_tiles (const Cnn3dEngine *engine, Cnn3dCpuSlices *s, int i, int32_t *taps)
@@ -98,6 +114,8 @@ make_tiles (const Cnn3dEngine *engine, Cnn3dCpuSlices *s, int i, int32_t *taps)
   const Cnn3dStep *step = cpu->step;
 
   s->tiles[i] = g_memdup2 (cpu->tiles, (gsize) cpu->n_tiles * sizeof (Cnn3dTile));
+  if (cpu->in_bf16)
+    s->blocks[i] = ring_blocks (engine, s, cpu);
   for (int k = 0; k < cpu->n_tiles; k++) {
     Cnn3dTile *tile = &s->tiles[i][k];
 
@@ -112,8 +130,8 @@ make_tiles (const Cnn3dEngine *engine, Cnn3dCpuSlices *s, int i, int32_t *taps)
         tile->residual_offsets[h] = (int32_t) block_offset (engine, s, step->residual[lane].buffer,
             step->residual[lane].block) + in_block;
     }
-    /* Those of the stem are made for each slice. */
-    if (step->kind == CNN3D_STEP_STEM)
+    /* Those of the stem are made for each slice; in bfloat16 they are places in a row of words. */
+    if (step->kind == CNN3D_STEP_STEM || cpu->in_bf16)
       continue;
     for (int n = 0; n < tile->n_taps; n++)
       taps[n] = ring_tap (engine, s, step, tile->taps[n]);
@@ -152,7 +170,10 @@ cnn3d_cpu_slices_free (Cnn3dCpuSlices *s)
     return;
   for (int i = 0; i < s->slices->n_steps; i++)
     g_free (s->tiles[i]);
+  for (int i = 0; i < s->slices->n_steps; i++)
+    g_free (s->blocks[i]);
   g_free (s->tiles);
+  g_free (s->blocks);
   g_free (s->taps);
   g_free (s->rings);
   cnn3d_slices_free (s->slices);
@@ -170,6 +191,7 @@ slices_new (Cnn3dEngine *engine)
   s->slices = cnn3d_slices_new (engine->plan, able, engine);
   s->n_slots = engine->steps[0].step->in.t;
   s->tiles = g_new0 (Cnn3dTile *, s->slices->n_steps);
+  s->blocks = g_new0 (gint32 *, s->slices->n_steps);
   lay_out (engine, s);
   if (s->slices->n_kept == 0 || s->memory_floats > G_MAXINT32) {
     cnn3d_cpu_slices_free (s);
@@ -288,9 +310,24 @@ list_work (Stream *stream)
   }
 }
 
+/* n positions of a slice of a pointwise convolution, in bfloat16: from and residual in rings. */
+static void
+convolve_in_bf16 (const Stream *stream, const Work *work, int thread, const float *from, float *out,
+    int n)
+{
+  const Cnn3dEngine *engine = stream->engine;
+  const Cnn3dCpuStep *cpu = &engine->steps[work->step];
+  const gint32 *blocks = stream->s->blocks[work->step];
+  Cnn3dWords words = cnn3d_bf16_convert (engine, cpu, from, blocks, n, thread);
+
+  for (int k = 0; k < cpu->n_tiles; k++)
+    cnn3d_bf16_multiply (engine, cpu, &stream->s->tiles[work->step][k], &words, out,
+        cpu->step->residual ? from : NULL, n);
+}
+
 /* Units [first, end) of one slice: rows of the stem, positions of pointwise convolutions. */
 static void
-convolve (const Stream *stream, const Work *work, int first, int end)
+convolve (const Stream *stream, const Work *work, int thread, int first, int end)
 {
   Cnn3dEngine *engine = stream->engine;
   const Cnn3dCpuStep *cpu = &engine->steps[work->step];
@@ -302,6 +339,11 @@ convolve (const Stream *stream, const Work *work, int first, int end)
 
   for (; first < end; first += n) {
     n = MIN (end - first, chunk);
+    if (cpu->in_bf16) {
+      convolve_in_bf16 (stream, work, thread, stream->memory + slice + (gsize) first * CNN3D_BLOCK,
+          out + (gsize) first * CNN3D_BLOCK, n);
+      continue;
+    }
     for (int k = 0; k < cpu->n_tiles; k++) {
       const Cnn3dTile *tile = &stream->s->tiles[work->step][k];
       Cnn3dConvArgs args = { .n_taps = tile->n_taps, .weights = tile->weights, .bias = tile->bias,
@@ -371,7 +413,7 @@ run_work (const Stream *stream, const Work *work, int n, int thread)
     int from = first % units, to = MIN (units, from + end - first);
 
     if (pointwise || step->kind == CNN3D_STEP_STEM)
-      convolve (stream, slice, from, to);
+      convolve (stream, slice, thread, from, to);
     else
       run_rows (stream, slice, thread, from, to);
   }

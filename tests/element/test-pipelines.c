@@ -176,6 +176,13 @@ test_errors (void)
   check_error (properties, GST_RESOURCE_ERROR_READ, "damaged.pth");
   check_error (labels, GST_RESOURCE_ERROR_READ, "2 labels");
   g_remove (path);
+  /* Each is what another backend has. */
+  check_error ("backend=cpu precision=fp16", GST_RESOURCE_ERROR_FAILED,
+      "precision fp16: the cpu backend");
+  check_error ("backend=reference precision=bf16", GST_RESOURCE_ERROR_FAILED,
+      "precision bf16: the reference backend");
+  check_error ("backend=cudnn precision=bf16x3", GST_RESOURCE_ERROR_FAILED,
+      "precision bf16x3: the cudnn backend");
 }
 
 static void

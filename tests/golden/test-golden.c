@@ -3,16 +3,24 @@
 /*
  * Compares every network of the paper with the figures that the authors' PyTorch definitions give
  * for the same weights (made by a hash of their names): state dict, complexity, module outputs on
- * the reference backend, and the logits on the backend named by the first argument.
+ * the reference backend, and the logits on the backend, and in the precision, that the arguments name. A third
+ * argument has AMX' tiles emulated.
  */
 
 #include <json-glib/json-glib.h>
 #include <math.h>
+#include <stdio.h>
 
+#include "lib3dcnn/cpu/isa.h"
 #include "lib3dcnn/reference.h"
 #include "lib3dcnn/session.h"
+#ifdef CNN3D_HAVE_BF16
+#include "tests/kernels/amx-emulated.h"
+#endif
 
 static Cnn3dBackend backend;
+static Cnn3dPrecision precision;
+static gboolean emulated; /* which is slow */
 
 typedef struct {
   JsonParser *parser;
@@ -125,7 +133,8 @@ check_logits (const Golden *g, const float *logits)
     worst = MAX (worst, fabs (e - logits[c]));
   }
   g_test_message ("largest logit %g, worst difference %.2e of it", largest, worst / largest);
-  g_assert_cmpfloat (worst, <=, CNN3D_TOLERANCE * largest);
+  g_assert_cmpfloat (worst, <=,
+      (precision == CNN3D_PRECISION_BF16 ? CNN3D_BF16_TOLERANCE : CNN3D_TOLERANCE) * largest);
 }
 
 static void
@@ -158,8 +167,8 @@ test_golden (gconstpointer data)
     cnn3d_reference_free (model, values);
     check_logits (&g, logits);
   } else {
-    for (int threads = 1; threads <= 3; threads++) {
-      Cnn3dSessionOptions options = { .backend = backend, .threads = threads };
+    for (int threads = 1; threads <= (emulated ? 1 : 3); threads++) {
+      Cnn3dSessionOptions options = { .backend = backend, .threads = threads, .precision = precision };
       g_autoptr (Cnn3dSession) session = cnn3d_session_new (model, &options, &error);
 
       g_assert_no_error (error);
@@ -175,6 +184,25 @@ test_golden (gconstpointer data)
   g_object_unref (g.parser);
 }
 
+static gboolean
+in_bf16 (void)
+{
+  return precision == CNN3D_PRECISION_BF16 || precision == CNN3D_PRECISION_BF16X3;
+}
+
+static void
+emulate_amx (void)
+{
+#ifdef CNN3D_HAVE_BF16
+  static Cnn3dBf16 kernels;
+
+  emulated = TRUE;
+  amx_emulated_init (&kernels);
+  kernels.isa = "emulated AMX";
+  cnn3d_bf16_override (&kernels);
+#endif
+}
+
 int
 main (int argc, char **argv)
 {
@@ -185,7 +213,17 @@ main (int argc, char **argv)
 
   g_test_init (&argc, &argv, NULL);
   if (argc < 2 || !cnn3d_backend_from_name (argv[1], &backend, &error))
-    g_error ("usage: test-golden BACKEND: %s", error ? error->message : "no backend given");
+    g_error ("usage: test-golden BACKEND [PRECISION [emulated]]: %s",
+        error ? error->message : "no backend given");
+  if (argc > 2)
+    cnn3d_precision_from_name (argv[2], &precision, &error);
+  g_assert_no_error (error);
+  if (in_bf16 () && cnn3d_bf16_choose (argv[2], &error) == NULL) {
+    printf ("1..0 # SKIP %s\n", error->message);
+    return 0;
+  }
+  if (argc > 3)
+    emulate_amx ();
 
   folder = g_test_get_dir (G_TEST_DIST);
   dir = g_dir_open (folder, 0, &error);

@@ -69,7 +69,7 @@ def test_run():
     gpu, err = logits(fault="cudaGraphLaunch:0:lost")
     check("the GPU fails: auto takes the CPU and says so", gpu == cpu and err.count("running on the CPU") == 1, err)
     gpu, err = logits("--backend", "cpu", "--precision", "fp16")
-    check("the CPU has no fp16", gpu is None and "no half precision" in err, err)
+    check("the CPU has no fp16", gpu is None and "precision fp16" in err and "cpu backend" in err, err)
 
 
 def test_selftest():

@@ -59,7 +59,7 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
       for (int p = 0; p < positions; p++)
         x[j * point_floats + taps[k] + p * step] = random_value (exact);
   }
-  place_halves (kernel->table, a.out_offsets, halves, blocks, positions);
+  place_halves (kernel->table->align_halves, a.out_offsets, halves, blocks, positions);
   case_freeze ();
 
   for (int t = 0; t < CNN3D_POINT_FRAMES; t++)

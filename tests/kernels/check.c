@@ -53,9 +53,9 @@ expect (const float *out, double v, float low, float high, double error)
 }
 
 void
-place_halves (const Cnn3dKernels *table, int32_t *offsets, int halves, int blocks, int positions)
+place_halves (int align, int32_t *offsets, int halves, int blocks, int positions)
 {
-  int order[2 * (CNN3D_MAX_HALVES + 1)], align = table->align_halves, places = 2 * blocks / align;
+  int order[2 * (CNN3D_MAX_HALVES + 1)], places = 2 * blocks / align;
 
   for (int i = 0; i < places; i++)
     order[i] = i;
@@ -97,10 +97,10 @@ conv_case (const Kernel *kernel, bool exact, int halves, int positions)
     for (int p = 0; p < positions; p++)
       x[taps[k] + p * step] = random_value (exact);
   }
-  place_halves (kernel->table, a.out_offsets, halves, blocks, positions);
+  place_halves (kernel->table->align_halves, a.out_offsets, halves, blocks, positions);
   if (add) {
     residual = guarded (out_floats);
-    place_halves (kernel->table, a.residual_offsets, halves, blocks, positions);
+    place_halves (kernel->table->align_halves, a.residual_offsets, halves, blocks, positions);
     for (int p = 0; p < positions; p++)
       for (int i = 0; i < lanes; i++)
         residual[a.residual_offsets[i / 8] + i % 8 + p * CNN3D_BLOCK] = random_value (exact);

@@ -14,7 +14,7 @@ void expect (const float *out, double v, float low, float high, double error);
  * Gives each half a place in a buffer of blocks: pairs that share a block where the kernel takes
  * them so, any half of any block elsewhere.
  */
-void place_halves (const Cnn3dKernels *table, int32_t *offsets, int halves, int blocks, int positions);
+void place_halves (int align, int32_t *offsets, int halves, int blocks, int positions);
 /* Rows of one buffer in any order, with poison before, between and after them. */
 #define MAX_ROWS 64
 void scatter_rows (const float **rows, int n, int row_floats, bool exact, uint32_t poison);

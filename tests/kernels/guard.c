@@ -170,6 +170,14 @@ case_scratch (const float *out, size_t floats)
   set_output (out, floats, 0, SCRATCH);
 }
 
+void
+case_scratch_bytes (const void *out, size_t bytes)
+{
+  uintptr_t first = (uintptr_t) out / sizeof (float), end = ((uintptr_t) out + bytes + sizeof (float) - 1) / sizeof (float);
+
+  case_scratch ((const float *) (first * sizeof (float)), end - first);
+}
+
 static bool
 word_is_right (const Slot *slot, size_t k)
 {
@@ -204,6 +212,21 @@ case_end (void)
       break;
     }
   }
+}
+
+void
+case_require (bool right, const char *format, ...)
+{
+  char text[256];
+  va_list args;
+
+  if (right || failed)
+    return;
+  failed = true;
+  va_start (args, format);
+  vsnprintf (text, sizeof text, format, args);
+  va_end (args);
+  printf ("# %s: %s: %s\n", test_name, description, text);
 }
 
 double

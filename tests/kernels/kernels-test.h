@@ -59,7 +59,8 @@ void bench_Pixel (const Kernel *kernel);
 /* Times the rounds that checks repeat their shapes. */
 extern int rounds;
 
-/* Numbers from the seed. */
+/* Numbers from the seed (random.c). */
+void random_start (uint64_t seed);
 int random_int (int low, int high); /* inclusive */
 /* Small integers, of which every sum is exact, or reals. */
 float random_value (bool exact);
@@ -78,8 +79,12 @@ void case_freeze (void);
 void case_expect (const float *out, double value, double error);
 /* out is scratch: anything may be written to it. */
 void case_scratch (const float *out, size_t floats);
+/* The same, and the floats that its ends are in. */
+void case_scratch_bytes (const void *out, size_t bytes);
 /* Compares all memory with what was expected of it. */
 void case_end (void);
+/* The case fails, with a word about why, unless `right`. */
+void case_require (bool right, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
 /* A test of many cases starts; whether one of them has failed. */
 void guard_start (const char *name, int number);
 bool guard_failed (void);

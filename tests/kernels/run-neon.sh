@@ -27,6 +27,6 @@ for file in lib3dcnn/cpu/kernels_tmpl tests/kernels/peak_tmpl; do
   "$cc" $common "$@" -I"$source" -DCNN3D_ISA=neon -c "$source/$file.c" -o "${file##*/}.o"
 done
 "$cc" $common -O2 -static -I"$source" kernels_tmpl.o peak_tmpl.o \
-  "$source"/tests/kernels/test-kernels.c "$source"/tests/kernels/guard.c \
+  "$source"/tests/kernels/test-kernels.c "$source"/tests/kernels/guard.c "$source"/tests/kernels/random.c \
   "$source"/tests/kernels/check*.c "$source"/tests/kernels/bench*.c -lm -o test-kernels-neon
 exec "$qemu" ./test-kernels-neon neon

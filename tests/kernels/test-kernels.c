@@ -44,44 +44,21 @@ static const struct {
 
 int rounds = 1;
 static const char *only;
-static uint64_t seed, state;
+static uint64_t seed;
 static double peak;
 static int n_tests, n_failed;
-
-/* SplitMix64. */
-static uint64_t
-next_random (void)
-{
-  uint64_t z = state += 0x9E3779B97F4A7C15;
-
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-  return z ^ (z >> 31);
-}
-
-int
-random_int (int low, int high)
-{
-  return low + (int) (next_random () % (uint64_t) (high - low + 1));
-}
-
-float
-random_value (bool exact)
-{
-  if (exact)
-    return (float) random_int (-8, 8);
-  return (float) ((double) (next_random () >> 40) * 0x1p-23 - 1) * (float) (1 << random_int (0, 4));
-}
 
 /* The same numbers for a kernel, whatever is tested before it. */
 static void
 seed_random (const char *isa, const char *name, bool exact)
 {
-  state = seed + exact;
+  uint64_t state = seed + exact;
+
   for (const char *s = isa; *s != '\0'; s++)
     state = (state ^ (unsigned char) *s) * 0x100000001b3;
   for (const char *s = name; *s != '\0'; s++)
     state = (state ^ (unsigned char) *s) * 0x100000001b3;
+  random_start (state);
 }
 
 static void

@@ -15,8 +15,8 @@ TOOL, SOURCE, HAVE_GST = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
 MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
 
 
-def run(*args):
-    p = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False)
+def run(*args, **variables):
+    p = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False, env={**os.environ, **variables})
     return p.returncode, p.stdout, p.stderr
 
 
@@ -159,6 +159,35 @@ def test_bench():
     check("bench refuses threads that are no numbers", status == 2 and "'x'" in err, err)
 
 
+def test_precision(folder):
+    clip = os.path.join(folder, "clip.u8")
+    isa = {"CNN3D_CPU_ISA": "baseline"}
+    for command in (["run", MODEL, "--input", clip, "--input-format", "u8-thwc"], ["verify", MODEL],
+                    ["bench", MODEL, "--runs", "1"]):
+        for precision, why in (("fp16", "cpu backend"), ("bf16", "cpu backend"), ("int8", "bf16x3")):
+            status, out, err = run(*command, "--backend", "cpu", "--precision", precision, **isa)
+            check(f"{command[0]} says where {precision} is not to be had",
+                  status == 1 and precision in err and why in err and ": ok" not in out, (out, err))
+    status, out, err = run("verify", MODEL, "--backend", "cpu", "--precision", "fp32", **isa)
+    check("verify in one precision", status == 0 and ": ok, cpu (baseline" in out and "of the largest" in out, err)
+    if run("verify", MODEL, "--precision", "bf16")[0] != 0:
+        check("bf16 and bf16x3 # SKIP this CPU has neither", True)
+        return
+    errors = {}
+    for precision in ("fp32", "bf16x3", "bf16"):
+        status, out, err = run("verify", MODEL, "--precision", precision, "--backend", "cpu")
+        check(f"verify in {precision}", status == 0 and ": ok" in out, err)
+        errors[precision] = float(out.split("differ by ")[1].split()[0])
+        check("... which it names", precision == "fp32" or f"{precision} by " in out, out)
+        status, out, err = run("run", MODEL, "--input", clip, "--input-format", "u8-thwc", "--precision", precision)
+        check(f"run in {precision}", status == 0 and len(out.split()) >= 10, err)
+        status, out, err = run("bench", MODEL, "--precision", precision, "--runs", "1", "--json")
+        check(f"bench in {precision}", status == 0 and "cpu" in json.loads(out)[0]["backend"], err)
+    check("errors are as precise", errors["fp32"] <= errors["bf16x3"] < 1e-4 < errors["bf16"] < 3e-2, errors)
+    status, out, err = run("selftest", MODEL, "--backend", "cpu", "--precision", "bf16x3", "--runs", "1")
+    check("selftest of a precision of the CPU", status == 0 and "0 failed" in out, out + err)
+
+
 def test_formats(folder):
     """A checkpoint is as good a model as a model file."""
     clip = os.path.join(folder, "clip.f32")
@@ -220,6 +249,7 @@ with tempfile.TemporaryDirectory() as tmp:
     test_info()
     test_import_verify(tmp)
     test_run(tmp)
+    test_precision(tmp)
     test_formats(tmp)
     test_export(tmp)
     test_bench()

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/tool.h"
+#include "tools/session-options.h"
 #include "tools/train/confusion.h"
 #include "tools/train/data.h"
 
@@ -207,8 +207,9 @@ finish (Eval *e, const char *const *tables, const char *scores_file, gboolean js
 int
 cmd_eval (int argc, char **argv)
 {
-  g_autofree char *data = NULL, *scores = NULL, *backend = NULL, *cache_folder = NULL;
+  g_autofree char *data = NULL, *scores = NULL, *cache_folder = NULL;
   g_auto (GStrv) tables = NULL;
+  g_auto (ToolSession) where = { 0 };
   double rate = -1;
   int batch = 16;
   gboolean json = FALSE;
@@ -226,8 +227,7 @@ cmd_eval (int argc, char **argv)
     { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Clips at a time (16)", "N" },
     { "cache", 0, 0, G_OPTION_ARG_FILENAME, &cache_folder,
         "Where decoded videos are kept (next to the data)", "FOLDER" },
-    { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "auto, cpu, cudnn or reference (auto)",
-        "BACKEND" },
+    TOOL_SESSION_ENTRIES_WITH (where, 0),
     { "threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "Threads (0: one for each CPU)", "N" },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { NULL },
@@ -258,7 +258,7 @@ cmd_eval (int argc, char **argv)
         data == NULL ? "eval needs --data DATA" : "--batch takes 1 to 1024, not %d", batch);
     return EXIT_USAGE;
   }
-  if (backend != NULL && !cnn3d_backend_from_name (backend, &o.backend, &error))
+  if (!tool_session_options (&where, &o, &error))
     return tool_fail (error);
   model = tool_load (argv[1], NULL, &error);
   if (model == NULL)

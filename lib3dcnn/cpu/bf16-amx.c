@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Products in bfloat16 by AMX tiles. A tile of x is 16 positions by a tap of 32 words, as they lie; one of
+ * weights is a tap by 16 output channels; their product is 16 positions by 16 channels of the output, which is how
+ * these lie as well. Two by two of them are computed at a time.
+ *
+ * Each call configures the tiles and releases them, so nothing is left in a thread for the kernel to save.
+ */
+
+#include "lib3dcnn/cpu/bf16.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__ ((always_inline))
+
+#define UNIT 32
+#define ROWS 16 /* of a tile */
+#define MAX_HALVES 4
+
+/* Tiles 0 to 3 are sums, [2][2]; 4 and 5 positions, 6 and 7 weights. The intrinsics take literals only. */
+
+/* As LDTILECFG reads it. */
+typedef struct {
+  uint8_t palette, start_row, reserved[14];
+  uint16_t bytes[16]; /* of a row */
+  uint8_t rows[16];
+} TileConfig;
+
+_Static_assert (sizeof (TileConfig) == 64, "the size that LDTILECFG reads");
+
+/* n positions, up to 32, by 8 * halves channels. */
+static void
+configure (int halves, int n)
+{
+  TileConfig config = { .palette = 1 };
+
+  for (int m = 0; m < 2; m++) {
+    int rows = n - m * ROWS < ROWS ? n - m * ROWS : ROWS;
+
+    if (rows <= 0)
+      break;
+    config.rows[4 + m] = (uint8_t) rows;
+    config.bytes[4 + m] = UNIT * sizeof (uint16_t);
+    for (int v = 0; v < (halves + 1) / 2; v++) {
+      config.rows[2 * m + v] = (uint8_t) rows;
+      config.rows[6 + v] = UNIT / 2;
+      config.bytes[2 * m + v] = config.bytes[6 + v] = halves - 2 * v >= 2 ? 64 : 32;
+    }
+  }
+  /* gcc's intrinsic does not say that all of it is read. */
+  __asm__ volatile("" : : "r"(&config) : "memory");
+  _tile_loadconfig (&config);
+}
+
+INLINE void
+load_positions (const uint16_t *x, intptr_t step, const int nm)
+{
+  intptr_t stride = step * (intptr_t) sizeof (uint16_t);
+
+  _tile_loadd (4, x, stride);
+  if (nm == 2)
+    _tile_loadd (5, x + ROWS * step, stride);
+}
+
+INLINE void
+load_weights (const uint16_t *w, intptr_t lanes, const int nv)
+{
+  intptr_t stride = lanes * 2 * (intptr_t) sizeof (uint16_t);
+
+  _tile_loadd (6, w, stride);
+  if (nv == 2)
+    _tile_loadd (7, w + 32, stride);
+}
+
+INLINE void
+multiply (const int nm, const int nv)
+{
+  _tile_dpbf16ps (0, 4, 6);
+  if (nv == 2)
+    _tile_dpbf16ps (1, 4, 7);
+  if (nm == 2)
+    _tile_dpbf16ps (2, 5, 6);
+  if (nm == 2 && nv == 2)
+    _tile_dpbf16ps (3, 5, 7);
+}
+
+INLINE void
+load_bias (const float *bias, const int nm, const int nv)
+{
+  /* The same row again and again. */
+  _tile_loadd (0, bias, 0);
+  if (nv == 2)
+    _tile_loadd (1, bias + CNN3D_BLOCK, 0);
+  if (nm == 2)
+    _tile_loadd (2, bias, 0);
+  if (nm == 2 && nv == 2)
+    _tile_loadd (3, bias + CNN3D_BLOCK, 0);
+}
+
+/* Residual and activation, from what a tile of sums was stored to. */
+static void
+finish (const Cnn3dBf16ConvArgs *a, int halves, int v, intptr_t position, int n, const float *sums)
+{
+  __mmask16 lanes = halves - 2 * v >= 2 ? 0xffff : 0xff;
+  __m512 low = _mm512_set1_ps (a->low), high = _mm512_set1_ps (a->high);
+  float *out = a->out + a->out_offsets[2 * v] + position * CNN3D_BLOCK;
+  const float *r =
+      a->residual ? a->residual + a->residual_offsets[2 * v] + position * CNN3D_BLOCK : NULL;
+
+  for (int p = 0; p < n; p++) {
+    __m512 s = _mm512_load_ps (sums + p * CNN3D_BLOCK);
+
+    if (r)
+      s = _mm512_add_ps (s, _mm512_maskz_loadu_ps (lanes, r + p * CNN3D_BLOCK));
+    /* The sum is the second operand, so that a NaN stays one. */
+    _mm512_mask_storeu_ps (out + p * CNN3D_BLOCK, lanes, _mm512_min_ps (high, _mm512_max_ps (low, s)));
+  }
+}
+
+INLINE void
+conv_block (const Cnn3dBf16ConvArgs *a, intptr_t position, const int halves, int n, const int nm,
+    const int nv, const int parts)
+{
+  _Alignas (64) float sums[4][ROWS * CNN3D_BLOCK];
+  const intptr_t lanes = halves * CNN3D_HALF, step = a->step, tap_words = UNIT * lanes;
+  const uint16_t *x = a->x + position * step, *w = a->weights;
+
+  load_bias (a->bias, nm, nv);
+  for (int k = 0; k < a->n_taps; k++, w += parts * tap_words) {
+    load_weights (w, lanes, nv);
+    if (parts == 2) {
+      load_positions (x + a->taps[k] + a->part, step, nm);
+      multiply (nm, nv);
+    }
+    load_positions (x + a->taps[k], step, nm);
+    multiply (nm, nv);
+    if (parts == 2) {
+      load_weights (w + tap_words, lanes, nv);
+      multiply (nm, nv);
+    }
+  }
+  _tile_stored (0, sums[0], 64);
+  if (nv == 2)
+    _tile_stored (1, sums[1], 64);
+  if (nm == 2)
+    _tile_stored (2, sums[2], 64);
+  if (nm == 2 && nv == 2)
+    _tile_stored (3, sums[3], 64);
+  for (int m = 0; m < nm; m++)
+    for (int v = 0; v < nv; v++)
+      finish (a, halves, v, position + m * ROWS, m == nm - 1 ? n - m * ROWS : ROWS, sums[2 * m + v]);
+}
+
+INLINE void
+conv_run (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, const int parts)
+{
+  int n = 0;
+
+  for (int p = 0, configured = 0; p < positions; p += n) {
+    n = positions - p < 2 * ROWS ? positions - p : 2 * ROWS;
+    if (n != configured)
+      configure (halves, n);
+    configured = n;
+    if (n > ROWS)
+      conv_block (a, p, halves, n, 2, nv, parts);
+    else
+      conv_block (a, p, halves, n, 1, nv, parts);
+  }
+  _tile_release ();
+}
+
+static void
+conv (const Cnn3dBf16ConvArgs *a, int halves, int positions, int parts)
+{
+  if (halves > 2 && parts == 2)
+    conv_run (a, halves, positions, 2, 2);
+  else if (halves > 2)
+    conv_run (a, halves, positions, 2, 1);
+  else if (parts == 2)
+    conv_run (a, halves, positions, 1, 2);
+  else
+    conv_run (a, halves, positions, 1, 1);
+}
+
+void
+cnn3d_bf16_init_amx (Cnn3dBf16 *kernels)
+{
+  *kernels = (Cnn3dBf16){ .isa = "amx", .unit = UNIT, .max_halves = MAX_HALVES, .align_halves = 2,
+    .conv = conv, .rows = cnn3d_bf16_rows, .band = cnn3d_bf16_band };
+}

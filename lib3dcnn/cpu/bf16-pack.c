@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Makes a step ready for products in bfloat16: which words a position's row has, and weights in the
+ * order of these words.
+ *
+ * A row is the input's blocks in natural order where that wastes little. Where a group's channels
+ * are strewn over blocks, as behind a channel shuffle, words are put into the order of the groups.
+ */
+
+#include "lib3dcnn/cpu/engine.h"
+
+/* Words of a natural row may be so many times those that are needed. */
+#define MAX_WASTE 1.25
+
+typedef struct {
+  gint64 block; /* where it begins, in floats */
+  int lane, channel;
+} Source;
+
+static int
+compare_sources (gconstpointer a, gconstpointer b)
+{
+  const Source *s = a, *t = b;
+
+  if (s->block != t->block)
+    return s->block < t->block ? -1 : 1;
+  return s->lane - t->lane;
+}
+
+static Source *
+list_sources (const Cnn3dEngine *engine, const Cnn3dStep *step)
+{
+  Source *sources = g_new (Source, step->channels_in);
+  gint64 padded = cnn3d_extent_count (cnn3d_padded_extent (step)) * CNN3D_BLOCK;
+
+  for (int c = 0; c < step->channels_in; c++) {
+    int lane = step->inputs[c].lane % CNN3D_BLOCK;
+
+    sources[c] = (Source){ step->kind == CNN3D_STEP_CONV ? c / CNN3D_BLOCK * padded
+            : (gint64) cnn3d_lane_offset (engine, &step->inputs[c]) - lane,
+      lane, c };
+  }
+  qsort (sources, (gsize) step->channels_in, sizeof *sources, compare_sources);
+  return sources;
+}
+
+static int
+units (int words, int unit)
+{
+  return (words + unit - 1) / unit;
+}
+
+/* The words that each group spans, of those in rows->channel; returns how many these are in all. */
+static int
+span_groups (Cnn3dBf16Rows *rows, int groups, int group_in, int n_words, int unit)
+{
+  int sum = 0;
+
+  for (int g = 0; g < groups; g++) {
+    int first = n_words, end = 0;
+
+    for (int w = 0; w < n_words; w++)
+      if (rows->channel[w] >= 0 && rows->channel[w] / group_in == g) {
+        first = MIN (first, w);
+        end = w + 1;
+      }
+    rows->groups[g].first = first / unit * unit;
+    rows->groups[g].units = units (end - rows->groups[g].first, unit);
+    sum += rows->groups[g].units * unit;
+  }
+  return sum;
+}
+
+/*
+ * Words in the order of the groups, each of which begins with a whole unit; natural: where each word
+ * comes from.
+ */
+static int
+order_words (Cnn3dBf16Rows *rows, const Cnn3dStep *step, int unit, const int *place, int *natural)
+{
+  int group_in = step->channels_in / step->groups, n = 0;
+
+  for (int g = 0; g < step->groups; g++) {
+    for (int i = 0; i < units (group_in, unit) * unit; i++, n++) {
+      rows->channel[n] = i < group_in ? g * group_in + i : -1;
+      natural[n] = i < group_in ? place[g * group_in + i] : -1;
+    }
+  }
+  return n;
+}
+
+static void
+make_gathers (Cnn3dBf16Rows *rows, const int *natural, int n_words)
+{
+  int n_groups = (rows->n_blocks + 3) / 4;
+
+  rows->gathers = g_new0 (Cnn3dBf16Gather, units (n_words, CNN3D_ROW_WORDS) * n_groups);
+  for (int v = 0; v * CNN3D_ROW_WORDS < n_words; v++) {
+    int begun = rows->n_gathers;
+
+    for (int g = 0; g < n_groups; g++) {
+      Cnn3dBf16Gather *gather = &rows->gathers[rows->n_gathers];
+
+      for (int i = 0; i < CNN3D_ROW_WORDS && v * CNN3D_ROW_WORDS + i < n_words; i++) {
+        int from = natural[v * CNN3D_ROW_WORDS + i];
+
+        if (from < 0 || from / 64 != g)
+          continue;
+        gather->index[i] = (guint16) (from % 64);
+        gather->mask |= (guint32) 1 << i;
+      }
+      gather->vector = (gint16) v;
+      gather->group = (gint16) g;
+      /* One at least, so that words past the last channel become zero. */
+      if (gather->mask != 0 || (g == n_groups - 1 && rows->n_gathers == begun))
+        rows->n_gathers++;
+    }
+  }
+}
+
+Cnn3dBf16Rows *
+cnn3d_bf16_rows_new (const Cnn3dEngine *engine, const Cnn3dStep *step)
+{
+  Cnn3dBf16Rows *rows = g_new0 (Cnn3dBf16Rows, 1);
+  g_autofree Source *sources = list_sources (engine, step);
+  g_autofree int *place = g_new (int, step->channels_in), *natural = NULL;
+  int n = step->channels_in, group_in = n / step->groups, unit = engine->bf16->unit, n_words;
+  int wanted = units (group_in, unit) * unit * step->groups;
+
+  rows->blocks = g_new (gint32, n);
+  rows->lanes = g_new0 (guint16, n);
+  rows->groups = g_new (Cnn3dBf16Group, step->groups);
+  for (int i = 0; i < n; i++) {
+    if (i == 0 || sources[i].block != sources[i - 1].block)
+      rows->blocks[rows->n_blocks++] = (gint32) sources[i].block;
+    rows->lanes[rows->n_blocks - 1] |= (guint16) (1 << sources[i].lane);
+    place[sources[i].channel] = (rows->n_blocks - 1) * CNN3D_BLOCK + sources[i].lane;
+  }
+
+  n_words = units (rows->n_blocks * CNN3D_BLOCK, CNN3D_ROW_WORDS) * CNN3D_ROW_WORDS;
+  rows->channel = g_new (int, MAX (n_words, units (wanted, CNN3D_ROW_WORDS) * CNN3D_ROW_WORDS));
+  for (int w = 0; w < n_words; w++)
+    rows->channel[w] = -1;
+  for (int c = 0; c < n; c++)
+    rows->channel[place[c]] = c;
+  if (span_groups (rows, step->groups, group_in, n_words, unit) > MAX_WASTE * wanted) {
+    natural = g_new (int, wanted);
+    n_words = order_words (rows, step, unit, place, natural);
+    span_groups (rows, step->groups, group_in, n_words, unit);
+    make_gathers (rows, natural, n_words);
+    n_words = units (n_words, CNN3D_ROW_WORDS) * CNN3D_ROW_WORDS;
+  }
+  /* An odd number of cache lines, so that the same word of many rows is in many sets of the cache. */
+  rows->step = n_words / CNN3D_ROW_WORDS % 2 == 1 ? n_words : n_words + CNN3D_ROW_WORDS;
+  return rows;
+}
+
+void
+cnn3d_bf16_rows_free (Cnn3dBf16Rows *rows)
+{
+  if (rows == NULL)
+    return;
+  g_free (rows->blocks);
+  g_free (rows->lanes);
+  g_free (rows->groups);
+  g_free (rows->channel);
+  g_free (rows->gathers);
+  g_free (rows);
+}
+
+/* The word nearest to a float, as VCVTNEPS2BF16 rounds; the weights of a network are no NaN. */
+static guint16
+round_word (float f)
+{
+  guint32 bits;
+
+  memcpy (&bits, &f, sizeof bits);
+  if ((bits & 0x7f800000) == 0)
+    return (guint16) (bits >> 16 & 0x8000);
+  return (guint16) ((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float
+word_to_float (guint16 word)
+{
+  guint32 bits = (guint32) word << 16;
+  float f;
+
+  memcpy (&f, &bits, sizeof f);
+  return f;
+}
+
+/* A tap of a tile: where it is in x, and which of the folded weights its words meet. */
+typedef struct {
+  gint64 offset;
+  int group, word; /* of the row; of STEM: of the 27 */
+  int place;       /* of the kernel; of STEM: its frame */
+} Tap;
+
+/* Of an output channel, the weight that word i of a tap meets; -1 if there is none. */
+static int
+weight_of (const Cnn3dStep *step, const Cnn3dBf16Rows *rows, const Tap *tap, int i)
+{
+  int volume = step->kernel.t * step->kernel.h * step->kernel.w, word = tap->word + i, c;
+
+  if (step->kind == CNN3D_STEP_STEM) {
+    if (word >= 3 * CNN3D_BAND_WORDS)
+      return -1;
+    return word % 3 * 27 + tap->place * 9 + word / 3 % 3 * 3 + word / CNN3D_BAND_WORDS;
+  }
+  c = rows->channel[word] - tap->group * (step->channels_in / step->groups);
+  return c < 0 || c >= step->channels_in / step->groups ? -1 : c * volume + tap->place;
+}
+
+static void
+pack_tap (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *folded,
+    const Cnn3dTile *tile, const Tap *tap, guint16 *weights)
+{
+  const int *channel = s->step->lane_channel + tile->first_half * CNN3D_HALF;
+  int group_out = s->step->channels_out / s->step->groups, unit = engine->bf16->unit;
+  int lanes = tile->halves * CNN3D_HALF;
+
+  for (int i = 0; i < unit; i++) {
+    int k = weight_of (s->step, s->bf16, tap, i);
+
+    for (int lane = 0; lane < lanes; lane++) {
+      guint16 *to = weights + (i / 2 * lanes + lane) * 2 + i % 2;
+      int o = channel[lane];
+      float w = 0;
+
+      if (k >= 0 && o >= 0 && o / group_out == tap->group)
+        w = folded->weights[(gsize) o * folded->inputs + k];
+      *to = round_word (w);
+      if (engine->parts == 2)
+        to[unit * lanes] = round_word (w - word_to_float (*to));
+    }
+  }
+}
+
+int
+cnn3d_bf16_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, guint64 groups, int first,
+    int end)
+{
+  int n = 0;
+
+  if (s->step->kind == CNN3D_STEP_STEM)
+    return s->step->kernel.t * units (3 * CNN3D_BAND_WORDS, engine->bf16->unit);
+  for (int g = 0; g < s->step->groups; g++)
+    if (groups >> g & 1)
+      n += s->bf16->groups[g].units;
+  return n * (end - first);
+}
+
+void
+cnn3d_bf16_pack (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *folded,
+    Cnn3dTile *tile, guint64 groups, int first, int end, gint32 *taps, float *weights)
+{
+  const Cnn3dStep *step = s->step;
+  int unit = engine->bf16->unit, size = unit * tile->halves * CNN3D_HALF * engine->parts;
+  gboolean stem = step->kind == CNN3D_STEP_STEM;
+  Cnn3dExtent padded = cnn3d_padded_extent (step);
+  guint16 *words = (guint16 *) weights;
+
+  tile->taps = taps;
+  tile->weights = weights;
+  if (stem) {
+    first = 0;
+    end = step->kernel.t;
+  }
+  for (int g = 0; g < step->groups; g++) {
+    Cnn3dBf16Group group = { 0, units (3 * CNN3D_BAND_WORDS, unit) };
+
+    if (!(groups >> g & 1))
+      continue;
+    if (!stem)
+      group = s->bf16->groups[g];
+    for (int k = first; k < end; k++)
+      for (int u = 0; u < group.units; u++, words += size) {
+        Tap tap = { .group = g, .word = group.first + u * unit, .place = k };
+
+        if (stem)
+          tap.offset = (gint64) k * step->out.h * padded.w * CNN3D_BAND_WORDS;
+        else if (step->kind == CNN3D_STEP_CONV)
+          tap.offset = (((gint64) (k / (step->kernel.h * step->kernel.w)) * padded.h
+                            + k / step->kernel.w % step->kernel.h) * padded.w + k % step->kernel.w)
+              * s->bf16->step;
+        *taps++ = (gint32) (tap.offset + tap.word);
+        pack_tap (engine, s, folded, tile, &tap, words);
+      }
+  }
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Products in bfloat16 by VDPBF16PS (AVX512_BF16). As in conv_tmpl.h, output channels by positions stay
+ * in registers over all taps; a tap is a pair of words, broadcast for each position.
+ */
+
+#include "lib3dcnn/cpu/bf16.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__ ((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma ("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma ("GCC unroll 32")
+#endif
+
+#define MAX_POSITIONS 12
+
+INLINE __m512
+multiply (__m512 sum, __m512i a, __m512i b)
+{
+  return _mm512_dpbf16_ps (sum, (__m512bh) a, (__m512bh) b);
+}
+
+INLINE __m256
+multiply_half (__m256 sum, __m256i a, __m256i b)
+{
+  return _mm256_dpbf16_ps (sum, (__m256bh) a, (__m256bh) b);
+}
+
+INLINE __m512i
+pair (const uint16_t *x)
+{
+  int32_t words;
+
+  memcpy (&words, x, sizeof words);
+  return _mm512_set1_epi32 (words);
+}
+
+/* v between the bounds: it is the second operand, so that a NaN stays one. */
+INLINE __m512
+clamp (__m512 v, __m512 low, __m512 high)
+{
+  return _mm512_min_ps (high, _mm512_max_ps (low, v));
+}
+
+INLINE void
+store_tile (const Cnn3dBf16ConvArgs *a, intptr_t position, __m512 acc[][MAX_POSITIONS],
+    const __m256 *tail, const int halves, const int np)
+{
+  const __m512 low = _mm512_set1_ps (a->low), high = _mm512_set1_ps (a->high);
+
+  UNROLL for (int v = 0; v < halves / 2; v++) {
+    float *out = a->out + a->out_offsets[2 * v] + position * CNN3D_BLOCK;
+
+    if (a->residual) {
+      const float *r = a->residual + a->residual_offsets[2 * v] + position * CNN3D_BLOCK;
+      UNROLL for (int p = 0; p < np; p++)
+        acc[v][p] = _mm512_add_ps (acc[v][p], _mm512_loadu_ps (r + p * CNN3D_BLOCK));
+    }
+    UNROLL for (int p = 0; p < np; p++)
+      _mm512_storeu_ps (out + p * CNN3D_BLOCK, clamp (acc[v][p], low, high));
+  }
+  if (halves % 2) {
+    float *out = a->out + a->out_offsets[halves - 1] + position * CNN3D_BLOCK;
+    const float *r =
+        a->residual ? a->residual + a->residual_offsets[halves - 1] + position * CNN3D_BLOCK : NULL;
+
+    UNROLL for (int p = 0; p < np; p++) {
+      __m256 v = tail[p];
+
+      if (r)
+        v = _mm256_add_ps (v, _mm256_loadu_ps (r + p * CNN3D_BLOCK));
+      _mm256_storeu_ps (out + p * CNN3D_BLOCK, _mm256_min_ps (_mm512_castps512_ps256 (high),
+          _mm256_max_ps (_mm512_castps512_ps256 (low), v)));
+    }
+  }
+}
+
+INLINE void
+conv_tile (const Cnn3dBf16ConvArgs *a, intptr_t position, const int halves, const int np,
+    const int parts)
+{
+  const int nv = halves / 2;
+  const uint16_t *x = a->x + position * a->step, *w = a->weights;
+  const intptr_t step = a->step, part = a->part;
+  const int32_t *taps = a->taps, *end = taps + a->n_taps;
+  __m512 acc[CNN3D_MAX_HALVES / 2 + 1][MAX_POSITIONS];
+  __m256 tail[MAX_POSITIONS];
+
+  UNROLL for (int v = 0; v < nv; v++)
+    UNROLL for (int p = 0; p < np; p++)
+      acc[v][p] = _mm512_loadu_ps (a->bias + v * 16);
+  if (halves % 2)
+    UNROLL for (int p = 0; p < np; p++)
+      tail[p] = _mm256_loadu_ps (a->bias + nv * 16);
+
+  for (; taps < end; taps++, w += parts * halves * 16) {
+    const uint16_t *xk = x + *taps;
+    __m512i hi[CNN3D_MAX_HALVES / 2 + 1], lo[CNN3D_MAX_HALVES / 2 + 1];
+    __m256i tail_hi = _mm256_setzero_si256 (), tail_lo = tail_hi;
+
+    UNROLL for (int v = 0; v < nv; v++) {
+      hi[v] = _mm512_loadu_si512 (w + v * 32);
+      if (parts == 2)
+        lo[v] = _mm512_loadu_si512 (w + halves * 16 + v * 32);
+    }
+    if (halves % 2) {
+      tail_hi = _mm256_loadu_si256 ((const __m256i *) (w + nv * 32));
+      if (parts == 2)
+        tail_lo = _mm256_loadu_si256 ((const __m256i *) (w + halves * 16 + nv * 32));
+    }
+    UNROLL for (int p = 0; p < np; p++) {
+      __m512i b = pair (xk + p * step), c;
+
+      UNROLL for (int v = 0; v < nv; v++)
+        acc[v][p] = multiply (acc[v][p], hi[v], b);
+      if (halves % 2)
+        tail[p] = multiply_half (tail[p], tail_hi, _mm512_castsi512_si256 (b));
+      if (parts == 1)
+        continue;
+      c = pair (xk + p * step + part);
+      UNROLL for (int v = 0; v < nv; v++) {
+        acc[v][p] = multiply (acc[v][p], lo[v], b);
+        acc[v][p] = multiply (acc[v][p], hi[v], c);
+      }
+      if (halves % 2) {
+        tail[p] = multiply_half (tail[p], tail_lo, _mm512_castsi512_si256 (b));
+        tail[p] = multiply_half (tail[p], tail_hi, _mm512_castsi512_si256 (c));
+      }
+    }
+  }
+  store_tile (a, position, acc, tail, halves, np);
+}
+
+/* Positions that leave registers for the weights and a broadcast. */
+INLINE int
+tile_positions (const int halves, const int parts)
+{
+  return halves == 3 ? 8 : halves > 4 ? (parts == 1 ? 8 : 7) : 12;
+}
+
+/* Fewer positions, down to one: powers of two, as there need not be a tile for each number. */
+INLINE void
+conv_rest (const Cnn3dBf16ConvArgs *a, intptr_t position, int n, const int halves, const int parts)
+{
+  if (tile_positions (halves, parts) > 8 && n & 8) {
+    conv_tile (a, position, halves, 8, parts);
+    position += 8;
+  }
+  if (n & 4) {
+    conv_tile (a, position, halves, 4, parts);
+    position += 4;
+  }
+  if (n & 2) {
+    conv_tile (a, position, halves, 2, parts);
+    position += 2;
+  }
+  if (n & 1)
+    conv_tile (a, position, halves, 1, parts);
+}
+
+INLINE void
+conv_run (const Cnn3dBf16ConvArgs *a, const int halves, int positions, const int parts)
+{
+  const int np = tile_positions (halves, parts);
+  intptr_t p = 0;
+
+  for (; p + np <= positions; p += np)
+    conv_tile (a, p, halves, np, parts);
+  conv_rest (a, p, positions - (int) p, halves, parts);
+}
+
+#define HALVES_CASE(n)                                                                             \
+  case n:                                                                                          \
+    if (parts == 1)                                                                                \
+      conv_run (a, n, positions, 1);                                                               \
+    else                                                                                           \
+      conv_run (a, n, positions, 2);                                                               \
+    break;
+
+static void
+conv (const Cnn3dBf16ConvArgs *a, int halves, int positions, int parts)
+{
+  switch (halves) {
+    HALVES_CASE (1)
+    HALVES_CASE (2)
+    HALVES_CASE (3)
+    HALVES_CASE (4)
+    HALVES_CASE (5)
+    HALVES_CASE (6)
+  }
+}
+
+void
+cnn3d_bf16_init_avx512bf16 (Cnn3dBf16 *kernels)
+{
+  *kernels = (Cnn3dBf16){ .isa = "avx512bf16", .unit = 2, .max_halves = 6, .align_halves = 2,
+    .conv = conv, .rows = cnn3d_bf16_rows, .band = cnn3d_bf16_band };
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Cases for the kernels in bfloat16 (test-bf16.c): each is one call, or a few, of random shape. */
+
+#include "lib3dcnn/cpu/bf16.h"
+#include "tests/kernels/check.h"
+
+#define MAX_BLOCKS 20
+
+uint16_t nearest_word (float f);
+float word_to_float (uint16_t word);
+
+/* bf16-cases.c: against the same words in double precision. */
+void conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positions);
+/* Every word of the rows and bands of all kinds of floats. */
+void rows_case (const Cnn3dBf16 *table, int parts, int n_blocks, int positions);
+void band_case (const Cnn3dBf16 *table, int parts, int width);
+
+/* bf16-bounds.c: rows and products of floats against their product, within the bound that is stated there. */
+void product_case (const Cnn3dBf16 *table, int parts, int halves, int positions);
+/* Two tables' products, bit for bit; words of any size, denormals and overflow included. */
+void same_case (const Cnn3dBf16 *a, const Cnn3dBf16 *b, int parts, int halves, int positions);

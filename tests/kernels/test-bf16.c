@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * test-bf16 [--seed N] [--rounds N] [ISA]
+ *
+ * Tests (TAP) the kernels in bfloat16 that this CPU can run, and those of AMX with emulated tiles. Where
+ * there is AMX, the emulation has to give the same bits.
+ */
+
+#include "tests/kernels/amx-emulated.h"
+#include "tests/kernels/bf16-test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CNN3D_BF16_ENTRY(name, supported)                                                          \
+  static int has_##name (void)                                                                     \
+  {                                                                                                \
+    return supported;                                                                              \
+  }
+#include "lib3dcnn/cpu/bf16s.inc"
+#undef CNN3D_BF16_ENTRY
+
+/* What the emulation needs as well: its rows are those of AVX512_BF16. */
+static const struct {
+  const char *name;
+  int (*supported) (void);
+  void (*init) (Cnn3dBf16 *kernels);
+} isas[] = {
+#define CNN3D_BF16_ENTRY(name, supported) { #name, has_##name, cnn3d_bf16_init_##name },
+#include "lib3dcnn/cpu/bf16s.inc"
+#undef CNN3D_BF16_ENTRY
+  { "amx-emulated", has_avx512bf16, amx_emulated_init },
+};
+
+#define N_ISAS (sizeof isas / sizeof *isas)
+
+int rounds = 1;
+static uint64_t seed;
+static int n_tests, n_failed;
+
+static void
+convs (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int round = 0; round < 2 * rounds; round++)
+    for (int halves = 1; halves <= table->max_halves; halves++)
+      for (int positions = 1; positions <= 40 && !guard_failed (); positions++)
+        conv_case (table, exact, parts, halves, positions);
+  for (int i = 0; i < 20 * rounds && !guard_failed (); i++)
+    conv_case (table, exact, parts, random_int (1, table->max_halves), random_int (41, 70));
+}
+
+static void
+products (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int i = 0; i < 100 * rounds && !guard_failed (); i++)
+    product_case (table, parts, random_int (1, table->max_halves), random_int (1, 50));
+}
+
+static void
+rows (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int round = 0; round < 4 * rounds; round++)
+    for (int blocks = 1; blocks <= MAX_BLOCKS; blocks++)
+      for (int i = 0; i < 10 && !guard_failed (); i++)
+        rows_case (table, parts, blocks, random_int (1, 20));
+}
+
+static void
+bands (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int round = 0; round < 2 * rounds; round++)
+    for (int width = 1; width <= 130 && !guard_failed (); width++)
+      band_case (table, parts, width);
+}
+
+static void
+twins (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  Cnn3dBf16 emulated;
+
+  amx_emulated_init (&emulated);
+  for (int i = 0; i < 200 * rounds && !guard_failed (); i++)
+    same_case (table, &emulated, parts, random_int (1, table->max_halves), random_int (1, 100));
+}
+
+typedef void Cases (const Cnn3dBf16 *table, int parts, bool exact);
+
+static void
+test (const char *isa, const Cnn3dBf16 *table, const char *name, Cases *cases, int parts, bool exact)
+{
+  char text[128];
+
+  snprintf (text, sizeof text, "%s/%s/%s", isa, name, parts == 1 ? "bf16" : "bf16x3");
+  guard_start (text, ++n_tests);
+  random_start (seed + (uint64_t) n_tests);
+  cases (table, parts, exact);
+  n_failed += guard_failed ();
+  printf ("%sok %d - %s\n", guard_failed () ? "not " : "", n_tests, text);
+  fflush (stdout);
+}
+
+static void
+test_isa (size_t i)
+{
+  Cnn3dBf16 table;
+
+  isas[i].init (&table);
+  for (int parts = 1; parts <= 2; parts++) {
+    test (isas[i].name, &table, "conv-exact", convs, parts, true);
+    test (isas[i].name, &table, "conv-real", convs, parts, false);
+    test (isas[i].name, &table, "bound", products, parts, false);
+    if (strcmp (isas[i].name, "amx") == 0)
+      test (isas[i].name, &table, "same-as-emulated", twins, parts, false);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  const char *only = NULL;
+  Cnn3dBf16 table;
+
+  seed = (uint64_t) time (NULL);
+  for (int i = 1; i < argc; i++) {
+    if (strcmp (argv[i], "--seed") == 0 && i + 1 < argc)
+      seed = strtoull (argv[++i], NULL, 0);
+    else if (strcmp (argv[i], "--rounds") == 0 && i + 1 < argc)
+      rounds = atoi (argv[++i]);
+    else
+      only = argv[i];
+  }
+  if (!has_avx512bf16 ()) {
+    printf ("1..0 # SKIP this CPU has no AVX512_BF16\n");
+    return 0;
+  }
+  printf ("# seed %llu\n", (unsigned long long) seed);
+  for (size_t i = 0; i < N_ISAS; i++) {
+    if (only != NULL && strcmp (only, isas[i].name) != 0)
+      continue;
+    if (isas[i].supported ())
+      test_isa (i);
+    else
+      printf ("# %s: not on this CPU\n", isas[i].name);
+  }
+  /* All have the same. */
+  cnn3d_bf16_init_avx512bf16 (&table);
+  for (int parts = 1; parts <= 2; parts++) {
+    test ("avx512bf16", &table, "rows", rows, parts, false);
+    test ("avx512bf16", &table, "bands", bands, parts, false);
+  }
+  printf ("1..%d\n", n_tests);
+  return n_failed > 0;
+}

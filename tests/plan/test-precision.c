@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The precisions bf16x3 and bf16 of the CPU backend, by the kernels that this CPU has and by AMX' with emulated
+ * tiles: networks of odd sizes against the reference, streams, batches; and what is said where a precision
+ * is not to be had.
+ */
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "lib3dcnn/cpu/isa.h"
+#include "lib3dcnn/model-private.h"
+#include "lib3dcnn/stream.h"
+#ifdef CNN3D_HAVE_BF16
+#include "tests/kernels/amx-emulated.h"
+#endif
+
+static const Cnn3dConfig configs[] = {
+  { CNN3D_ARCH_MOBILENET, 0.3, .classes = 7, .frames = 8, .size = 64 },
+  { CNN3D_ARCH_MOBILENET, 0.75, .classes = 27, .frames = 9, .size = 113 },
+  { CNN3D_ARCH_MOBILENET, 0.05, .classes = 1, .frames = 1, .size = 33 },
+  { CNN3D_ARCH_MOBILENETV2, 0.3, .classes = 27, .frames = 16, .size = 113 },
+  { CNN3D_ARCH_MOBILENETV2, 0.75, .classes = 7, .frames = 8, .size = 80 },
+  { CNN3D_ARCH_SHUFFLENET, 0.3, .groups = 1, .classes = 7, .frames = 16, .size = 80 },
+  { CNN3D_ARCH_SHUFFLENET, 0.6, .groups = 2, .classes = 27, .frames = 16, .size = 64 },
+  { CNN3D_ARCH_SHUFFLENET, 1.0, .groups = 3, .classes = 7, .frames = 16, .size = 112 },
+  { CNN3D_ARCH_SHUFFLENET, 1.0, .groups = 8, .classes = 27, .frames = 16, .size = 80 },
+  { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 7, .frames = 8, .size = 112 },
+  { CNN3D_ARCH_SHUFFLENETV2, 1.5, .classes = 7, .frames = 3, .size = 127 },
+  { CNN3D_ARCH_SQUEEZENET, .version = 10, .classes = 7, .frames = 8, .size = 64 },
+  { CNN3D_ARCH_SQUEEZENET, .version = 11, .classes = 27, .frames = 16, .size = 113 },
+};
+
+static const Cnn3dPrecision both[] = { CNN3D_PRECISION_BF16X3, CNN3D_PRECISION_BF16 };
+
+/* Of the largest logit. */
+static double
+tolerance (Cnn3dPrecision precision)
+{
+  return precision == CNN3D_PRECISION_BF16X3 ? CNN3D_TOLERANCE : CNN3D_BF16_TOLERANCE;
+}
+
+/* The kernels of this CPU, 0, and AMX' emulated, 1; FALSE if there are none. */
+static gboolean
+use_kernels (int i)
+{
+#ifdef CNN3D_HAVE_BF16
+  static Cnn3dBf16 emulated;
+
+  if (emulated.conv == NULL) {
+    amx_emulated_init (&emulated);
+    emulated.isa = "emulated";
+  }
+  cnn3d_bf16_override (i == 1 ? &emulated : NULL);
+#endif
+  return i <= 1;
+}
+
+static gboolean
+have_bf16 (void)
+{
+  return cnn3d_bf16_choose ("bf16", NULL) != NULL;
+}
+
+static Cnn3dSession *
+new_session (Cnn3dModel *model, Cnn3dSessionOptions options)
+{
+  g_autoptr (GError) error = NULL;
+  Cnn3dSession *session = cnn3d_session_new (model, &options, &error);
+
+  g_assert_no_error (error);
+  return session;
+}
+
+static float *
+run (Cnn3dModel *model, Cnn3dSessionOptions options, const float *clips, int n)
+{
+  g_autoptr (Cnn3dSession) session = new_session (model, options);
+  g_autoptr (GError) error = NULL;
+  float *logits = g_new0 (float, n * cnn3d_model_get_config (model)->classes);
+
+  cnn3d_session_run (session, clips, n, logits, &error);
+  g_assert_no_error (error);
+  return logits;
+}
+
+static double
+compare (const float *logits, const float *expected, int n)
+{
+  double largest = 0, worst = 0;
+
+  for (int c = 0; c < n; c++) {
+    g_assert_true (isfinite (logits[c]));
+    largest = MAX (largest, fabs (expected[c]));
+    worst = MAX (worst, fabs ((double) logits[c] - expected[c]));
+  }
+  /* SqueezeNet's logits have been through a ReLU: all may be zero. */
+  return largest > 0 ? worst / largest : worst;
+}
+
+static float *
+hash_clip (const Cnn3dConfig *config, const char *seed)
+{
+  float *clip = g_new (float, 3 * config->frames * config->size * config->size);
+
+  cnn3d_hash_clip (config, seed, clip);
+  return clip;
+}
+
+/* Both ways to compute the stem; any number of threads gives the same bits. */
+static void
+test_odd (gconstpointer data)
+{
+  const Cnn3dConfig *config = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (config, "odd", &error);
+  g_autofree float *clip = hash_clip (config, "odd"), *expected = NULL;
+  gsize bytes = (gsize) config->classes * sizeof (float);
+
+  if (!have_bf16 ()) {
+    g_test_skip ("this CPU has no AVX512_BF16");
+    return;
+  }
+  g_assert_no_error (error);
+  expected = run (model, (Cnn3dSessionOptions){ .backend = CNN3D_BACKEND_REFERENCE }, clip, 1);
+  for (int kernels = 0; use_kernels (kernels); kernels++)
+    for (guint p = 0; p < G_N_ELEMENTS (both); p++)
+      for (int direct = 0; direct < 2; direct++) {
+        g_autofree float *one = NULL;
+
+        for (int threads = 1; threads <= (kernels == 0 ? 3 : 2); threads++) {
+          g_autofree float *logits = run (model, (Cnn3dSessionOptions){ .backend = CNN3D_BACKEND_CPU,
+              .threads = threads, .precision = both[p], .direct_stem = direct }, clip, 1);
+          double difference = compare (logits, expected, config->classes);
+
+          if (threads == 1)
+            g_test_message ("%s, kernels %d: %.1e of the largest logit", cnn3d_precision_get_name (both[p]),
+                kernels, difference);
+          g_assert_cmpfloat (difference, <=, tolerance (both[p]));
+          if (one == NULL)
+            one = g_steal_pointer (&logits);
+          else
+            g_assert_cmpmem (logits, bytes, one, bytes);
+        }
+      }
+  use_kernels (0);
+}
+
+#define CLIPS 3
+
+static void
+check_batch (const Cnn3dConfig *config, Cnn3dModel *model, Cnn3dPrecision precision)
+{
+  gsize n = (gsize) (3 * config->frames * config->size * config->size), classes = (gsize) config->classes;
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CPU, .threads = 2, .precision = precision };
+  g_autofree float *clips = g_new (float, CLIPS * n), *together = NULL;
+
+  for (int i = 0; i < CLIPS; i++)
+    cnn3d_hash_clip (config, i == 0 ? "a" : i == 1 ? "b" : "c", clips + (gsize) i * n);
+  options.batch = CLIPS;
+  together = run (model, options, clips, CLIPS);
+  options.batch = 1;
+  for (gsize i = 0; i < CLIPS; i++) {
+    g_autofree float *alone = run (model, options, clips + i * n, 1);
+    g_assert_cmpmem (alone, classes * sizeof (float), together + i * classes, classes * sizeof (float));
+  }
+}
+
+/* A stream gives the bits of a run from scratch with a direct stem. */
+static void
+check_stream (const Cnn3dConfig *config, Cnn3dModel *model, Cnn3dPrecision precision)
+{
+  g_autoptr (Cnn3dSession) session = new_session (model, (Cnn3dSessionOptions){
+      .backend = CNN3D_BACKEND_CPU, .threads = 2, .precision = precision, .direct_stem = TRUE });
+  g_autoptr (Cnn3dStream) stream = cnn3d_stream_new (session, 2);
+  int n_frames = config->frames + 7, n_clips = 0;
+  gsize frame = (gsize) 3 * config->size * config->size, classes = (gsize) config->classes;
+  g_autofree guint8 *rgb = g_malloc (frame * (gsize) n_frames);
+  g_autofree float *expected = g_new (float, classes), *logits = g_new (float, classes);
+
+  for (gsize i = 0; i < frame * (gsize) n_frames; i++)
+    rgb[i] = (guint8) (i * 2654435761u >> 24);
+  for (int i = 0; i < n_frames; i++) {
+    cnn3d_stream_push_rgb (stream, rgb + (gsize) i * frame);
+    if (!cnn3d_stream_is_due (stream))
+      continue;
+    g_assert_true (cnn3d_stream_run (stream, logits, NULL));
+    g_assert_true (cnn3d_session_run_rgb (session, rgb + (gsize) (i + 1 - config->frames) * frame, 1, expected,
+        NULL));
+    g_assert_cmpmem (logits, classes * sizeof (float), expected, classes * sizeof (float));
+    n_clips++;
+  }
+  g_assert_cmpint (n_clips, ==, 4);
+}
+
+static void
+test_uses (gconstpointer data)
+{
+  const Cnn3dConfig *config = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (config, "uses", &error);
+
+  if (!have_bf16 ()) {
+    g_test_skip ("this CPU has no AVX512_BF16");
+    return;
+  }
+  g_assert_no_error (error);
+  for (int kernels = 0; use_kernels (kernels); kernels++)
+    for (guint p = 0; p < G_N_ELEMENTS (both); p++) {
+      check_batch (config, model, both[p]);
+      check_stream (config, model, both[p]);
+    }
+  use_kernels (0);
+}
+
+static Cnn3dModel *
+small_model (void)
+{
+  Cnn3dConfig config = { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 5, .frames = 4, .size = 32 };
+  g_autoptr (GError) error = NULL;
+  Cnn3dModel *model = cnn3d_model_new_synthetic (&config, "small", &error);
+
+  g_assert_no_error (error);
+  return model;
+}
+
+static void
+expect_error (Cnn3dBackend backend, Cnn3dPrecision precision, const char *a, const char *b)
+{
+  g_autoptr (Cnn3dModel) model = small_model ();
+  Cnn3dSessionOptions options = { .backend = backend, .precision = precision };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dSession) session = cnn3d_session_new (model, &options, &error);
+
+  g_assert_null (session);
+  g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, cnn3d_precision_get_name (precision)));
+  g_assert_nonnull (strstr (error->message, a));
+  g_assert_nonnull (strstr (error->message, b));
+}
+
+/* A message names the precision, the backend, and what there is or what is missing. */
+static void
+test_errors (void)
+{
+  Cnn3dPrecision precision;
+  g_autoptr (GError) error = NULL;
+
+  expect_error (CNN3D_BACKEND_CPU, CNN3D_PRECISION_FP16, "cpu backend", "fp32, bf16x3, bf16");
+  expect_error (CNN3D_BACKEND_REFERENCE, CNN3D_PRECISION_BF16, "reference backend", "has fp32");
+  expect_error (CNN3D_BACKEND_CUDNN, CNN3D_PRECISION_BF16X3, "cudnn backend", "fp32, fp16");
+  g_assert_false (cnn3d_precision_from_name ("int8", &precision, &error));
+  g_assert_nonnull (strstr (error->message, "'int8'"));
+  g_assert_nonnull (strstr (error->message, "bf16x3"));
+
+  /* As on a CPU without: the ISA is masked. */
+  for (int i = 0; cnn3d_isa_get (i) != NULL; i++)
+    for (guint p = 0; p < G_N_ELEMENTS (both); p++) {
+      setenv (CNN3D_ISA_ENV, cnn3d_isa_get (i)->isa, TRUE);
+#ifdef CNN3D_HAVE_BF16
+      expect_error (CNN3D_BACKEND_CPU, both[p], "cpu backend", "AMX-BF16");
+#else
+      expect_error (CNN3D_BACKEND_CPU, both[p], "cpu backend", "fp32 only");
+#endif
+    }
+  unsetenv (CNN3D_ISA_ENV);
+}
+
+static void
+test_names (void)
+{
+  for (int p = CNN3D_PRECISION_AUTO; p <= CNN3D_PRECISION_BF16; p++) {
+    Cnn3dPrecision found;
+
+    g_assert_true (cnn3d_precision_from_name (cnn3d_precision_get_name ((Cnn3dPrecision) p), &found, NULL));
+    g_assert_cmpint (found, ==, p);
+  }
+}
+
+/* auto is fp32 on the CPU; of backend auto, bf16 is the CPU's. */
+static void
+test_auto (void)
+{
+  g_autoptr (Cnn3dModel) model = small_model ();
+  g_autofree float *clip = hash_clip (cnn3d_model_get_config (model), "auto");
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CPU };
+  g_autofree float *automatic = run (model, options, clip, 1), *fp32 = NULL, *bf16 = NULL;
+
+  options.precision = CNN3D_PRECISION_FP32;
+  fp32 = run (model, options, clip, 1);
+  g_assert_cmpmem (automatic, 5 * sizeof (float), fp32, 5 * sizeof (float));
+  if (!have_bf16 ())
+    return;
+  options.precision = CNN3D_PRECISION_BF16;
+  bf16 = run (model, options, clip, 1);
+  g_assert_cmpint (memcmp (bf16, fp32, 5 * sizeof (float)), !=, 0);
+  options.backend = CNN3D_BACKEND_AUTO;
+  {
+    g_autoptr (Cnn3dSession) session = new_session (model, options);
+
+    g_assert_cmpint (cnn3d_session_get_backend (session), ==, CNN3D_BACKEND_CPU);
+    g_assert_nonnull (strstr (cnn3d_session_describe (session), "bf16 by "));
+    g_assert_null (cnn3d_session_get_fallback (session));
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/precision/errors", test_errors);
+  g_test_add_func ("/precision/names", test_names);
+  g_test_add_func ("/precision/auto", test_auto);
+  for (guint i = 0; i < G_N_ELEMENTS (configs); i++) {
+    const Cnn3dConfig *c = &configs[i];
+    g_autofree char *name = g_strdup_printf ("%s-%.2f-g%d-%dx%d", cnn3d_arch_get_name (c->arch), c->width,
+        c->groups + c->version, c->frames, c->size);
+    g_autofree char *odd = g_strconcat ("/precision/odd/", name, NULL);
+    g_autofree char *uses = g_strconcat ("/precision/uses/", name, NULL);
+
+    g_test_add_data_func (odd, c, test_odd);
+    if (c->size <= 80 || c->arch == CNN3D_ARCH_SHUFFLENETV2)
+      g_test_add_data_func (uses, c, test_uses);
+  }
+  return g_test_run ();
+}
