@@ -168,8 +168,8 @@ test_errors (void)
 
   check_error ("model-file=/nonexistent/model.pth",
       GST_RESOURCE_ERROR_NOT_FOUND, "/nonexistent/model.pth");
-  check_error ("model=mobilenetv2", GST_RESOURCE_ERROR_NOT_FOUND,
-      "mobilenetv2");
+  check_error ("model=squeezenet", GST_RESOURCE_ERROR_NOT_FOUND,
+      "squeezenet");
   check_error ("labels-file=/nonexistent/labels.txt",
       GST_RESOURCE_ERROR_NOT_FOUND, "labels.txt");
   g_assert_true (g_file_set_contents (path, "only\none model\n", -1, NULL));
