@@ -102,8 +102,11 @@ allocate (Cnn3dGpuEngine *engine, GError **error)
   const Cnn3dCuda *cuda = engine->cuda;
   gsize clip = cnn3d_gpu_clip_positions (engine) * 3 * sizeof (float) * (gsize) engine->batch;
 
-  /* The larger batch needs the larger arena. */
-  engine->arena_bytes = cnn3d_gpu_plan_place (engine->plan, engine->batch, engine->size);
+  /* Programs run one after the other, in one arena. */
+  for (int i = 0; i < engine->n_programs; i++) {
+    gsize bytes = cnn3d_gpu_plan_place (engine->plan, engine->programs[i].batch, engine->size);
+    engine->arena_bytes = MAX (engine->arena_bytes, bytes);
+  }
   CNN3D_CUDA_TRY ("memory for activations on the GPU", cudaMalloc, (void **) &engine->arena,
       engine->arena_bytes);
   CNN3D_CUDA_TRY ("memory for logits", cudaHostAlloc, (void **) &engine->logits,
@@ -142,18 +145,15 @@ static gboolean
 build (Cnn3dGpuEngine *engine, GError **error)
 {
   const Cnn3dCuda *cuda = engine->cuda;
-  int batches[2] = { 1, engine->batch };
 
   if (!open_device (engine, error) || !cnn3d_gpu_upload_params (engine, error) || !allocate (engine, error))
     return FALSE;
   /* Plans are timed with the real buffers, whose content does not matter but should be finite. */
   CNN3D_CUDA_TRY ("clearing memory on the GPU", cudaMemsetAsync, engine->arena, 0,
       engine->arena_bytes, engine->stream);
-  for (int i = 0; i < (engine->batch > 1 ? 2 : 1); i++) {
-    engine->n_programs = i + 1;
-    if (!cnn3d_gpu_program_init (engine, &engine->programs[i], batches[i], error))
+  for (int i = 0; i < engine->n_programs; i++)
+    if (!cnn3d_gpu_program_init (engine, &engine->programs[i], error))
       return FALSE;
-  }
   cnn3d_gpu_stopwatch_clear (engine);
   if (engine->workspace_bytes > 0)
     CNN3D_CUDA_TRY ("workspace on the GPU", cudaMalloc, (void **) &engine->workspace,
@@ -162,6 +162,15 @@ build (Cnn3dGpuEngine *engine, GError **error)
     if (!cnn3d_gpu_program_bind (engine, &engine->programs[i], error))
       return FALSE;
   return warm_up (engine, error);
+}
+
+/* Sizes of which one is always more than half full. */
+static void
+choose_batches (Cnn3dGpuEngine *engine)
+{
+  for (int n = 1; n < engine->batch; n *= 2)
+    engine->programs[engine->n_programs++].batch = n;
+  engine->programs[engine->n_programs++].batch = engine->batch;
 }
 
 static gpointer
@@ -185,6 +194,7 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   engine->allow_tf32 = options->allow_tf32;
   engine->size = engine->half ? 2 : 4;
   engine->batch = options->batch > 0 ? MIN (options->batch, CNN3D_MAX_GROUP) : DEFAULT_BATCH;
+  choose_batches (engine);
   engine->plan = cnn3d_gpu_plan_new (model->graph);
   versions = cnn3d_cuda_versions (cuda);
   identity = g_strdup_printf ("%s, capability %d.%d, %s", engine->device->name,

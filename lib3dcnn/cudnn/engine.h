@@ -65,6 +65,8 @@ typedef struct {
 } Cnn3dGpuStopwatch;
 
 #define CNN3D_GPU_SLOTS 2
+/* For 1, 2, 4, ... clips up to CNN3D_MAX_GROUP, and one for a batch between two of these. */
+#define CNN3D_GPU_MAX_PROGRAMS 5
 
 typedef struct {
   const Cnn3dCuda *cuda;
@@ -72,7 +74,7 @@ typedef struct {
   Cnn3dDevice *device;
   gboolean half, allow_tf32;
   gsize size; /* of an element */
-  int batch;  /* clips in the larger program */
+  int batch;  /* clips in the largest program */
   cudnnHandle_t handle;
   cudnnBackendDescriptor_t properties;
   cudaStream_t stream, upload;
@@ -84,7 +86,7 @@ typedef struct {
   guint8 *param_memory, *arena, *workspace;
   gsize arena_bytes, workspace_bytes;
   Cnn3dGpuParams *params; /* for each step */
-  Cnn3dGpuProgram programs[2];
+  Cnn3dGpuProgram programs[CNN3D_GPU_MAX_PROGRAMS]; /* by size */
   int n_programs;
   Cnn3dGpuSlot slots[CNN3D_GPU_SLOTS];
   guint8 *logits, *features; /* pinned; of CNN3D_MAX_GROUP clips */
@@ -117,9 +119,8 @@ cnn3d_gpu_feature_bytes (const Cnn3dGpuEngine *engine)
 /* params.c: weights, biases and lists of lanes, uploaded once. */
 gboolean cnn3d_gpu_upload_params (Cnn3dGpuEngine *engine, GError **error);
 
-/* program.c: chooses plans and fills in arguments; the arena has its place. */
-gboolean cnn3d_gpu_program_init (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, int batch,
-    GError **error);
+/* program.c: chooses plans and fills in arguments for program->batch clips; the arena has its place. */
+gboolean cnn3d_gpu_program_init (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, GError **error);
 /* Once the workspace has its place. */
 gboolean cnn3d_gpu_program_bind (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, GError **error);
 void cnn3d_gpu_program_clear (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program);

@@ -112,14 +112,13 @@ init_kernel (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, guint i)
 }
 
 gboolean
-cnn3d_gpu_program_init (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, int batch, GError **error)
+cnn3d_gpu_program_init (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, GError **error)
 {
   guint n = engine->plan->steps->len;
 
-  program->batch = batch;
   program->launches = g_new0 (Cnn3dGpuLaunch, n);
   program->buffers = g_new (guint8 *, engine->plan->buffers->len);
-  cnn3d_gpu_plan_place (engine->plan, batch, engine->size);
+  cnn3d_gpu_plan_place (engine->plan, program->batch, engine->size);
   for (guint i = 0; i < engine->plan->buffers->len; i++)
     program->buffers[i] = engine->arena + cnn3d_gpu_plan_buffer (engine->plan, (int) i)->offset;
 
@@ -132,7 +131,7 @@ cnn3d_gpu_program_init (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, int ba
       return FALSE;
     if (kernel->used && kernel->shape.grid[0] == 0) {
       g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "%d clips of %d frames of %d pixels are more"
-          " than one launch on a GPU can hold", batch, engine->model->config.frames,
+          " than one launch on a GPU can hold", program->batch, engine->model->config.frames,
           engine->model->config.size);
       return FALSE;
     }

@@ -108,6 +108,17 @@ read_features (Cnn3dGpuEngine *engine, int n, float *features)
     }
 }
 
+/* The smallest that holds all clips that are left, or else the largest. */
+static Cnn3dGpuProgram *
+choose_program (Cnn3dGpuEngine *engine, int left)
+{
+  int i = 0;
+
+  while (i + 1 < engine->n_programs && engine->programs[i].batch < left)
+    i++;
+  return &engine->programs[i];
+}
+
 gboolean
 cnn3d_gpu_run (gpointer data, const Cnn3dClip *clips, int n, float *logits, float *features,
     GError **error)
@@ -119,9 +130,7 @@ cnn3d_gpu_run (gpointer data, const Cnn3dClip *clips, int n, float *logits, floa
   g_assert (n <= CNN3D_MAX_GROUP);
   CNN3D_CUDA_TRY ("using the GPU", cudaSetDevice, engine->device->index);
   for (int slot = 0; done < n; slot = (slot + 1) % CNN3D_GPU_SLOTS) {
-    /* A batch that is more than half full takes less time than its clips one by one. */
-    gboolean large = engine->n_programs > 1 && 2 * (n - done) > engine->batch;
-    Cnn3dGpuProgram *program = &engine->programs[large ? 1 : 0];
+    Cnn3dGpuProgram *program = choose_program (engine, n - done);
     int count = MIN (n - done, program->batch);
 
     if (!cnn3d_gpu_load_clips (engine, program, &engine->slots[slot], clips + done, count, error)

@@ -12,6 +12,7 @@
 #include "lib3dcnn/cudnn/plancache.h"
 #include "tests/gpu/double.h"
 #include "tests/gpu/networks.h"
+#include "tests/gpu/short-model.h"
 
 typedef struct {
   const char *name;
@@ -172,6 +173,43 @@ test_case (gconstpointer data)
   cnn3d_cuda_replace (NULL);
 }
 
+/* Clips up to the batch run as one: in the smallest recorded program that holds them, with the logits that each
+ * has by itself. */
+static void
+test_batches (gconstpointer data)
+{
+  int batch = GPOINTER_TO_INT (data), largest = batch > 0 ? batch : 8;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dModel) model = NULL;
+  g_autoptr (Cnn3dSession) session = NULL;
+  g_autofree guint8 *rgb = NULL;
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .batch = batch };
+  float alone[CNN3D_MAX_GROUP * SHORT_CLASSES], together[CNN3D_MAX_GROUP * SHORT_CLASSES];
+  gsize step;
+
+  if (!double_install ())
+    return;
+  double_settings = (DoubleSettings){ H100 };
+  model = short_model_new (CNN3D_ARCH_MOBILENET);
+  rgb = make_clips (&model->config, CNN3D_MAX_GROUP);
+  step = (gsize) 3 * model->config.frames * model->config.size * model->config.size;
+  session = cnn3d_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  for (int i = 0; i < CNN3D_MAX_GROUP; i++)
+    run (session, model, rgb + i * step, 1, TRUE, alone + i * SHORT_CLASSES);
+  for (int n = 1; n <= CNN3D_MAX_GROUP; n++) {
+    double_counts = (DoubleCounts){ 0 };
+    run (session, model, rgb, n, TRUE, together);
+    g_assert_cmpint (double_counts.graphs, ==, (n + largest - 1) / largest);
+    g_assert_cmpint (double_counts.syncs, ==, 1);
+    g_assert_cmpmem (together, (gsize) n * SHORT_CLASSES * sizeof (float), alone,
+        (gsize) n * SHORT_CLASSES * sizeof (float));
+  }
+  g_clear_pointer (&session, cnn3d_session_unref);
+  double_check_clean ();
+  cnn3d_cuda_replace (NULL);
+}
+
 /* Launches of a forward pass: one brings the clip into its layout, all others are recorded. */
 static void
 test_launches (void)
@@ -263,6 +301,9 @@ main (int argc, char **argv)
     g_autofree char *name = g_strdup_printf ("/gpu/backend/%s", cases[i].name);
     g_test_add_data_func (name, &cases[i], test_case);
   }
+  g_test_add_data_func ("/gpu/backend/batches/default", GINT_TO_POINTER (0), test_batches);
+  g_test_add_data_func ("/gpu/backend/batches/6", GINT_TO_POINTER (6), test_batches);
+  g_test_add_data_func ("/gpu/backend/batches/16", GINT_TO_POINTER (16), test_batches);
   g_test_add_func ("/gpu/backend/launches", test_launches);
   g_test_add_func ("/gpu/backend/cache", test_cache);
   return g_test_run ();
