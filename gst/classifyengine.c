@@ -18,9 +18,11 @@ struct _GstClassifyEngine
   gchar *key;
   Cnn3dModel *model;
   /* One for clips that are far apart and, at TRUE, one for those that overlap;
-   * made when a client first needs it, guarded by engines_lock. */
-  Cnn3dSession *sessions[2];
-  /* Of each, as it was at first: it may move to the CPU while it runs. */
+   * made when a client first needs it. On a GPU they are one and the same. */
+  Cnn3dSession *sessions[2];    /* guarded by the lock */
+  gint on_gpu[2];               /* atomic; no more when the CPU takes over */
+  /* Of each, as it was at first: it may move to the CPU while it runs. Guarded by
+   * engines_lock. */
   gchar *descriptions[2], *fallbacks[2];
   gsize clip_size, frame_size;
   guint frames;
@@ -108,6 +110,25 @@ take_jobs (GstClassifyEngine * engine, Entry ** entries)
   return n;
 }
 
+static Cnn3dSession *
+get_session (GstClassifyClient * client)
+{
+  return client->engine->sessions[client->overlaps];
+}
+
+/* Called where the session is made or run, as other threads may not ask it. */
+static void
+find_backend (GstClassifyEngine * engine, Cnn3dSession * session)
+{
+  gboolean on_gpu = cnn3d_session_get_backend (session) == CNN3D_BACKEND_CUDNN;
+
+  g_mutex_lock (&engine->lock);
+  for (guint i = 0; i < G_N_ELEMENTS (engine->sessions); i++)
+    if (engine->sessions[i] == session)
+      g_atomic_int_set (&engine->on_gpu[i], on_gpu);
+  g_mutex_unlock (&engine->lock);
+}
+
 /* Calls back with what has come of a job. */
 static void
 finish_job (GstClassifyEngine * engine, Entry * entry, const gfloat * logits,
@@ -120,8 +141,7 @@ finish_job (GstClassifyEngine * engine, Entry * entry, const gfloat * logits,
   g_clear_error (&job->error);
   if (error != NULL)
     job->error = g_error_copy (error);
-  job->fallback =
-      cnn3d_session_get_fallback (engine->sessions[entry->client->overlaps]);
+  job->fallback = cnn3d_session_get_fallback (get_session (entry->client));
   job->done = g_get_monotonic_time ();
   entry->client->done (entry->client->data, job);
 }
@@ -130,7 +150,7 @@ static GstClassifyStream *
 get_stream (GstClassifyClient * client)
 {
   if (client->stream == NULL)
-    client->stream = gst_classify_stream_new (client->engine->sessions[TRUE],
+    client->stream = gst_classify_stream_new (get_session (client),
         client->clip_stride);
   return client->stream;
 }
@@ -138,7 +158,8 @@ get_stream (GstClassifyClient * client)
 static gboolean
 is_incremental (const Entry * entry)
 {
-  return entry->client->overlaps && entry->job.position >= 0;
+  return entry->job.position >= 0
+      && gst_classify_client_wants_frames (entry->client);
 }
 
 static void
@@ -167,6 +188,7 @@ run_batch (GstClassifyEngine * engine, Cnn3dSession * session, Entry ** entries,
     clips = engine->batch;
   }
   cnn3d_session_run_rgb (session, clips, n, engine->logits, &error);
+  find_backend (engine, session);
   for (guint i = 0; i < n; i++)
     finish_job (engine, entries[i], engine->logits + i * engine->classes,
         error);
@@ -175,23 +197,32 @@ run_batch (GstClassifyEngine * engine, Cnn3dSession * session, Entry ** entries,
 static void
 run_jobs (GstClassifyEngine * engine, Entry ** entries, guint n)
 {
-  Entry *batch[MAX_BATCH];
+  Entry *incremental[MAX_BATCH], *scratch[MAX_BATCH], *batch[MAX_BATCH];
+  guint n_incremental = 0, n_scratch = 0;
 
   if (engine->slow_us > 0)
     g_usleep (engine->slow_us);
-  for (gint overlaps = FALSE; overlaps <= TRUE; overlaps++) {
-    guint n_batch = 0;
-
-    for (guint i = 0; i < n; i++)
-      if (entries[i]->client->overlaps == overlaps
-          && !is_incremental (entries[i]))
-        batch[n_batch++] = entries[i];
-    if (n_batch > 0)
-      run_batch (engine, engine->sessions[overlaps], batch, n_batch);
-  }
-  for (guint i = 0; i < n; i++)
+  for (guint i = 0; i < n; i++) {
     if (is_incremental (entries[i]))
-      run_incremental (engine, entries[i]);
+      incremental[n_incremental++] = entries[i];
+    else
+      scratch[n_scratch++] = entries[i];
+  }
+  while (n_scratch > 0) {
+    Cnn3dSession *session = get_session (scratch[0]->client);
+    guint n_batch = 0, n_left = 0;
+
+    for (guint i = 0; i < n_scratch; i++) {
+      if (get_session (scratch[i]->client) == session)
+        batch[n_batch++] = scratch[i];
+      else
+        scratch[n_left++] = scratch[i];
+    }
+    run_batch (engine, session, batch, n_batch);
+    n_scratch = n_left;
+  }
+  for (guint i = 0; i < n_incremental; i++)
+    run_incremental (engine, incremental[i]);
 }
 
 /* Works on a frame that was announced, with nothing else to do. Called with the
@@ -230,6 +261,8 @@ work (gpointer data)
         g_cond_wait (&engine->work, &engine->lock);
       continue;
     }
+    /* There is room again for who waits for it. */
+    g_cond_broadcast (&engine->done);
     g_mutex_unlock (&engine->lock);
     run_jobs (engine, entries, n);
     g_mutex_lock (&engine->lock);
@@ -306,6 +339,26 @@ overlaps_enough (GstClassifyEngine * engine, guint clip_stride)
   return clip_stride > 0 && 2 * clip_stride <= engine->frames;
 }
 
+/* A GPU runs all clips alike. */
+static gboolean
+share_session (GstClassifyEngine * engine, gboolean overlaps)
+{
+  gboolean on_gpu;
+
+  g_mutex_lock (&engine->lock);
+  on_gpu = g_atomic_int_get (&engine->on_gpu[!overlaps]);
+  if (on_gpu) {
+    engine->sessions[overlaps] =
+        cnn3d_session_ref (engine->sessions[!overlaps]);
+    g_atomic_int_set (&engine->on_gpu[overlaps], TRUE);
+  }
+  g_mutex_unlock (&engine->lock);
+  if (on_gpu)
+    engine->descriptions[overlaps] =
+        g_strdup (engine->descriptions[!overlaps]);
+  return on_gpu;
+}
+
 /* Makes the session for clips of this stride, if there is none. */
 static gboolean
 open_session (GstClassifyEngine * engine,
@@ -321,12 +374,17 @@ open_session (GstClassifyEngine * engine,
 
   if (engine->sessions[overlaps] != NULL)
     return TRUE;
+  if (share_session (engine, overlaps))
+    return TRUE;
   session = cnn3d_session_new (engine->model, &options, error);
   if (session == NULL)
     return FALSE;
   engine->descriptions[overlaps] = g_strdup (cnn3d_session_describe (session));
   engine->fallbacks[overlaps] = g_strdup (cnn3d_session_get_fallback (session));
+  g_mutex_lock (&engine->lock);
   engine->sessions[overlaps] = session;
+  g_mutex_unlock (&engine->lock);
+  find_backend (engine, session);
   return TRUE;
 }
 
@@ -535,7 +593,8 @@ gst_classify_client_begin (GstClassifyClient * client)
 gboolean
 gst_classify_client_wants_frames (GstClassifyClient * client)
 {
-  return client->overlaps;
+  return client->overlaps
+      && !g_atomic_int_get (&client->engine->on_gpu[TRUE]);
 }
 
 void
@@ -545,7 +604,7 @@ gst_classify_client_announce (GstClassifyClient * client, const guint8 * rgb,
   GstClassifyEngine *engine = client->engine;
   Frame *frame;
 
-  if (!client->overlaps)
+  if (!gst_classify_client_wants_frames (client))
     return;
   g_mutex_lock (&engine->lock);
   /* With a clip's worth waiting, the engine does not keep up. */
@@ -561,16 +620,30 @@ gst_classify_client_announce (GstClassifyClient * client, const guint8 * rgb,
   g_mutex_unlock (&engine->lock);
 }
 
+/* Whether the client is to wait before it goes on. */
+static gboolean
+is_behind (GstClassifyClient * client, GstClassifySubmit how)
+{
+  guint n = 0;
+
+  if (how == GST_CLASSIFY_SUBMIT_DONE)
+    return client->n_running > 0 || find_waiting (client, TRUE, 0) != NULL;
+  for (GList * l = client->engine->jobs.head; l; l = l->next)
+    n += ((Entry *) l->data)->client == client;
+  return n >= MAX_BATCH;
+}
+
 guint
 gst_classify_client_submit (GstClassifyClient * client, GstClassifyJob * job,
-    gboolean wait)
+    GstClassifySubmit how)
 {
   GstClassifyEngine *engine = client->engine;
-  GList *waiting;
+  GList *waiting = NULL;
 
   g_mutex_lock (&engine->lock);
   job->submitted = g_get_monotonic_time ();
-  waiting = wait ? NULL : find_waiting (client, FALSE, job->stream);
+  if (how == GST_CLASSIFY_SUBMIT_NEWEST)
+    waiting = find_waiting (client, FALSE, job->stream);
   if (waiting != NULL) {
     /* In the older one's place, so that every stream gets its turn. */
     recycle (engine, waiting->data);
@@ -579,8 +652,7 @@ gst_classify_client_submit (GstClassifyClient * client, GstClassifyJob * job,
     g_queue_push_tail (&engine->jobs, job);
   }
   g_cond_signal (&engine->work);
-  while (wait && (client->n_running > 0
-          || find_waiting (client, TRUE, 0) != NULL))
+  while (how != GST_CLASSIFY_SUBMIT_NEWEST && is_behind (client, how))
     g_cond_wait (&engine->done, &engine->lock);
   g_mutex_unlock (&engine->lock);
   return waiting != NULL;

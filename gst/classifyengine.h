@@ -46,6 +46,16 @@ typedef struct
   gint64 submitted, done;       /* monotonic time, us */
 } GstClassifyJob;
 
+/* What becomes of a clip, and of those before it, when it is submitted. */
+typedef enum
+{
+  GST_CLASSIFY_SUBMIT_NEWEST,   /* replaces one of the same stream that has not
+                                 * been started; never waits */
+  GST_CLASSIFY_SUBMIT_ALL,      /* waits while a whole batch of the client has not
+                                 * been started */
+  GST_CLASSIFY_SUBMIT_DONE,     /* waits until it is done */
+} GstClassifySubmit;
+
 /* Called on the engine's thread, with no lock held. */
 typedef void (*GstClassifyDone) (gpointer data, const GstClassifyJob * job);
 
@@ -82,15 +92,14 @@ GstClassifyJob *gst_classify_client_begin (GstClassifyClient * client);
 /**
  * gst_classify_client_submit:
  * @job: (transfer full): of gst_classify_client_begin()
- * @wait: whether to return only when the clip is done. Else the clip replaces
- *   one of the same stream that has not been started
  *
  * Returns: how many older clips were dropped for this one: 0 or 1
  */
 guint gst_classify_client_submit (GstClassifyClient * client,
-    GstClassifyJob * job, gboolean wait);
+    GstClassifyJob * job, GstClassifySubmit how);
 
-/* Whether clips overlap so much that they are run incrementally. */
+/* Whether clips overlap so much that they are run incrementally, on the CPU. On
+ * a GPU each is run from scratch, in a batch with others that are ready. */
 gboolean gst_classify_client_wants_frames (GstClassifyClient * client);
 
 /**

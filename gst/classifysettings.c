@@ -95,7 +95,9 @@ DEFINE_ENUM (precision, "GstVideoClassify3DPrecision",
 DEFINE_ENUM (mode, "GstVideoClassify3DMode",
     {GST_CLASSIFY_MODE_AUTO, "async for live sources, else sync", "auto"},
     {GST_CLASSIFY_MODE_SYNC, "Every clip is classified, and waited for", "sync"},
-    {GST_CLASSIFY_MODE_ASYNC, "Never wait; skip clips if need be", "async"})
+    {GST_CLASSIFY_MODE_ASYNC, "Never wait; skip clips if need be", "async"},
+    {GST_CLASSIFY_MODE_QUEUE, "Every clip is classified; buffers go ahead",
+        "queue"})
 DEFINE_ENUM (on_eos, "GstVideoClassify3DOnEos",
     {GST_CLASSIFY_ON_EOS_AUTO, "Pad if the stream had no clip yet, else drop",
         "auto"},

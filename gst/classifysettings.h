@@ -15,6 +15,7 @@ typedef enum
   GST_CLASSIFY_MODE_AUTO,
   GST_CLASSIFY_MODE_SYNC,
   GST_CLASSIFY_MODE_ASYNC,
+  GST_CLASSIFY_MODE_QUEUE,
 } GstClassifyMode;
 
 typedef enum

@@ -94,7 +94,8 @@ gst_video_classify_3d_clip_done (gpointer data, const GstClassifyJob * job)
   gst_video_classify_3d_post_result (self, result, job->running_time, object);
   for (guint i = 0; i < n_events; i++)
     gst_video_classify_3d_post_event (self, events[i], object);
-  if (latency_changed && !gst_video_classify_3d_is_async (self))
+  if (latency_changed
+      && gst_video_classify_3d_get_mode (self) == GST_CLASSIFY_MODE_SYNC)
     gst_element_post_message (GST_ELEMENT (self),
         gst_message_new_latency (GST_OBJECT (self)));
 }
@@ -122,7 +123,8 @@ reverse_clip (GstClassifyLane * lane, GstClassifyJob * job)
 
 /* Hands the newest clip of a lane to the engine. */
 static void
-submit_clip (GstVideoClassify3D * self, GstClassifyLane * lane, gboolean wait)
+submit_clip (GstVideoClassify3D * self, GstClassifyLane * lane,
+    GstClassifySubmit how)
 {
   GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
   GstClassifyJob *job = gst_classify_client_begin (lane->network->client);
@@ -147,7 +149,7 @@ submit_clip (GstVideoClassify3D * self, GstClassifyLane * lane, gboolean wait)
   job->epoch = self->epoch;
   g_mutex_unlock (&self->lock);
 
-  if (gst_classify_client_submit (lane->network->client, job, wait) == 0)
+  if (gst_classify_client_submit (lane->network->client, job, how) == 0)
     return;
   g_mutex_lock (&self->lock);
   self->stats.skipped++;
@@ -248,7 +250,7 @@ prepare_scaler (GstVideoClassify3D * self, GstClassifyLane * lane,
 static gboolean
 take_frame (GstVideoClassify3D * self, GstClassifyLane * lane,
     GstBuffer * buffer, GstClockTime pts, const GstVideoRectangle * crop,
-    gboolean wait, gboolean * submitted)
+    GstClassifySubmit how, gboolean * submitted)
 {
   guint8 *rgb;
 
@@ -262,7 +264,7 @@ take_frame (GstVideoClassify3D * self, GstClassifyLane * lane,
       || !gst_frame_scaler_run (lane->scaler, buffer, rgb))
     return FALSE;
   if (gst_clip_window_commit (lane->window)) {
-    submit_clip (self, lane, wait);
+    submit_clip (self, lane, how);
     *submitted = TRUE;
   } else {
     announce_frames (self, lane);
@@ -272,7 +274,7 @@ take_frame (GstVideoClassify3D * self, GstClassifyLane * lane,
 
 static gboolean
 take_object (GstVideoClassify3D * self, GstBuffer * buffer, GstClockTime pts,
-    const GstClassifyObject * object, gboolean * submitted)
+    const GstClassifyObject * object, GstClassifySubmit how, gboolean * submitted)
 {
   GstClassifyTrack *track;
   GstVideoRectangle crop;
@@ -283,7 +285,7 @@ take_object (GstVideoClassify3D * self, GstBuffer * buffer, GstClockTime pts,
   g_mutex_unlock (&self->lock);
   crop = gst_classify_track_get_crop (track,
       GST_VIDEO_INFO_WIDTH (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info));
-  return take_frame (self, &track->lane, buffer, pts, &crop, FALSE, submitted);
+  return take_frame (self, &track->lane, buffer, pts, &crop, how, submitted);
 }
 
 static void
@@ -316,16 +318,32 @@ static gboolean
 take_objects (GstVideoClassify3D * self, GstBuffer * buffer, GstClockTime pts)
 {
   g_autoptr (GArray) objects = gst_classify_objects_find (buffer);
+  GstClassifyMode mode = gst_video_classify_3d_get_mode (self);
   gboolean ok = TRUE, submitted = FALSE;
 
   for (guint i = 0; ok && i < objects->len; i++)
     ok = take_object (self, buffer, pts, &g_array_index (objects,
-            GstClassifyObject, i), &submitted);
+            GstClassifyObject, i), mode == GST_CLASSIFY_MODE_ASYNC
+        ? GST_CLASSIFY_SUBMIT_NEWEST : GST_CLASSIFY_SUBMIT_ALL, &submitted);
   /* Those that are ready at the same time ran as one batch. */
-  if (submitted && !gst_video_classify_3d_is_async (self))
+  if (submitted && mode == GST_CLASSIFY_MODE_SYNC)
     gst_classify_tracks_foreach (self->tracks, drain_track, self);
   expire_tracks (self, pts);
   return ok;
+}
+
+/* How the mode wants a clip of the whole picture to be submitted. */
+static GstClassifySubmit
+find_submit (GstVideoClassify3D * self)
+{
+  switch (gst_video_classify_3d_get_mode (self)) {
+    case GST_CLASSIFY_MODE_ASYNC:
+      return GST_CLASSIFY_SUBMIT_NEWEST;
+    case GST_CLASSIFY_MODE_QUEUE:
+      return GST_CLASSIFY_SUBMIT_ALL;
+    default:
+      return GST_CLASSIFY_SUBMIT_DONE;
+  }
 }
 
 gboolean
@@ -337,7 +355,7 @@ gst_video_classify_3d_take_frame (GstVideoClassify3D * self,
   if (self->tracks != NULL)
     return take_objects (self, buffer, pts);
   return take_frame (self, &self->picture, buffer, pts, NULL,
-      !gst_video_classify_3d_is_async (self), &submitted);
+      find_submit (self), &submitted);
 }
 
 void
@@ -350,7 +368,17 @@ gst_video_classify_3d_pass_time (GstVideoClassify3D * self, GstClockTime time)
   }
   while (gst_clip_window_advance (self->picture.window, window_time (self,
               time)))
-    submit_clip (self, &self->picture, !gst_video_classify_3d_is_async (self));
+    submit_clip (self, &self->picture, find_submit (self));
+}
+
+void
+gst_video_classify_3d_finish_queue (GstVideoClassify3D * self)
+{
+  if (gst_video_classify_3d_get_mode (self) != GST_CLASSIFY_MODE_QUEUE)
+    return;
+  drain (self, &self->picture);
+  if (self->tracks != NULL)
+    gst_classify_tracks_foreach (self->tracks, drain_track, self);
 }
 
 static void
@@ -366,6 +394,7 @@ gst_video_classify_3d_interrupt (GstVideoClassify3D * self, gboolean forget)
   guint dropped = 0;
 
   if (!forget) {
+    gst_video_classify_3d_finish_queue (self);
     finish_action (self, picture);
     if (self->tracks != NULL)
       gst_classify_tracks_foreach (self->tracks, finish_track, self);
@@ -417,7 +446,7 @@ finish_lane (GstVideoClassify3D * self, GstClassifyLane * lane,
         : GST_CLASSIFY_ON_EOS_PAD;
   drain (self, lane);
   if (on_eos == GST_CLASSIFY_ON_EOS_PAD && gst_clip_window_pad (lane->window)) {
-    submit_clip (self, lane, TRUE);
+    submit_clip (self, lane, GST_CLASSIFY_SUBMIT_DONE);
     is_padded = TRUE;
   }
   finish_action (self, lane);

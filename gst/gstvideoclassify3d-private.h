@@ -68,7 +68,8 @@ struct _GstVideoClassify3D
 };
 
 /* gstvideoclassify3d.c */
-gboolean gst_video_classify_3d_is_async (GstVideoClassify3D * self);
+/* What auto means here: never AUTO. */
+GstClassifyMode gst_video_classify_3d_get_mode (GstVideoClassify3D * self);
 
 /* gstvideoclassify3d-clips.c: from frames to clips, and what comes back */
 
@@ -90,6 +91,8 @@ void gst_video_classify_3d_pass_time (GstVideoClassify3D * self,
  * the sums for the summary, a new stream does not. */
 void gst_video_classify_3d_interrupt (GstVideoClassify3D * self,
     gboolean forget);
+/* With mode=queue: waits for what is queued, which only a flush drops. */
+void gst_video_classify_3d_finish_queue (GstVideoClassify3D * self);
 /* What is due at the end is posted before EOS is forwarded. */
 void gst_video_classify_3d_finish (GstVideoClassify3D * self);
 

@@ -100,7 +100,7 @@ gst_video_classify_3d_post_skipped (GstVideoClassify3D * self,
 {
   GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
   GstMessage *message = gst_message_new_qos (GST_OBJECT (self),
-      gst_video_classify_3d_is_async (self),
+      gst_video_classify_3d_get_mode (self) == GST_CLASSIFY_MODE_ASYNC,
       gst_segment_to_running_time (segment, GST_FORMAT_TIME, end),
       gst_segment_to_stream_time (segment, GST_FORMAT_TIME, end), end,
       GST_CLOCK_TIME_NONE);

@@ -19,7 +19,9 @@
  * after that, until the next one. With async, the default for live sources,
  * buffers never wait: a clip that is due while others are still in work is
  * classified if it is the newest when its turn comes, and skipped otherwise.
- * The newest result is attached to each buffer that passes.
+ * The newest result is attached to each buffer that passes. With queue, every
+ * clip is classified as well, but buffers go ahead of results: for files of
+ * which only the messages matter. Clips that wait run as one batch.
  *
  * Results are attached as #GstVideoClassifyMeta, and as GstAnalytics
  * classification where GStreamer has it (1.24 or later). They are also emitted
@@ -133,8 +135,8 @@ gst_video_classify_3d_get_property (GObject * object, guint id, GValue * value,
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
-gboolean
-gst_video_classify_3d_is_async (GstVideoClassify3D * self)
+GstClassifyMode
+gst_video_classify_3d_get_mode (GstVideoClassify3D * self)
 {
   GstClassifyMode mode;
   gboolean is_live;
@@ -145,8 +147,9 @@ gst_video_classify_3d_is_async (GstVideoClassify3D * self)
   g_mutex_lock (&self->lock);
   is_live = self->is_live;
   g_mutex_unlock (&self->lock);
-  return mode == GST_CLASSIFY_MODE_ASYNC
-      || (mode == GST_CLASSIFY_MODE_AUTO && is_live);
+  if (mode == GST_CLASSIFY_MODE_AUTO)
+    mode = is_live ? GST_CLASSIFY_MODE_ASYNC : GST_CLASSIFY_MODE_SYNC;
+  return mode;
 }
 
 static gboolean
@@ -258,7 +261,8 @@ centre_clips (GstVideoClassify3D * self, GstClockTime pts)
   GstClockTime end = trans->segment.stop;
   gint64 duration;
 
-  if (trans->segment.rate < 0 || gst_video_classify_3d_is_async (self))
+  if (trans->segment.rate < 0
+      || gst_video_classify_3d_get_mode (self) == GST_CLASSIFY_MODE_ASYNC)
     return;
   if (!GST_CLOCK_TIME_IS_VALID (end) && gst_pad_peer_query_duration
       (trans->sinkpad, GST_FORMAT_TIME, &duration) && duration > 0)
@@ -388,12 +392,17 @@ gst_video_classify_3d_sink_event (GstBaseTransform * trans, GstEvent * event)
 
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_STREAM_START:
+      gst_video_classify_3d_finish_queue (self);
+      gst_video_classify_3d_interrupt (self, TRUE);
+      break;
     case GST_EVENT_FLUSH_STOP:
       gst_video_classify_3d_interrupt (self, TRUE);
       break;
     case GST_EVENT_SEGMENT:
-      if (is_new_segment (trans, event))
+      if (is_new_segment (trans, event)) {
+        gst_video_classify_3d_finish_queue (self);
         gst_video_classify_3d_interrupt (self, TRUE);
+      }
       break;
     case GST_EVENT_GAP:
       handle_gap (self, event);
@@ -421,7 +430,8 @@ gst_video_classify_3d_query (GstBaseTransform * trans,
       (trans, direction, query);
 
   if (ok && direction == GST_PAD_SRC
-      && GST_QUERY_TYPE (query) == GST_QUERY_LATENCY && !gst_video_classify_3d_is_async (self)) {
+      && GST_QUERY_TYPE (query) == GST_QUERY_LATENCY
+      && gst_video_classify_3d_get_mode (self) == GST_CLASSIFY_MODE_SYNC) {
     GstClockTime min, max, own;
     gboolean live;
 

@@ -73,6 +73,8 @@ make_pipeline (const Job *job, GstElement **classifier, GError **error)
   /* All classes, as the video's score is the mean over its clips. */
   g_object_set (*classifier, "model-file", job->model_file, "labels-file", job->labels_file, "top-k", 0,
       "sample-rate", job->sample_rate, "clip-stride", job->clip_stride, "threads", job->threads, NULL);
+  /* Only the messages matter, so decoding goes on meanwhile. */
+  gst_util_set_object_arg (G_OBJECT (*classifier), "mode", "queue");
   g_object_set (*classifier, "device", job->where->device, "allow-tf32", job->where->allow_tf32, NULL);
   if (job->where->backend != NULL)
     gst_util_set_object_arg (G_OBJECT (*classifier), "backend", job->where->backend);

@@ -103,7 +103,8 @@ play (Test * t, guint clip_stride, gint announced_percent, gboolean wait)
     memcpy (job->rgb, t->video + (position + 1 - FRAMES) * t->frame_size,
         FRAMES * t->frame_size);
     job->position = g_random_int_range (0, 8) ? position + 1 - FRAMES : -1;
-    dropped += gst_classify_client_submit (client, job, wait);
+    dropped += gst_classify_client_submit (client, job,
+        wait ? GST_CLASSIFY_SUBMIT_DONE : GST_CLASSIFY_SUBMIT_NEWEST);
     submitted++;
   }
   gst_classify_client_drain (client);

@@ -60,7 +60,7 @@ record_clear (Record * record)
 
 static guint
 submit (GstClassifyEngine * engine, GstClassifyClient * client, guint stream,
-    gint64 end, gboolean wait)
+    gint64 end, GstClassifySubmit how)
 {
   const Cnn3dConfig *c =
       cnn3d_model_get_config (gst_classify_engine_get_model (engine));
@@ -72,7 +72,7 @@ submit (GstClassifyEngine * engine, GstClassifyClient * client, guint stream,
   job->stream = stream;
   job->epoch = 0;
   job->owner = NULL;
-  return gst_classify_client_submit (client, job, wait);
+  return gst_classify_client_submit (client, job, how);
 }
 
 /* The same file and options: the same engine, and so the same network. */
@@ -104,7 +104,7 @@ static void
 hold (Record * record, GstClassifyEngine * engine, GstClassifyClient * client)
 {
   record->closed = TRUE;
-  submit (engine, client, 0, 1, FALSE);
+  submit (engine, client, 0, 1, GST_CLASSIFY_SUBMIT_NEWEST);
   await (record);
 }
 
@@ -133,7 +133,8 @@ test_batch (void)
   hold (&held, engine, first);
   for (guint i = 0; i < 8; i++) {
     clients[i] = gst_classify_client_new (engine, 0, on_done, NULL, &record);
-    g_assert_cmpuint (submit (engine, clients[i], 0, 10 + i, FALSE), ==, 0);
+    g_assert_cmpuint (submit (engine, clients[i], 0, 10 + i,
+            GST_CLASSIFY_SUBMIT_NEWEST), ==, 0);
   }
   record.closed = TRUE;
   release (&held);
@@ -150,7 +151,7 @@ test_batch (void)
   first = gst_classify_client_new (engine, 0, on_done, NULL, &alone);
   for (guint i = 0; i < 8; i++) {
     g_assert_cmpint (record.end[i], ==, 10 + i);
-    submit (engine, first, 0, 10 + i, TRUE);
+    submit (engine, first, 0, 10 + i, GST_CLASSIFY_SUBMIT_DONE);
     g_assert_cmpuint (alone.n, ==, i + 1);
     g_assert_true (alone.first_logit[i] == record.first_logit[i]);
   }
@@ -176,12 +177,14 @@ test_fair (void)
   busy = gst_classify_client_new (engine, 0, on_done, NULL, &held);
   hold (&held, engine, busy);
   for (guint i = 0; i < 20; i++)
-    dropped += submit (engine, busy, 0, 100 + i, FALSE);
+    dropped += submit (engine, busy, 0, 100 + i, GST_CLASSIFY_SUBMIT_NEWEST);
   g_assert_cmpuint (dropped, ==, 19);
   other = gst_classify_client_new (engine, 0, on_done, NULL, &record);
   /* Streams of one element are told apart. */
-  g_assert_cmpuint (submit (engine, other, 1, 5, FALSE), ==, 0);
-  g_assert_cmpuint (submit (engine, other, 2, 6, FALSE), ==, 0);
+  g_assert_cmpuint (submit (engine, other, 1, 5, GST_CLASSIFY_SUBMIT_NEWEST),
+      ==, 0);
+  g_assert_cmpuint (submit (engine, other, 2, 6, GST_CLASSIFY_SUBMIT_NEWEST),
+      ==, 0);
   release (&held);
   gst_classify_client_drain (other);
   gst_classify_client_drain (busy);
@@ -190,6 +193,67 @@ test_fair (void)
   g_assert_cmpint (held.end[1], ==, 119);
   gst_classify_client_free (busy);
   gst_classify_client_free (other);
+  gst_classify_engine_unref (engine);
+  record_clear (&held);
+  record_clear (&record);
+}
+
+typedef struct
+{
+  GstClassifyEngine *engine;
+  GstClassifyClient *client;
+  gint n_submitted;             /* atomic */
+} Producer;
+
+static gpointer
+produce (gpointer data)
+{
+  Producer *p = data;
+
+  for (guint i = 0; i < 40; i++) {
+    g_assert_cmpuint (submit (p->engine, p->client, 0, 100 + i,
+            GST_CLASSIFY_SUBMIT_ALL), ==, 0);
+    g_atomic_int_inc (&p->n_submitted);
+  }
+  return NULL;
+}
+
+/* Who wants all clips done, but not now, is held up when a batch of them waits; and
+ * goes on when the engine has taken it. None is dropped, and they keep their
+ * order. */
+static void
+test_queue (void)
+{
+  GstClassifyEngine *engine = engine_get (1, NULL);
+  Producer producer = {.engine = engine };
+  GstClassifyClient *first;
+  Record held, record;
+  GThread *thread;
+
+  record_init (&held);
+  record_init (&record);
+  first = gst_classify_client_new (engine, 0, on_done, NULL, &held);
+  producer.client = gst_classify_client_new (engine, 0, on_done, NULL, &record);
+  hold (&held, engine, first);
+  thread = g_thread_new ("producer", produce, &producer);
+  while (g_atomic_int_get (&producer.n_submitted) < 15)
+    g_usleep (1000);
+  g_usleep (50000);
+  g_assert_cmpint (g_atomic_int_get (&producer.n_submitted), ==, 15);
+  record.closed = TRUE;
+  release (&held);
+  await (&record);
+  /* The engine works on 16, and 16 more wait, of which one holds up. */
+  while (g_atomic_int_get (&producer.n_submitted) < 31)
+    g_usleep (1000);
+  release (&record);
+  g_thread_join (thread);
+  gst_classify_client_drain (producer.client);
+  g_assert_cmpuint (record.n, ==, 40);
+  for (guint i = 0; i < 40; i++)
+    g_assert_cmpint (record.end[i], ==, 100 + i);
+  gst_classify_client_free (producer.client);
+  gst_classify_client_free (first);
   gst_classify_engine_unref (engine);
   record_clear (&held);
   record_clear (&record);
@@ -220,7 +284,7 @@ test_flush (void)
     job = gst_classify_client_begin (client);
     job->stream = stream;
     job->owner = &held;
-    gst_classify_client_submit (client, job, FALSE);
+    gst_classify_client_submit (client, job, GST_CLASSIFY_SUBMIT_NEWEST);
   }
   g_assert_cmpuint (gst_classify_client_flush (client), ==, 3);
   g_assert_cmpuint (n_freed, ==, 3);
@@ -250,6 +314,7 @@ main (int argc, char **argv)
   g_test_add_func ("/sharing/shared", test_shared);
   g_test_add_func ("/sharing/batch", test_batch);
   g_test_add_func ("/sharing/fair", test_fair);
+  g_test_add_func ("/sharing/queue", test_queue);
   g_test_add_func ("/sharing/flush", test_flush);
   g_test_add_func ("/sharing/no-file", test_no_file);
   return g_test_run ();
