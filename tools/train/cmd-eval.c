@@ -263,6 +263,7 @@ cmd_eval (int argc, char **argv)
   model = tool_load (argv[1], NULL, &error);
   if (model == NULL)
     return tool_fail (error);
+  o.batch = batch;
   card = cnn3d_model_get_card (model);
   config = cnn3d_model_get_config (model);
   if (card->labels == NULL) {
