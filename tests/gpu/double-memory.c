@@ -55,15 +55,26 @@ double_allocate (gsize bytes, gboolean device)
 }
 
 static void
+check_guard (const Block *b, gsize from, gsize to)
+{
+  guint8 wrong = 0;
+
+  for (gsize i = from; i < to; i++)
+    wrong |= b->base[i] ^ GUARD_BYTE;
+  for (gsize i = from; wrong != 0 && i < to; i++)
+    if (b->base[i] != GUARD_BYTE)
+      g_error ("cuda double: a write out of bounds, %" G_GSSIZE_FORMAT " bytes from the start of %"
+               G_GSIZE_FORMAT, (gssize) i - GUARD, b->bytes);
+}
+
+static void
 check_guards (const Block *b)
 {
   gsize room = (b->bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + 2 * GUARD;
 
   ASAN_UNPOISON_MEMORY_REGION (b->base, room);
-  for (gsize i = 0; i < room; i++)
-    if ((i < GUARD || i >= GUARD + b->bytes) && b->base[i] != GUARD_BYTE)
-      g_error ("cuda double: a write out of bounds, %" G_GSSIZE_FORMAT " bytes from the start of %"
-               G_GSIZE_FORMAT, (gssize) i - GUARD, b->bytes);
+  check_guard (b, 0, GUARD);
+  check_guard (b, GUARD + b->bytes, room);
 }
 
 gboolean

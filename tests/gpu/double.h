@@ -3,8 +3,9 @@
 
 /*
  * Doubles of the CUDA driver, the CUDA runtime and of what of cuDNN needs a device. The backend's own code
- * runs on them unchanged. The real cuDNN makes and validates all descriptors and plans, for a device
- * that a file describes; convolutions are computed by plain loops, our kernels by the emulation.
+ * runs on them unchanged. The real cuDNN makes and validates each descriptor and plan, for a device that a
+ * file describes (those that are alike only once, see double-descriptors.h); convolutions are computed by
+ * plain loops, our kernels by the emulation.
  *
  * Device memory is the host's, between guards, full of NaN at first and again when it is freed. Work on
  * a stream is only queued, and done as late as CUDA allows: when somebody waits for it. So a missing wait
@@ -28,7 +29,8 @@ typedef struct {
   int kernels, convs; /* launched, not those of recording */
   int graphs;         /* launched */
   int recorded;       /* kernels and convolutions in the graph that was recorded last */
-  int syncs;
+  int syncs, timings;
+  guint64 computed; /* hash of all that was computed, in order; the same in a dry run */
 } DoubleCounts;
 
 extern DoubleSettings double_settings;
@@ -61,6 +63,7 @@ struct DoubleOp {
   void (*run) (DoubleOp *op, gboolean dry); /* dry: checks only, for what is timed */
   void (*clear) (DoubleOp *op);
   gboolean is_kernel, is_conv;
+  guint64 what; /* of these: what is computed, on whatever memory */
 };
 /* Takes op. */
 cudaError_t double_enqueue (cudaStream_t stream, DoubleOp *op);

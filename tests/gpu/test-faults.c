@@ -1,286 +1,379 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Each call of CUDA and cuDNN fails once, and once for good: a session is not made, or its run fails,
- * with a reason; or it goes on without what failed, and gives the same logits. Nothing is leaked. With
- * `auto`, no clip is lost: the CPU takes over.
+ * Each call of CUDA and cuDNN in a session's life fails once, and once for good: while it is made, while clips
+ * run, when it ends. Either there is an error with a reason, or the session goes on without what failed and
+ * gives the same logits. Nothing is leaked. With `auto`, no clip is lost: the CPU takes over.
+ *
+ * The networks are the beginnings of each architecture. What is made is only checked, not computed, unless
+ * it is put together in a way that has not been computed before.
  */
 
 #include <glib/gstdio.h>
 #include <math.h>
 
 #include "lib3dcnn/backend.h"
+#include "lib3dcnn/cudnn/devices.h"
 #include "lib3dcnn/cudnn/plancache.h"
 #include "tests/gpu/faults.h"
+#include "tests/gpu/short-model.h"
 
-static const Cnn3dConfig config = { CNN3D_ARCH_MOBILENET, 0.1, .classes = 5, .frames = 4, .size = 32 };
-static Cnn3dModel *model;
-static guint8 *rgb;
-static char *cache;
-static int run_calls; /* of the last session, from its creation to its end */
-static float expected[5];
-
+/* More than a batch. */
 #define CLIPS 3
 
+/* AddressSanitizer multiplies times: there, of the calls of which there are thousands, each seventh. */
+#if defined(__SANITIZE_ADDRESS__)
+#define STEP 7
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define STEP 7
+#endif
+#endif
+#ifndef STEP
+#define STEP 1
+#endif
+
+typedef enum {
+  WHOLE_LIFE, /* calls are counted from the creation of the session on */
+  RUN,        /* from the first run on */
+} Part;
+
 typedef struct {
-  int failed, fell_back, went_on, missed;
+  int faults, failed, fell_back, went_on, missed;
 } Outcome;
+
+static struct {
+  Cnn3dModel *model;
+  guint8 rgb[CLIPS * SHORT_FRAMES * SHORT_SIZE * SHORT_SIZE * 3];
+  float expected[CLIPS * SHORT_CLASSES];
+  GHashTable *computed; /* what has given the right logits: DoubleCounts.computed */
+  int batch;
+  int run_calls; /* of a session without faults, from its creation to its end */
+} subject;
+
+static char *cache;
+
+static gboolean
+begin (Cnn3dArch arch, int batch)
+{
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CPU, .threads = 1 };
+  g_autoptr (Cnn3dSession) cpu = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (!faults_install ())
+    return FALSE;
+  double_settings = (DoubleSettings){ .count = 1, .device = "h100", .capability = 90 };
+  faults = (Faults){ .at = -1 };
+  subject.model = short_model_new (arch);
+  subject.computed = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  subject.batch = batch;
+  subject.run_calls = 0;
+  for (gsize i = 0; i < sizeof subject.rgb; i++)
+    subject.rgb[i] = (guint8) (i * 2654435761u >> 24);
+  cpu = cnn3d_session_new (subject.model, &options, &error);
+  g_assert_no_error (error);
+  g_assert_true (cnn3d_session_run_rgb (cpu, subject.rgb, CLIPS, subject.expected, &error));
+  return TRUE;
+}
+
+static void
+end (void)
+{
+  g_clear_pointer (&subject.model, cnn3d_model_unref);
+  g_clear_pointer (&subject.computed, g_hash_table_unref);
+  cnn3d_cuda_replace (NULL);
+}
 
 static void
 check_logits (const float *logits, double tolerance)
 {
   double largest = 0;
 
-  for (int i = 0; i < 5; i++)
-    largest = MAX (largest, fabs (expected[i]));
-  for (int i = 0; i < 5; i++)
-    g_assert_cmpfloat (fabs ((double) logits[i] - expected[i]), <=, tolerance * largest);
+  for (int i = 0; i < CLIPS * SHORT_CLASSES; i++)
+    largest = MAX (largest, fabs (subject.expected[i]));
+  for (int i = 0; i < CLIPS * SHORT_CLASSES; i++)
+    g_assert_cmpfloat (fabs ((double) logits[i] - subject.expected[i]), <=, tolerance * largest);
 }
 
-/* Makes a session and runs clips with faults as they are set. */
-static void
-attempt (Cnn3dBackend backend, gboolean after_creation, Outcome *outcome)
+static gboolean
+run_clips (Cnn3dSession *session, gboolean dry, float *logits, GError **error)
 {
-  Cnn3dSessionOptions options = { .backend = backend, .threads = 1, .batch = after_creation ? 2 : 1 };
+  gboolean ok;
+
+  double_counts = (DoubleCounts){ 0 };
+  double_dry = dry;
+  ok = cnn3d_session_run_rgb (session, subject.rgb, CLIPS, logits, error);
+  double_dry = FALSE;
+  return ok;
+}
+
+static void
+check_failure (Cnn3dBackend backend, const GError *error)
+{
+  g_assert_cmpint (backend, ==, CNN3D_BACKEND_CUDNN);
+  g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
+  g_assert_true (faults.hit);
+}
+
+/* What goes on in spite of a fault has to give the right logits: computed, unless that has been done. */
+static void
+check_computed (Cnn3dSession *session)
+{
+  float logits[CLIPS * SHORT_CLASSES];
+  gint64 key = (gint64) double_counts.computed;
+  int calls = faults.calls;
+
+  if (g_hash_table_contains (subject.computed, &key))
+    return;
+  g_assert_true (run_clips (session, FALSE, logits, NULL));
+  check_logits (logits, 2e-2);
+  g_hash_table_add (subject.computed, g_memdup2 (&key, sizeof key));
+  faults.calls = calls;
+}
+
+static void
+run_session (Cnn3dSession *session, Cnn3dBackend backend, gboolean dry, Outcome *outcome)
+{
+  g_autoptr (GError) error = NULL;
+  float logits[CLIPS * SHORT_CLASSES];
+
+  if (!run_clips (session, dry, logits, &error)) {
+    check_failure (backend, error);
+    outcome->failed++;
+    /* Once the fault is over, the session works again. */
+    if (!faults.lost) {
+      g_assert_true (run_clips (session, dry, logits, NULL));
+      if (dry)
+        check_computed (session);
+      else
+        check_logits (logits, 2e-2);
+    }
+  } else if (cnn3d_session_get_backend (session) == CNN3D_BACKEND_CPU) {
+    g_assert_cmpint (backend, ==, CNN3D_BACKEND_AUTO);
+    g_assert_nonnull (cnn3d_session_get_fallback (session));
+    check_logits (logits, 1e-4);
+    outcome->fell_back++;
+  } else if (dry) {
+    check_computed (session);
+  } else {
+    check_logits (logits, 2e-2);
+  }
+}
+
+/* A session from its creation to its end, with a fault as it is set. */
+static void
+live (Cnn3dBackend backend, Part part, Outcome *outcome)
+{
+  Cnn3dSessionOptions options = { .backend = backend, .threads = 1, .batch = subject.batch };
   g_autoptr (GError) error = NULL;
   Cnn3dSession *session;
-  float logits[CLIPS * 5];
-  int at = faults.at;
+  int at = faults.at, failed = outcome->failed, fell_back = outcome->fell_back;
   /* What fails when the session ends has no say in its results. */
-  gboolean dry = !after_creation || (run_calls > 0 && faults.at >= run_calls);
-  gboolean ok, went_on = FALSE;
+  gboolean dry = part == WHOLE_LIFE || (subject.run_calls > 0 && at >= subject.run_calls);
 
-  if (after_creation)
+  if (part == RUN)
     faults.at = -1;
   faults.calls = 0;
   faults.hit = FALSE;
-  double_dry = dry;
-  session = cnn3d_session_new (model, &options, &error);
+  double_counts = (DoubleCounts){ 0 };
+  double_dry = TRUE;
+  session = cnn3d_session_new (subject.model, &options, &error);
   double_dry = FALSE;
-  if (after_creation) {
+  if (part == RUN) {
     g_assert_no_error (error);
     faults.calls = 0;
     faults.at = at;
   }
-  if (session == NULL) {
-    g_assert_cmpint (backend, ==, CNN3D_BACKEND_CUDNN);
-    g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
-    g_assert_true (faults.hit);
-    outcome->failed++;
-  } else {
-    double_dry = dry;
-    ok = cnn3d_session_run_rgb (session, rgb, CLIPS, logits, &error);
-    double_dry = FALSE;
-    if (!ok) {
-      g_assert_cmpint (backend, ==, CNN3D_BACKEND_CUDNN);
-      g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
-      g_assert_true (faults.hit);
-      outcome->failed++;
-      /* Once the fault is over, the session works again; or says again that it does not. */
-      if (!faults.lost && !dry) {
-        g_clear_error (&error);
-        g_assert_true (cnn3d_session_run_rgb (session, rgb, CLIPS, logits, &error));
-        check_logits (logits, 2e-2);
-      }
-    } else {
-      if (cnn3d_session_get_backend (session) == CNN3D_BACKEND_CPU) {
-        g_assert_nonnull (cnn3d_session_get_fallback (session));
-        check_logits (logits, 1e-4);
-        outcome->fell_back++;
-      } else {
-        if (!dry)
-          check_logits (logits, 2e-2);
-        went_on = TRUE;
-      }
-    }
+  if (session != NULL) {
+    run_session (session, backend, dry, outcome);
     if (at < 0)
-      run_calls = faults.calls;
+      subject.run_calls = faults.calls;
     cnn3d_session_unref (session);
-    outcome->went_on += went_on && faults.hit;
-    outcome->missed += went_on && !faults.hit;
+  } else {
+    check_failure (backend, error);
+    outcome->failed++;
   }
-  faults.at = at;
+  outcome->faults++;
+  if (outcome->failed == failed && outcome->fell_back == fell_back)
+    *(faults.hit ? &outcome->went_on : &outcome->missed) += 1;
   double_check_clean ();
 }
 
-static gboolean
-begin (void)
-{
-  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CPU, .threads = 1 };
-  g_autoptr (GError) error = NULL;
-
-  if (!faults_install ())
-    return FALSE;
-  double_settings = (DoubleSettings){ .count = 1, .device = "h100", .capability = 90 };
-  if (model == NULL) {
-    g_autoptr (Cnn3dSession) cpu = NULL;
-    gsize bytes = (gsize) config.frames * config.size * config.size * 3;
-
-    model = cnn3d_model_new_synthetic (&config, "gpu", &error);
-    g_assert_no_error (error);
-    cpu = cnn3d_session_new (model, &options, &error);
-    g_assert_no_error (error);
-    rgb = g_malloc (CLIPS * bytes);
-    for (gsize i = 0; i < bytes; i++)
-      for (int c = 0; c < CLIPS; c++)
-        rgb[c * bytes + i] = (guint8) (i * 2654435761u >> 24);
-    g_assert_true (cnn3d_session_run_rgb (cpu, rgb, 1, expected, &error));
-  }
-  faults = (Faults){ .at = -1 };
-  run_calls = 0;
-  return TRUE;
-}
-
-/* Has all plans timed, so that no later session does that. */
-static gboolean
-begin_cached (void)
-{
-  Outcome ignored = { 0 };
-
-  if (!begin ())
-    return FALSE;
-  attempt (CNN3D_BACKEND_CUDNN, FALSE, &ignored);
-  attempt (CNN3D_BACKEND_CUDNN, TRUE, &ignored);
-  run_calls = 0;
-  return TRUE;
-}
-
-/* The number of calls of a function, or of all with a prefix, while a session is made and run. */
+/* The number of calls in a life without faults. */
 static int
-count_calls (const char *function, const char *prefix, gboolean after_creation)
+count_calls (Part part)
 {
   Outcome ignored = { 0 };
 
-  faults = (Faults){ .function = function, .prefix = prefix, .at = -1 };
-  attempt (CNN3D_BACKEND_CUDNN, after_creation, &ignored);
+  faults = (Faults){ .at = -1 };
+  live (CNN3D_BACKEND_CUDNN, part, &ignored);
   g_assert_false (faults.hit);
   return faults.calls;
 }
 
 static void
-report (const char *what, int n, const Outcome *o)
+report (const char *what, const Outcome *o)
 {
-  g_test_message ("%s: %d faults: %d errors, %d fell back to the CPU, %d went on", what, n, o->failed,
-      o->fell_back, o->went_on);
+  g_test_message ("%s: %d faults: %d errors, %d fell back to the CPU, %d went on", what, o->faults,
+      o->failed, o->fell_back, o->went_on);
+  g_assert_cmpint (o->faults, >, 0);
+  g_assert_cmpint (o->missed, ==, 0);
 }
 
-/* Each function: the first and the last of its calls, and some between. */
-static void
-test_functions (gconstpointer data)
+/* Each call from the creation of a session to its end; lost: all after it fail as well. */
+static Outcome
+try_all (Cnn3dBackend backend, Part part, gboolean lost, int step)
 {
-  gboolean lost = data != NULL;
   Outcome outcome = { 0 };
-  int n = 0;
+  int calls = count_calls (part);
 
-  if (!begin_cached ())
-    return;
-  for (int f = 0; faults_functions[f] != NULL; f++) {
-    const char *name = faults_functions[f];
-    int calls = count_calls (name, NULL, FALSE);
-    int at[] = { 0, 1, calls / 3, calls / 2, calls - 1 };
-
-    for (guint i = 0; i < G_N_ELEMENTS (at); i++) {
-      if (at[i] < 0 || at[i] >= calls || (i > 0 && at[i] <= at[i - 1]))
-        continue;
-      faults = (Faults){ .function = name, .at = at[i], .lost = lost };
-      attempt (CNN3D_BACKEND_CUDNN, FALSE, &outcome);
-      n++;
-    }
-  }
-  report (lost ? "every function, for good" : "every function", n, &outcome);
-  g_assert_cmpint (outcome.missed, ==, 0);
-}
-
-/* Every call of the runtime and of the driver while a session is made. */
-static void
-test_creation (gconstpointer data)
-{
-  const char *prefix = data;
-  Outcome outcome = { 0 };
-  int calls;
-
-  if (!begin_cached ())
-    return;
-  calls = count_calls (NULL, prefix, FALSE);
-  for (int at = 0; at < calls; at++) {
-    faults = (Faults){ .prefix = prefix, .at = at };
-    attempt (CNN3D_BACKEND_CUDNN, FALSE, &outcome);
-  }
-  report (prefix, calls, &outcome);
-  g_assert_cmpint (outcome.missed, ==, 0);
-}
-
-/* Every call while clips run, also until the end of the session. */
-static void
-test_run (gconstpointer data)
-{
-  gboolean lost = data != NULL;
-  Outcome outcome = { 0 }, automatic = { 0 };
-  int calls;
-
-  if (!begin_cached ())
-    return;
-  calls = count_calls (NULL, NULL, TRUE);
-  for (int at = 0; at < calls; at++) {
-    gboolean some = at < run_calls || at % 4 == 0;
-
-    /* Of what fails when a session ends, some will do where it has been tried otherwise. */
-    if (lost && !some)
-      continue;
+  for (int at = 0; at < calls; at += step) {
     faults = (Faults){ .at = at, .lost = lost };
-    attempt (CNN3D_BACKEND_CUDNN, TRUE, &outcome);
-    if (!some)
-      continue;
-    faults = (Faults){ .at = at, .lost = lost };
-    attempt (CNN3D_BACKEND_AUTO, TRUE, &automatic);
+    live (backend, part, &outcome);
   }
-  report (lost ? "runs, for good" : "runs", calls, &outcome);
-  report ("auto", calls, &automatic);
-  g_assert_cmpint (automatic.failed, ==, 0);
-  g_assert_cmpint (outcome.failed, ==, automatic.fell_back);
-  g_assert_cmpint (outcome.failed, >, 5);
+  return outcome;
 }
 
-/* Faults while plans are timed: there is no cache. */
+/* With plans that have been timed before, for one clip and for a batch. */
 static void
-test_timing (void)
+test_life (gconstpointer arch)
 {
-  static const char *const functions[] = { "cudaEventCreateWithFlags", "cudaEventRecord",
-    "cudaEventSynchronize", "cudaEventElapsedTime", "cudnnBackendExecute", "cudaMalloc" };
-  Outcome outcome = { 0 };
-  int n = 0;
+  Outcome outcome;
 
-  if (!begin ())
+  if (!begin (GPOINTER_TO_INT (arch), 2))
+    return;
+  count_calls (WHOLE_LIFE);
+  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, FALSE, STEP);
+  report ("once", &outcome);
+  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, TRUE, STEP);
+  report ("for good", &outcome);
+  for (int lost = FALSE; lost <= TRUE; lost++) {
+    outcome = try_all (CNN3D_BACKEND_AUTO, WHOLE_LIFE, lost, STEP);
+    report (lost ? "for good, auto" : "once, auto", &outcome);
+    g_assert_cmpint (outcome.failed, ==, 0);
+  }
+  end ();
+}
+
+/* Plans are timed. */
+static void
+test_timing (gconstpointer arch)
+{
+  Outcome outcome;
+
+  if (!begin (GPOINTER_TO_INT (arch), 1))
     return;
   g_setenv (CNN3D_PLAN_CACHE_ENV, "", TRUE);
-  for (guint f = 0; f < G_N_ELEMENTS (functions); f++) {
-    int calls = count_calls (functions[f], NULL, FALSE);
-
-    for (int k = 0; k < 4; k++, n++) {
-      faults = (Faults){ .function = functions[f], .at = MIN (k * calls / 4 + k, calls - 1), .lost = k == 3 };
-      attempt (CNN3D_BACKEND_CUDNN, FALSE, &outcome);
-    }
-  }
-  report ("timing", n, &outcome);
-  g_assert_cmpint (outcome.missed, ==, 0);
+  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, FALSE, STEP);
+  report ("once", &outcome);
+  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, TRUE, STEP);
+  report ("for good", &outcome);
   g_setenv (CNN3D_PLAN_CACHE_ENV, cache, TRUE);
+  end ();
 }
 
-/* With `auto`, a fault while the session is made leads to the CPU, with the reason. */
+/* Clips are computed. */
 static void
-test_auto (void)
+try_runs (gboolean lost)
 {
-  static const char *const functions[] = { "cudaSetDevice", "cudnnCreate", "cudaMalloc",
-    "cudaLibraryLoadData", "cudaHostAlloc", "cudaStreamSynchronize", "cudnnBackendExecute" };
-  Outcome outcome = { 0 };
+  Outcome insisting = try_all (CNN3D_BACKEND_CUDNN, RUN, lost, 1);
+  Outcome automatic = try_all (CNN3D_BACKEND_AUTO, RUN, lost, 1);
 
-  if (!begin_cached ())
+  report (lost ? "for good" : "once", &insisting);
+  report (lost ? "for good, auto" : "once, auto", &automatic);
+  g_assert_cmpint (automatic.failed, ==, 0);
+  g_assert_cmpint (insisting.failed, ==, automatic.fell_back);
+  g_assert_cmpint (insisting.failed, >, 5);
+}
+
+static void
+test_run (gconstpointer arch)
+{
+  if (!begin (GPOINTER_TO_INT (arch), 2))
     return;
-  for (guint i = 0; i < G_N_ELEMENTS (functions); i++) {
-    faults = (Faults){ .function = functions[i], .at = 0, .lost = TRUE };
-    attempt (CNN3D_BACKEND_AUTO, FALSE, &outcome);
+  count_calls (WHOLE_LIFE);
+  for (int eager = FALSE; eager <= TRUE; eager++) {
+    double_settings.no_capture = eager;
+    subject.run_calls = 0;
+    try_runs (FALSE);
+    try_runs (TRUE);
   }
-  g_assert_cmpint (outcome.fell_back, ==, G_N_ELEMENTS (functions));
+  end ();
+}
+
+/* Layers are timed, and compared with the reference backend. */
+static void
+test_layers (gconstpointer arch)
+{
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .batch = 1 };
+  float clip[3 * SHORT_FRAMES * SHORT_SIZE * SHORT_SIZE];
+  Cnn3dSession *session;
+  int calls = 1, n_failed = 0;
+
+  if (!begin (GPOINTER_TO_INT (arch), 1))
+    return;
+  cnn3d_model_normalize (subject.model, subject.rgb, clip);
+  session = cnn3d_session_new (subject.model, &options, NULL);
+  g_assert_nonnull (session);
+  for (int at = -1; at < calls; at++) {
+    g_autoptr (GError) error = NULL;
+    Cnn3dLayerCheck checks[32];
+    Cnn3dLayer layers[32];
+    int n_checks, n_layers;
+
+    faults = (Faults){ .at = at };
+    double_dry = at >= 0;
+    n_checks = cnn3d_session_check_layers (session, clip, checks, 32, &error);
+    g_assert_cmpint (n_checks, !=, 0);
+    g_assert_true ((n_checks < 0) == (error != NULL));
+    n_layers = cnn3d_session_profile (session, clip, layers, 32, NULL);
+    double_dry = FALSE;
+    if (at >= 0) {
+      g_assert_true (faults.hit);
+      n_failed += n_checks < 0 || n_layers == 0;
+      continue;
+    }
+    calls = faults.calls;
+    g_assert_cmpint (n_checks, ==, n_layers);
+    for (int i = 0; i < n_checks; i++)
+      g_assert_cmpfloat (checks[i].error, <=, checks[i].tolerance);
+  }
+  g_test_message ("%d calls, %d failures", calls, n_failed);
+  g_assert_cmpint (n_failed, >, calls / 2);
+  faults = (Faults){ .at = -1 };
+  cnn3d_session_unref (session);
+  double_check_clean ();
+  end ();
+}
+
+/* Looking for GPUs. */
+static void
+test_devices (void)
+{
+  int calls = 1;
+
+  if (!faults_install ())
+    return;
+  double_settings = (DoubleSettings){ .count = 2, .device = "h100", .capability = 90 };
+  for (int at = -1; at < calls; at++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (GPtrArray) devices = NULL;
+    g_autofree char *versions = NULL;
+
+    faults = (Faults){ .at = at };
+    devices = cnn3d_device_list (&versions, &error);
+    if (at < 0)
+      calls = faults.calls;
+    else
+      g_assert_true (faults.hit);
+    /* Versions are only told. */
+    g_assert_true (devices != NULL ? versions != NULL : error != NULL);
+    if (devices == NULL)
+      g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
+  }
+  g_assert_cmpint (calls, >, 10);
+  faults = (Faults){ .at = -1 };
+  cnn3d_cuda_replace (NULL);
 }
 
 static void
@@ -299,6 +392,14 @@ remove_cache (void)
   g_free (cache);
 }
 
+static void
+add (const char *what, Cnn3dArch arch, GTestDataFunc test)
+{
+  g_autofree char *path = g_strdup_printf ("/gpu/faults/%s/%s", cnn3d_arch_get_name (arch), what);
+
+  g_test_add_data_func (path, GINT_TO_POINTER (arch), test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -308,17 +409,14 @@ main (int argc, char **argv)
   /* So that not every session times its plans. */
   cache = g_dir_make_tmp ("cnn3d-faults-XXXXXX", NULL);
   g_setenv (CNN3D_PLAN_CACHE_ENV, cache, TRUE);
-  g_test_add_data_func ("/gpu/faults/functions", NULL, test_functions);
-  g_test_add_data_func ("/gpu/faults/functions-lost", "lost", test_functions);
-  g_test_add_data_func ("/gpu/faults/creation-runtime", "cuda", test_creation);
-  g_test_add_data_func ("/gpu/faults/creation-driver", "cuD", test_creation);
-  g_test_add_data_func ("/gpu/faults/run", NULL, test_run);
-  g_test_add_data_func ("/gpu/faults/run-lost", "lost", test_run);
-  g_test_add_func ("/gpu/faults/timing", test_timing);
-  g_test_add_func ("/gpu/faults/auto", test_auto);
+  for (int arch = 0; arch < CNN3D_N_ARCHS; arch++) {
+    add ("life", arch, test_life);
+    add ("timing", arch, test_timing);
+    add ("run", arch, test_run);
+    add ("layers", arch, test_layers);
+  }
+  g_test_add_func ("/gpu/faults/devices", test_devices);
   status = g_test_run ();
-  g_clear_pointer (&model, cnn3d_model_unref);
-  g_free (rgb);
   remove_cache ();
   return status;
 }
