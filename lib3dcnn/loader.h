@@ -59,7 +59,8 @@ typedef enum {
  *   otherwise clips one after another, as many sampled frames apart
  * @rank: this process, from 0
  * @ranks: number of processes that share each batch; 0 means 1. @batch must be a
- *   multiple of it, and each gets its part, in the order of ranks
+ *   multiple of it, as must the videos to train on if they are fewer; each gets
+ *   its part, in the order of ranks
  *
  * Options of a loader; all zeros means the clips of an evaluation.
  */

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/parallel.h"
 #include "tools/tool.h"
+
+static gboolean quiet;
+static char *last_complaint;
 
 static const Command commands[] = {
   { "info", "print a model's card and complexity", cmd_info },
@@ -11,14 +16,14 @@ static const Command commands[] = {
   { "verify", "run a model's self-check", cmd_verify },
   { "run", "run one raw clip through a model", cmd_run },
 #ifdef HAVE_GST
-  { "classify", "classify videos", cmd_classify },
+  { "classify", "classify videos", cmd_classify, TRUE },
   { "synth", "make labelled clips of camera motion", cmd_synth },
 #endif
-  { "eval", "try a model on labelled videos", cmd_eval },
+  { "eval", "try a model on labelled videos", cmd_eval, TRUE },
   { "export", "write a model as ONNX", cmd_export },
   { "bench", "measure how long models take", cmd_bench },
-  { "finetune", "teach a model other classes", cmd_finetune },
-  { "train", "train a network", cmd_train },
+  { "finetune", "teach a model other classes", cmd_finetune, TRUE },
+  { "train", "train a network", cmd_train, TRUE },
   { "devices", "list the GPUs that the cudnn backend may run on", cmd_devices },
   { "selftest", "compare a backend with the CPU, layer by layer", cmd_selftest },
 };
@@ -45,7 +50,18 @@ tool_complain (const char *format, ...)
   va_start (args, format);
   message = g_strdup_vprintf (format, args);
   va_end (args);
-  fprintf (stderr, "3dcnn: %s\n", message);
+  if (!quiet && parallel_rank () > 0)
+    fprintf (stderr, "3dcnn: process %d: %s\n", parallel_rank (), message);
+  else if (!quiet)
+    fprintf (stderr, "3dcnn: %s\n", message);
+  g_free (last_complaint);
+  last_complaint = g_steal_pointer (&message);
+}
+
+void
+tool_set_quiet (gboolean value)
+{
+  quiet = value;
 }
 
 int
@@ -152,6 +168,45 @@ tool_parse_integers (const char *text, const char *option, GError **error)
   return g_steal_pointer (&numbers);
 }
 
+/* A command as one of the processes that mpirun started. */
+static int
+run_together (const Command *command, int argc, char **argv)
+{
+  g_autoptr (GError) error = NULL;
+  int status;
+
+  quiet = parallel_announced_rank () > 0;
+  if (!command->together) {
+    tool_complain ("%s runs in one process, but mpirun started %d; it is for classify, eval, finetune and train",
+        command->name, parallel_announced ());
+    return EXIT_USAGE;
+  }
+  if (!parallel_begin (&error))
+    return parallel_end (tool_fail (error), error->message);
+  /* Results are the first one's. */
+  if (parallel_rank () > 0 && freopen ("/dev/null", "w", stdout) == NULL)
+    tool_complain ("/dev/null: %s", g_strerror (errno));
+  status = command->run (argc, argv);
+  return parallel_end (status, last_complaint);
+}
+
+static gboolean
+asks_for_help (char **argv)
+{
+  return g_strv_contains ((const char *const *) argv, "--help") || g_strv_contains ((const char *const *) argv, "-h");
+}
+
+static int
+run (const Command *command, int argc, char **argv)
+{
+  /* GOption ends the program after its help, which no process that has joined others may do. */
+  gboolean together = parallel_announced () > 1 && !asks_for_help (argv);
+  int status = together ? run_together (command, argc, argv) : command->run (argc, argv);
+
+  g_free (last_complaint);
+  return status;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -170,7 +225,7 @@ main (int argc, char **argv)
   }
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
     if (strcmp (argv[1], commands[i].name) == 0)
-      return commands[i].run (argc - 1, argv + 1);
+      return run (&commands[i], argc - 1, argv + 1);
   tool_complain ("there is no command '%s'; see 3dcnn --help", argv[1]);
   return EXIT_USAGE;
 }

@@ -9,6 +9,14 @@
 #define INTERVAL (G_USEC_PER_SEC / 10)
 
 static gint64 drawn; /* when; 0 if there is no bar */
+static guint number, all = 1;
+
+void
+progress_count (guint i, guint n)
+{
+  number = i;
+  all = n;
+}
 
 void
 progress_show (GstElement *pipeline, const char *path)
@@ -26,7 +34,10 @@ progress_show (GstElement *pipeline, const char *path)
   gst_element_query_position (pipeline, GST_FORMAT_TIME, &position);
   gst_element_query_duration (pipeline, GST_FORMAT_TIME, &duration);
   filled = duration > 0 ? (int) (CLAMP (position, 0, duration) * WIDTH / duration) : 0;
-  fprintf (stderr, "\r\033[K%s [%.*s%*s] %.1f s", name, filled, "##############################",
+  fputs ("\r\033[K", stderr);
+  if (all > 1)
+    fprintf (stderr, "%u/%u ", number, all);
+  fprintf (stderr, "%s [%.*s%*s] %.1f s", name, filled, "##############################",
       WIDTH - filled, "", (double) MAX (position, 0) / GST_SECOND);
 }
 

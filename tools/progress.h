@@ -7,6 +7,8 @@
 
 G_BEGIN_DECLS
 
+/* Says that the next file is the i-th of n, from 1. */
+void progress_count (guint i, guint n);
 /* Shows how far the pipeline is in the file; may be called at any rate, and draws ten times a second. */
 void progress_show (GstElement *pipeline, const char *path);
 /* Removes the bar, so that other text may follow. */

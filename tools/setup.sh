@@ -11,9 +11,9 @@ packages="
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-libav gstreamer1.0-tools
   python3
 "
-# What only tests use.
+# What only tests and builds with all options use.
 if [ "${1:-}" = --tests ]; then
-  packages="$packages gobject-introspection libgirepository1.0-dev python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 python3-gi-cairo python3-paho-mqtt gstreamer1.0-x gstreamer1.0-plugins-bad ffmpeg valgrind clang libclang-rt-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+  packages="$packages gobject-introspection libgirepository1.0-dev python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 python3-gi-cairo python3-paho-mqtt libopenmpi-dev openmpi-bin gstreamer1.0-x gstreamer1.0-plugins-bad ffmpeg valgrind clang libclang-rt-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 fi
 
 missing=

@@ -79,15 +79,23 @@ append_csv_row (GString *s, const TimelineEntry *e)
   g_string_append_printf (s, ",%s\n", g_ascii_formatd (number, sizeof number, "%.4f", e->score));
 }
 
+static const char *const endings[N_TIMELINES] = { "srt", "vtt", "csv" };
+
+char *
+timeline_path (const char *video, Timeline format)
+{
+  const char *dot = strrchr (video, '.'), *slash = strrchr (video, G_DIR_SEPARATOR);
+  gsize stem = dot != NULL && (slash == NULL || dot > slash + 1) ? (gsize) (dot - video) : strlen (video);
+
+  return g_strdup_printf ("%.*s.%s", (int) stem, video, endings[format]);
+}
+
 gboolean
 timeline_write (const GArray *entries, Timeline format, const char *video, GError **error)
 {
-  static const char *const endings[N_TIMELINES] = { "srt", "vtt", "csv" };
   static const char *const heads[N_TIMELINES] = { "", "WEBVTT\n\n", "start,end,label,score\n" };
   g_autoptr (GString) s = g_string_new (heads[format]);
-  const char *dot = strrchr (video, '.'), *slash = strrchr (video, G_DIR_SEPARATOR);
-  gsize stem = dot != NULL && (slash == NULL || dot > slash + 1) ? (gsize) (dot - video) : strlen (video);
-  g_autofree char *path = g_strdup_printf ("%.*s.%s", (int) stem, video, endings[format]);
+  g_autofree char *path = timeline_path (video, format);
 
   for (guint i = 0; i < entries->len; i++) {
     const TimelineEntry *e = &g_array_index (entries, TimelineEntry, i);

@@ -26,6 +26,9 @@ typedef enum {
  */
 void timeline_add (GArray *entries, double start, double end, const char *label, double score);
 
+/* VIDEO.srt, .vtt or .csv, where VIDEO has lost its own ending. */
+char *timeline_path (const char *video, Timeline format);
+
 /* Writes VIDEO.srt, .vtt or .csv next to the video; returns FALSE with an error that names it. */
 gboolean timeline_write (const GArray *entries, Timeline format, const char *video, GError **error);
 

@@ -17,6 +17,7 @@ G_BEGIN_DECLS
 typedef struct {
   const char *name, *summary;
   int (*run) (int argc, char **argv); /* argv[0] is the command */
+  gboolean together; /* processes that mpirun started share its work: see parallel.h */
 } Command;
 
 int cmd_eval (int argc, char **argv);
@@ -33,8 +34,13 @@ int cmd_train (int argc, char **argv);
 int cmd_devices (int argc, char **argv);
 int cmd_selftest (int argc, char **argv);
 
-/* Prints "3dcnn: ..." to stderr. */
+/* Prints "3dcnn: ..." to stderr; "3dcnn: process N: ..." of a process that is not the first. */
 void tool_complain (const char *format, ...) G_GNUC_PRINTF (1, 2);
+/*
+ * Whether to keep to itself what tool_complain() is told. Processes of mpirun other than the first begin
+ * quiet, as what they find wrong they all find, or hand to the first.
+ */
+void tool_set_quiet (gboolean quiet);
 /* Prints an error, and returns EXIT_FAILED. */
 int tool_fail (const GError *error);
 

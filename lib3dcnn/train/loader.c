@@ -388,6 +388,12 @@ cnn3d_loader_new (Cnn3dCache *cache, const Cnn3dConfig *config, const Cnn3dCard 
           (int) loader->n_clips, o->ranks);
       return NULL;
     }
+    if (loader->n_clips < o->batch && loader->n_clips % o->ranks != 0) {
+      g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_CONFIG,
+          "%s: %d videos are less than a batch of %d, and cannot be shared evenly by %d processes",
+          cnn3d_cache_get_folder (cache), (int) loader->n_clips, o->batch, o->ranks);
+      return NULL;
+    }
   } else {
     list_windows (loader);
     loader->n_clips = loader->windows->len;

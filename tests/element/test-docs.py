@@ -41,10 +41,12 @@ def commands(path):
 
 
 def make_files(folder):
-    """The files that the documentation speaks of: a video, and a model."""
+    """The files that the documentation speaks of: a video, a list of it, and a model."""
     subprocess.run([LAUNCH, "-q"] + ("videotestsrc num-buffers=70 ! video/x-raw,width=160,height=120,framerate=30/1 ! "
                                      "videoconvert ! jpegenc ! avimux ! filesink location=holiday.mp4").split(),
                    cwd=folder, check=True)
+    with open(os.path.join(folder, "archive.txt"), "w", encoding="utf-8") as f:
+        f.write("# an archive\nholiday.mp4\n")
     shutil.copy(os.path.join(SOURCE, "models", "shufflenet.safetensors"), os.path.join(folder, "jester.safetensors"))
 
 
@@ -55,7 +57,7 @@ def exists(element):
 
 def run(command, folder):
     if command.startswith("3dcnn"):
-        words = [TOOL] + shlex.split(command, comments=True)[1:]
+        words = [TOOL] + shlex.split(command.split(" >")[0], comments=True)[1:]
     else:
         for what, stand_in in STAND_INS:
             command = re.sub(what, stand_in, command)

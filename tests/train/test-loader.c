@@ -395,6 +395,17 @@ test_order (void)
   options.ranks = 3;
   g_assert_null (cnn3d_loader_new (set.cache, &set.config, set.card, &options, &error));
   g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_CONFIG);
+  g_clear_error (&error);
+
+  /* Nine videos are one batch, of which no process may get more than another. */
+  options.batch = 12;
+  loader = cnn3d_loader_new (set.cache, &set.config, set.card, &options, &error);
+  next (loader, &batch);
+  g_assert_cmpint (batch.n, ==, 3);
+  cnn3d_loader_unref (loader);
+  options.ranks = 2;
+  g_assert_null (cnn3d_loader_new (set.cache, &set.config, set.card, &options, &error));
+  g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_CONFIG);
   set_clear (&set);
 }
 

@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/parallel.h"
 #include "tools/session-options.h"
+#include "tools/tool.h"
 #include "tools/train/confusion.h"
 #include "tools/train/data.h"
+#include "tools/train/run.h"
 
 /* Answers to clips or to videos. */
 typedef struct {
@@ -18,7 +21,7 @@ typedef struct {
   int classes;
   double *sums; /* [video][class]: scores of its clips, added up */
   int *clips;   /* of each video */
-  int *targets; /* of each video; -1: no clip yet */
+  int *targets; /* of each video that has a clip */
   Tally clip, video;
 } Eval;
 
@@ -53,7 +56,7 @@ best_of (const double *scores, int classes)
   return best;
 }
 
-/* Runs all clips of all videos, as many at a time as the loader gives. */
+/* Runs this process' part of all clips of all videos, as many at a time as the loader gives. */
 static gboolean
 run_clips (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, GError **error)
 {
@@ -66,8 +69,8 @@ run_clips (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, GError **error)
 
     if (!cnn3d_loader_next (loader, &batch, error))
       return FALSE;
-    logits = g_renew (float, logits, (gsize) batch.n * e->classes);
-    if (!cnn3d_session_run (session, batch.clips, batch.n, logits, error))
+    logits = g_renew (float, logits, (gsize) MAX (batch.n, 1) * e->classes);
+    if (batch.n > 0 && !cnn3d_session_run (session, batch.clips, batch.n, logits, error))
       return FALSE;
     for (int i = 0; i < batch.n; i++) {
       int v = batch.videos[i];
@@ -83,6 +86,28 @@ run_clips (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, GError **error)
     }
   }
   return TRUE;
+}
+
+/* Adds up what several processes have found. */
+static void
+add_up (Eval *e)
+{
+  int n = cnn3d_cache_get_n_videos (e->cache);
+  double tally[] = { (double) e->clip.n, (double) e->clip.top1, (double) e->clip.top5 };
+  g_autofree double *counts = g_new (double, 2 * (gsize) n);
+
+  for (int v = 0; v < n; v++) {
+    counts[2 * v] = e->clips[v];
+    counts[2 * v + 1] = (double) e->clips[v] * e->targets[v]; /* the same for all clips of a video */
+  }
+  parallel_sum (tally, G_N_ELEMENTS (tally), NULL);
+  parallel_sum (e->sums, (gsize) n * e->classes, NULL);
+  parallel_sum (counts, 2 * (gsize) n, NULL);
+  e->clip = (Tally){ (gint64) tally[0], (gint64) tally[1], (gint64) tally[2] };
+  for (int v = 0; v < n; v++) {
+    e->clips[v] = (int) counts[2 * v];
+    e->targets[v] = (int) (counts[2 * v + 1] / MAX (counts[2 * v], 1));
+  }
 }
 
 static gboolean
@@ -204,6 +229,32 @@ finish (Eval *e, const char *const *tables, const char *scores_file, gboolean js
   return EXIT_OK;
 }
 
+/* Opens the data, decoded by one process if they have to be. */
+static Cnn3dCache *
+open_data (const char *path, const DataOptions *options, GError **error)
+{
+  g_autoptr (Cnn3dCache) cache = parallel_rank () == 0 ? data_open (path, options, error) : NULL;
+
+  if (!parallel_agree (error))
+    return NULL;
+  if (cache == NULL)
+    cache = data_open (path, options, error);
+  return parallel_agree (error) && share_compare_data (path, cache, NULL, error) ? g_steal_pointer (&cache) : NULL;
+}
+
+static int
+evaluate (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, const char *const *tables, const char *scores,
+    gboolean json)
+{
+  g_autoptr (GError) error = NULL;
+
+  run_clips (e, session, loader, &error);
+  if (!parallel_agree (&error))
+    return tool_fail (error);
+  add_up (e);
+  return parallel_rank () == 0 ? finish (e, tables, scores, json) : EXIT_OK;
+}
+
 int
 cmd_eval (int argc, char **argv)
 {
@@ -274,11 +325,14 @@ cmd_eval (int argc, char **argv)
   decoding = (DataOptions){
     .cache_folder = cache_folder, .rate = rate < 0 ? card->sample_rate : rate, .size = config->size
   };
-  loading = (Cnn3dLoaderOptions){ .batch = batch,
+  o.threads = parallel_threads (o.threads);
+  loading = (Cnn3dLoaderOptions){ .batch = (batch + parallel_ranks () - 1) / parallel_ranks () * parallel_ranks (),
+    .rank = parallel_rank (),
+    .ranks = parallel_ranks (),
     .labels = (const char *const *) card->labels,
     .sample_rate = decoding.rate,
     .stride = config->frames };
-  if ((cache = data_open (data, &decoding, &error)) == NULL
+  if ((cache = open_data (data, &decoding, &error)) == NULL
       || (loader = cnn3d_loader_new (cache, config, card, &loading, &error)) == NULL
       || (session = cnn3d_session_new (model, &o, &error)) == NULL)
     return tool_fail (error);
@@ -290,9 +344,7 @@ cmd_eval (int argc, char **argv)
     .sums = g_new0 (double, (gsize) n * config->classes),
     .clips = g_new0 (int, n),
     .targets = g_new0 (int, n) };
-  status = run_clips (&e, session, loader, &error)
-               ? finish (&e, (const char *const *) tables, scores, json)
-               : tool_fail (error);
+  status = evaluate (&e, session, loader, (const char *const *) tables, scores, json);
   g_free (e.sums);
   g_free (e.clips);
   g_free (e.targets);

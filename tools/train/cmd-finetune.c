@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/parallel.h"
 #include "tools/train/last-layer.h"
 #include "tools/train/setup.h"
 
@@ -145,7 +146,7 @@ complete_options (Options *options, const char *portion)
     const char *name;
     gboolean given;
   } of_complete[] = { { "resume", o->resume }, { "checkpoint", o->checkpoint != NULL },
-    { "log", o->log != NULL }, { "plot", o->plot != NULL } };
+    { "log", o->log != NULL }, { "plot", o->plot != NULL }, { "double", o->double_precision } };
 
   if (!last && strcmp (portion, "complete") != 0) {
     tool_complain ("--portion is last-layer or complete, not '%s'", portion);
@@ -156,6 +157,11 @@ complete_options (Options *options, const char *portion)
       tool_complain ("--%s is for --portion complete", of_complete[i].name);
       return FALSE;
     }
+  if (last && parallel_ranks () > 1) {
+    tool_complain ("--portion last-layer, which takes seconds, runs in one process; --portion complete may"
+        " run in the %d that mpirun started", parallel_ranks ());
+    return FALSE;
+  }
   if (options->views < 0 || options->views > 1000) {
     tool_complain ("--views takes 0 to 1000, not %d", options->views);
     return FALSE;

@@ -44,27 +44,31 @@ log_begin (const char *path, int keep, GError **error)
 }
 
 static void
-append_number (GString *line, double value)
+append_number (GString *line, double value, int digits)
 {
   char text[G_ASCII_DTOSTR_BUF_SIZE];
 
   g_string_append_c (line, ',');
   if (!isnan (value))
-    g_string_append (line, g_ascii_formatd (text, sizeof text, "%.6g", value));
+    g_string_append (line, g_ascii_formatd (text, sizeof text, digits == 6 ? "%.6g" : "%.9g", value));
 }
 
 gboolean
 log_add (const char *path, const LogLine *l, GError **error)
 {
-  const double numbers[] = { l->rate, l->loss, l->accuracy, l->val_loss, l->val_accuracy,
-    l->clips_per_second, l->seconds };
+  /* Losses with the digits of a float, by which trainings can be compared. */
+  const struct {
+    double value;
+    int digits;
+  } numbers[] = { { l->rate, 6 }, { l->loss, 9 }, { l->accuracy, 6 }, { l->val_loss, 9 },
+    { l->val_accuracy, 6 }, { l->clips_per_second, 6 }, { l->seconds, 6 } };
   g_autoptr (GString) line = g_string_new (NULL);
   FILE *file = fopen (path, "ae");
   gboolean ok;
 
   g_string_printf (line, "%d", l->epoch);
   for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
-    append_number (line, numbers[i]);
+    append_number (line, numbers[i].value, numbers[i].digits);
   g_string_append_c (line, '\n');
   if (file == NULL)
     return fail (path, error);

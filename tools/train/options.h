@@ -15,7 +15,7 @@ typedef struct {
   int epochs, batch, patience, threads, load_threads, seed, max_unreadable;
   double rate, factor, warmup, momentum, dampening, beta2, weight_decay, clip_norm, dropout;
   double flip, brightness, contrast, minutes, sample_rate, cache_size, val_share;
-  gboolean nesterov, no_flip, resume;
+  gboolean nesterov, no_flip, resume, double_precision;
 } TrainOptions;
 
 void train_options_init (TrainOptions *o);

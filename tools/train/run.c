@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "tools/parallel.h"
 #include "tools/train/log.h"
 #include "tools/train/plot.h"
 
@@ -18,7 +19,10 @@ on_signal (int number)
   interrupted = 1;
 }
 
-/* The first Ctrl-C saves and ends; a second one ends at once. */
+/*
+ * The first Ctrl-C saves and ends; a second one ends at once. USR1 is what mpirun hands on to its
+ * processes; those that it ends itself have one second left.
+ */
 static void
 catch_signals (void)
 {
@@ -26,6 +30,7 @@ catch_signals (void)
 
   sigaction (SIGINT, &action, NULL);
   sigaction (SIGTERM, &action, NULL);
+  sigaction (SIGUSR1, &action, NULL);
 }
 
 /* Loss and accuracy on the validation clips. FALSE with *error unset: interrupted. */
@@ -34,18 +39,18 @@ validate (Run *run, double *loss, double *accuracy, GError **error)
 {
   int classes = cnn3d_trainer_get_config (run->trainer)->classes;
   g_autofree float *logits = NULL;
-  gint64 seen = 0, correct = 0;
-  double sum = 0;
+  double sums[3] = { 0 }; /* of losses, right ones, clips */
 
   cnn3d_loader_seek (run->val, 0);
-  for (int b = 0; b < cnn3d_loader_get_n_batches (run->val); b++) {
+  for (int b = 0; b < cnn3d_loader_get_n_batches (run->val) && !interrupted; b++) {
     Cnn3dLoaderBatch batch;
 
-    if (interrupted || !cnn3d_loader_next (run->val, &batch, error))
-      return FALSE;
-    logits = g_renew (float, logits, (gsize) batch.n * classes);
-    if (!cnn3d_trainer_evaluate (run->trainer, batch.clips, batch.n, logits, error))
-      return FALSE;
+    if (!cnn3d_loader_next (run->val, &batch, error))
+      break;
+    logits = g_renew (float, logits, (gsize) MAX (batch.n, 1) * classes);
+    /* A process may have no part of the last batch. */
+    if (batch.n > 0 && !cnn3d_trainer_evaluate (run->trainer, batch.clips, batch.n, logits, error))
+      break;
     for (int i = 0; i < batch.n; i++) {
       const float *l = logits + (gsize) i * classes;
       int best = 0;
@@ -55,21 +60,34 @@ validate (Run *run, double *loss, double *accuracy, GError **error)
         best = l[c] > l[best] ? c : best;
       for (int c = 0; c < classes; c++)
         exps += exp (l[c] - l[best]);
-      sum += log (exps) + l[best] - l[batch.targets[i]];
-      correct += best == batch.targets[i];
+      sums[0] += log (exps) + l[best] - l[batch.targets[i]];
+      sums[1] += best == batch.targets[i];
     }
-    seen += batch.n;
+    sums[2] += batch.n;
   }
-  *loss = sum / (double) seen;
-  *accuracy = (double) correct / (double) seen;
+  if (!share_go_on (interrupted, error))
+    return FALSE;
+  parallel_sum (sums, G_N_ELEMENTS (sums), NULL);
+  *loss = sums[0] / sums[2];
+  *accuracy = sums[1] / sums[2];
   return TRUE;
+}
+
+/* The first of several processes has what all have. */
+static gboolean
+save_state (Run *run, const RunState *state, GError **error)
+{
+  return parallel_rank () > 0 || checkpoint_save (run, state, error);
 }
 
 static gboolean
 save_model (Run *run, GError **error)
 {
-  g_autoptr (Cnn3dModel) model = cnn3d_trainer_to_model (run->trainer, run->card);
+  g_autoptr (Cnn3dModel) model = NULL;
 
+  if (parallel_rank () > 0)
+    return TRUE;
+  model = cnn3d_trainer_to_model (run->trainer, run->card);
   if (run->half) {
     g_autoptr (Cnn3dModel) half = cnn3d_model_to_half (model);
 
@@ -88,7 +106,8 @@ show_progress (const Run *run, const RunState *state, double rate, double clips_
     state->loss_sum / (double) state->seen, (double) state->correct / (double) state->seen, rate,
     clips_per_second, left / clips_per_second };
 
-  log_progress (&progress);
+  if (parallel_rank () == 0)
+    log_progress (&progress);
 }
 
 /* The rest of an epoch's batches. FALSE with *error unset: interrupted, with the state saved. */
@@ -104,12 +123,15 @@ train_epoch (Run *run, RunState *state, double *clips_per_second, GError **error
         state->epoch + (double) state->batch / n);
     Cnn3dTrainResult result;
     Cnn3dLoaderBatch batch;
+    int clips;
     gint64 now;
 
-    if (interrupted)
-      return checkpoint_save (run, state, error) && FALSE;
-    if (!cnn3d_loader_next (run->data, &batch, error)
-        || !cnn3d_trainer_step (run->trainer, batch.clips, batch.targets, batch.n, rate, &result, error))
+    /* An error may be that of the checkpoint before, which one process writes: all end here. */
+    if (*error == NULL && !interrupted)
+      cnn3d_loader_next (run->data, &batch, error);
+    if (!share_go_on (interrupted, error))
+      return *error == NULL && save_state (run, state, error) && FALSE;
+    if (!cnn3d_trainer_step (run->trainer, batch.clips, batch.targets, batch.n, rate, &result, error))
       return FALSE;
     if (!isfinite (result.loss) || !isfinite (result.gradient_norm)) {
       g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_CONFIG,
@@ -118,16 +140,16 @@ train_epoch (Run *run, RunState *state, double *clips_per_second, GError **error
       return FALSE;
     }
     now = g_get_monotonic_time ();
+    clips = batch.n * parallel_ranks ();
     state->batch++;
-    state->loss_sum += result.loss * batch.n;
+    state->loss_sum += result.loss * clips;
     state->correct += result.correct;
-    state->seen += batch.n;
+    state->seen += clips;
     state->seconds = seconds_before + (double) (now - begin) / G_USEC_PER_SEC;
     *clips_per_second = (double) (state->seen - first) * G_USEC_PER_SEC / (double) MAX (now - begin, 1);
     show_progress (run, state, rate, *clips_per_second);
     if ((double) (now - saved) / G_USEC_PER_SEC >= 60 * run->minutes && state->batch < n) {
-      if (!checkpoint_save (run, state, error))
-        return FALSE;
+      save_state (run, state, error);
       saved = now;
     }
   }
@@ -153,16 +175,14 @@ end_epoch (Run *run, RunState *state, double clips_per_second, GError **error)
   gint64 begin = g_get_monotonic_time ();
   gboolean best, reduced;
 
-  if (run->val != NULL && !validate (run, &line.val_loss, &line.val_accuracy, error)) {
-    if (*error == NULL)
-      return checkpoint_save (run, state, error) && FALSE;
-    return FALSE;
-  }
+  if (run->val != NULL && !validate (run, &line.val_loss, &line.val_accuracy, error))
+    return *error == NULL && save_state (run, state, error) && FALSE;
   best = run->val == NULL || state->best_epoch == 0 || line.val_accuracy > state->best;
   if (best) {
     state->best = run->val ? line.val_accuracy : 0;
     state->best_epoch = state->epoch + 1;
-    if (!save_model (run, error))
+    save_model (run, error);
+    if (!parallel_agree (error))
       return FALSE;
   }
   reduced = cnn3d_schedule_report (&run->schedule, &state->plateau, run->val ? line.val_loss : line.loss);
@@ -176,14 +196,22 @@ end_epoch (Run *run, RunState *state, double clips_per_second, GError **error)
   if (reduced && state->epoch < run->epochs)
     printf ("the loss has not improved for a while: learning rate %.3g\n",
         cnn3d_schedule_get_rate (&run->schedule, &state->plateau, state->epoch));
-  return log_add (run->log, &line, error) && plot_write (run->plot, run->log, run->title, error)
-      && checkpoint_save (run, state, error);
+  if (parallel_rank () == 0 && log_add (run->log, &line, error)
+      && plot_write (run->plot, run->log, run->title, error))
+    checkpoint_save (run, state, error);
+  if (!parallel_agree (error))
+    return FALSE;
+  /* Other CPUs may have other last bits; that does not add up beyond an epoch. */
+  share_state (run, state);
+  return TRUE;
 }
 
 static gboolean
 train (Run *run, RunState *state, GError **error)
 {
-  if (!log_begin (run->log, state->epoch, error))
+  if (parallel_rank () == 0)
+    log_begin (run->log, state->epoch, error);
+  if (!parallel_agree (error))
     return FALSE;
   cnn3d_loader_seek (run->data, (guint64) state->epoch * cnn3d_loader_get_n_batches (run->data) + state->batch);
   while (state->epoch < run->epochs) {
@@ -196,27 +224,37 @@ train (Run *run, RunState *state, GError **error)
   return TRUE;
 }
 
+/* Where to begin: from the checkpoint if there is one. */
+static gboolean
+begin (Run *run, RunState *state, GError **error)
+{
+  gboolean exists = parallel_rank () == 0 && g_file_test (run->checkpoint, G_FILE_TEST_EXISTS);
+
+  if (exists && !run->resume)
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
+        "%s: is there already; --resume goes on from it, or remove it to begin anew", run->checkpoint);
+  else if (exists)
+    checkpoint_load (run, state, error);
+  if (!parallel_agree (error))
+    return FALSE;
+  share_state (run, state);
+  if (exists && state->epoch < run->epochs)
+    printf ("going on from epoch %d, batch %d\n", state->epoch + 1, state->batch + 1);
+  fflush (stdout);
+  return TRUE;
+}
+
 int
 run_training (Run *run)
 {
   g_autoptr (GError) error = NULL;
   RunState state = { 0 };
-  gboolean exists = g_file_test (run->checkpoint, G_FILE_TEST_EXISTS);
 
-  if (exists && !run->resume) {
-    tool_complain ("%s: is there already; --resume goes on from it, or remove it to begin anew",
-        run->checkpoint);
-    return EXIT_FAILED;
-  }
-  if (exists) {
-    if (!checkpoint_load (run, &state, &error))
-      return tool_fail (error);
-    if (state.epoch >= run->epochs) {
-      printf ("%s: all of %d epochs are done\n", run->checkpoint, state.epoch);
-      return EXIT_OK;
-    }
-    printf ("going on from epoch %d, batch %d\n", state.epoch + 1, state.batch + 1);
-    fflush (stdout);
+  if (!begin (run, &state, &error))
+    return tool_fail (error);
+  if (state.epoch >= run->epochs) {
+    printf ("%s: all of %d epochs are done\n", run->checkpoint, state.epoch);
+    return EXIT_OK;
   }
   catch_signals ();
   if (!train (run, &state, &error)) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A training from its first to its last epoch, with checkpoints. */
+/*
+ * A training from its first to its last epoch, with checkpoints. Processes that mpirun started each train
+ * with their part of every batch, and hold the same weights after it; the first alone reads and writes files.
+ */
 
 #include "tools/tool.h"
 
@@ -16,6 +19,7 @@ typedef struct {
   double minutes;          /* between checkpoints */
   const char *output;      /* the model */
   gboolean half;           /* its weights in float16 */
+  gsize real_size;         /* of the trainer's numbers, in bytes */
   const char *checkpoint, *log, *plot;
   const char *title;       /* of the plot */
   const char *settings;    /* all that numbers depend on, as "key=value" words; compared on --resume */
@@ -35,6 +39,15 @@ typedef struct {
 
 /* Trains. Returns an exit code; says on stderr what went wrong. */
 int run_training (Run *run);
+
+/* share.c: all processes call these. */
+
+/* Whether to go on; FALSE with *error unset: a process was interrupted. A process that has an error stops all. */
+gboolean share_go_on (gboolean interrupted, GError **error);
+/* Gives all processes what the first one has: the state, and the trainer's arrays and steps. */
+void share_state (Run *run, RunState *state);
+/* Whether all have the same data: val may be NULL. */
+gboolean share_compare_data (const char *path, Cnn3dCache *data, Cnn3dCache *val, GError **error);
 
 /* checkpoint.c */
 gboolean checkpoint_save (const Run *run, const RunState *state, GError **error);

@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 
-gboolean
-setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn3dCache **val,
+#include "tools/parallel.h"
+
+static gboolean
+open_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn3dCache **val,
     GError **error)
 {
   DataOptions options = train_options_data (o, size, rate);
@@ -18,6 +20,22 @@ setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn
   return o->val == NULL || (*val = data_open (o->val, &options, error)) != NULL;
 }
 
+gboolean
+setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn3dCache **val,
+    GError **error)
+{
+  gboolean first = parallel_rank () == 0;
+
+  /* What is to be decoded, one process decodes; the others find it done, or have a disk of their own. */
+  if (first)
+    open_data (o, size, rate, data, val, error);
+  if (!parallel_agree (error))
+    return FALSE;
+  if (!first)
+    open_data (o, size, rate, data, val, error);
+  return parallel_agree (error) && share_compare_data (o->data, *data, *val, error);
+}
+
 Cnn3dLoader *
 setup_plain_loader (const TrainOptions *o, Cnn3dCache *cache, const Cnn3dConfig *config,
     const Cnn3dCard *card, GError **error)
@@ -25,7 +43,9 @@ setup_plain_loader (const TrainOptions *o, Cnn3dCache *cache, const Cnn3dConfig 
   const Cnn3dLoaderOptions options = { .batch = o->batch,
     .threads = o->load_threads,
     .labels = (const char *const *)card->labels,
-    .sample_rate = card->sample_rate };
+    .sample_rate = card->sample_rate,
+    .rank = parallel_rank (),
+    .ranks = parallel_ranks () };
 
   return cnn3d_loader_new (cache, config, card, &options, error);
 }
@@ -64,9 +84,20 @@ setup_run (const TrainOptions *o, Run *run, Cnn3dCache *cache, const char *more)
                   *plot = path_or (o->plot, o->output, ".svg");
   g_autofree char *network = cnn3d_config_describe (config);
 
-  printf ("%s, %d classes, %" G_GINT64_FORMAT " clips\n", network, config->classes,
+  printf ("%s, %d classes, %" G_GINT64_FORMAT " clips", network, config->classes,
       cnn3d_loader_get_n_clips (run->data));
+  if (parallel_ranks () > 1)
+    printf (", %d processes", parallel_ranks ());
+  putchar ('\n');
   fflush (stdout);
+  run->real_size = o->double_precision ? sizeof (double) : sizeof (float);
+  if (parallel_ranks () > 1) {
+    g_autoptr (GError) error = NULL;
+
+    if (!parallel_alike (settings, "options", &error))
+      return tool_fail (error);
+    cnn3d_trainer_set_reduce (run->trainer, parallel_sum, NULL, parallel_rank ());
+  }
   run->epochs = o->epochs;
   run->minutes = o->minutes;
   run->output = o->output;
