@@ -196,10 +196,10 @@ test_batches (gconstpointer data)
   session = cnn3d_session_new (model, &options, &error);
   g_assert_no_error (error);
   for (int i = 0; i < CNN3D_MAX_GROUP; i++)
-    run (session, model, rgb + i * step, 1, TRUE, alone + i * SHORT_CLASSES);
+    run (session, model, rgb + i * step, 1, TRUE, alone + i * SHORT_CLASSES, NULL);
   for (int n = 1; n <= CNN3D_MAX_GROUP; n++) {
     double_counts = (DoubleCounts){ 0 };
-    run (session, model, rgb, n, TRUE, together);
+    run (session, model, rgb, n, TRUE, together, NULL);
     g_assert_cmpint (double_counts.graphs, ==, (n + largest - 1) / largest);
     g_assert_cmpint (double_counts.syncs, ==, 1);
     g_assert_cmpmem (together, (gsize) n * SHORT_CLASSES * sizeof (float), alone,
