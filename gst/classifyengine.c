@@ -27,6 +27,7 @@ struct _GstClassifyEngine
   gsize clip_size, frame_size;
   guint frames;
   gint classes;
+  gint n_features;              /* 0: the model's card needs none */
   gulong slow_us;
 
   GThread *thread;
@@ -37,7 +38,7 @@ struct _GstClassifyEngine
   GQueue announced;             /* Frame, not started */
   GPtrArray *idle;              /* Entry, to be used again */
   guint8 *batch;                /* MAX_BATCH clips */
-  gfloat *logits;
+  gfloat *logits, *features;    /* features: NULL if there are none */
 };
 
 struct _GstClassifyClient
@@ -76,6 +77,7 @@ entry_free (gpointer data)
 
   g_free (entry->job.rgb);
   g_free (entry->job.logits);
+  g_free (entry->job.features);
   g_clear_error (&entry->job.error);
   g_free (entry);
 }
@@ -132,12 +134,14 @@ find_backend (GstClassifyEngine * engine, Cnn3dSession * session)
 /* Calls back with what has come of a job. */
 static void
 finish_job (GstClassifyEngine * engine, Entry * entry, const gfloat * logits,
-    const GError * error)
+    const gfloat * features, const GError * error)
 {
   GstClassifyJob *job = &entry->job;
 
   if (logits != job->logits)
     memcpy (job->logits, logits, engine->classes * sizeof (gfloat));
+  if (features != job->features)
+    memcpy (job->features, features, engine->n_features * sizeof (gfloat));
   g_clear_error (&job->error);
   if (error != NULL)
     job->error = g_error_copy (error);
@@ -169,8 +173,8 @@ run_incremental (GstClassifyEngine * engine, Entry * entry)
   GstClassifyJob *job = &entry->job;
 
   gst_classify_stream_run (get_stream (entry->client), job->rgb, job->position,
-      job->logits, &error);
-  finish_job (engine, entry, job->logits, error);
+      job->logits, job->features, &error);
+  finish_job (engine, entry, job->logits, job->features, error);
 }
 
 /* Clips that are run from scratch by the same session, as a batch. */
@@ -187,10 +191,12 @@ run_batch (GstClassifyEngine * engine, Cnn3dSession * session, Entry ** entries,
           engine->clip_size);
     clips = engine->batch;
   }
-  cnn3d_session_run_rgb (session, clips, n, engine->logits, &error);
+  cnn3d_session_run_rgb_features (session, clips, n, engine->logits,
+      engine->features, &error);
   find_backend (engine, session);
   for (guint i = 0; i < n; i++)
     finish_job (engine, entries[i], engine->logits + i * engine->classes,
+        engine->features ? engine->features + i * engine->n_features : NULL,
         error);
 }
 
@@ -300,6 +306,10 @@ engine_new (const GstClassifyEngineConfig * config, GError ** error)
   engine->clip_size = engine->frames * engine->frame_size;
   engine->batch = g_malloc (MAX_BATCH * engine->clip_size);
   engine->logits = g_new (gfloat, MAX_BATCH * engine->classes);
+  if (cnn3d_unknown_needs_features (cnn3d_model_get_card (model)->unknown)) {
+    engine->n_features = cnn3d_model_get_n_features (model);
+    engine->features = g_new (gfloat, MAX_BATCH * engine->n_features);
+  }
   engine->idle = g_ptr_array_new_with_free_func (entry_free);
   engine->slow_us = slow ? 1000 * g_ascii_strtoull (slow, NULL, 10) : 0;
   g_mutex_init (&engine->lock);
@@ -407,6 +417,7 @@ engine_free (GstClassifyEngine * engine)
   cnn3d_model_unref (engine->model);
   g_free (engine->batch);
   g_free (engine->logits);
+  g_free (engine->features);
   g_free (engine->key);
   g_mutex_clear (&engine->lock);
   g_cond_clear (&engine->work);
@@ -584,6 +595,8 @@ gst_classify_client_begin (GstClassifyClient * client)
     entry = g_new0 (Entry, 1);
     entry->job.rgb = g_malloc (engine->clip_size);
     entry->job.logits = g_new (gfloat, engine->classes);
+    if (engine->n_features > 0)
+      entry->job.features = g_new (gfloat, engine->n_features);
   }
   entry->client = client;
   entry->job.position = -1;

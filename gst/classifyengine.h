@@ -34,6 +34,7 @@ typedef struct
 {
   guint8 *rgb;                  /* frames x size x size x 3 */
   gfloat *logits;               /* valid if error is NULL */
+  gfloat *features;             /* as well; NULL where the model's card needs none */
   GError *error;
   const gchar *fallback;        /* why the CPU had to take over, or NULL */
   gint64 start, end;            /* timestamps of the clip */

@@ -3,14 +3,25 @@
 
 #include <string.h>
 
+/* A score below any threshold minus any hysteresis. */
+#define NEVER -2
+
 struct _GstClassifyOutput
 {
   gatomicrefcount ref_count;
   Cnn3dModel *model;
   gchar *model_name;
   gint n_classes;
+  const Cnn3dUnknown *unknown;  /* the model's, or NULL */
+  /* Classes and, where a clip can be of none of them, one more for that: 1 in
+   * such a clip and 0 in any other, so that smoothing makes a share of it. */
+  gint n_scores;
   GstDecision *decision;
   gfloat *scores;
+  /* What events are made of where a clip can be of no class: the scores of such
+   * a clip say nothing, so they are left out, and smoothed for themselves. */
+  GstDecision *event_decision;  /* else the one above */
+  gfloat *event_scores;
   gint *order;                  /* classes by score */
 
   /* Of the stream, before smoothing. */
@@ -18,12 +29,13 @@ struct _GstClassifyOutput
   guint64 n_clips;
 };
 
-/* Which classes are among the labels, which commas separate. */
+/* Which classes are among the labels, which commas separate. Being of no class
+ * is idle too. */
 static gboolean *
 find_idle (Cnn3dModel * model, const gchar * idle_labels)
 {
   gint n = cnn3d_model_get_config (model)->classes;
-  gboolean *idle = g_new0 (gboolean, n);
+  gboolean *idle = g_new0 (gboolean, n + 1);
   g_auto (GStrv) labels = g_strsplit (idle_labels ? idle_labels : "", ",", -1);
 
   for (guint i = 0; labels[i]; i++) {
@@ -31,6 +43,7 @@ find_idle (Cnn3dModel * model, const gchar * idle_labels)
     for (gint c = 0; c < n; c++)
       idle[c] |= g_strcmp0 (labels[i], cnn3d_model_get_label (model, c)) == 0;
   }
+  idle[n] = TRUE;
   return idle;
 }
 
@@ -45,10 +58,15 @@ gst_classify_output_new (Cnn3dModel * model, const gchar * model_name,
   output->model = cnn3d_model_ref (model);
   output->model_name = g_strdup (model_name);
   output->n_classes = cnn3d_model_get_config (model)->classes;
-  output->decision = gst_decision_new (output->n_classes, idle);
-  output->scores = g_new0 (gfloat, output->n_classes);
+  output->unknown = cnn3d_model_get_card (model)->unknown;
+  output->n_scores = output->n_classes + (output->unknown != NULL);
+  output->decision = gst_decision_new (output->n_scores, idle);
+  output->scores = g_new0 (gfloat, output->n_scores);
+  output->event_decision = output->unknown == NULL ? output->decision
+      : gst_decision_new (output->n_scores, idle);
+  output->event_scores = g_new0 (gfloat, output->n_scores);
   output->order = g_new0 (gint, output->n_classes);
-  output->sum = g_new0 (gdouble, output->n_classes);
+  output->sum = g_new0 (gdouble, output->n_scores);
   return output;
 }
 
@@ -65,9 +83,12 @@ gst_classify_output_unref (GstClassifyOutput * output)
   if (!g_atomic_ref_count_dec (&output->ref_count))
     return;
   cnn3d_model_unref (output->model);
+  if (output->event_decision != output->decision)
+    gst_decision_free (output->event_decision);
   gst_decision_free (output->decision);
   g_free (output->model_name);
   g_free (output->scores);
+  g_free (output->event_scores);
   g_free (output->order);
   g_free (output->sum);
   g_free (output);
@@ -77,9 +98,10 @@ void
 gst_classify_output_reset (GstClassifyOutput * output, gboolean forget)
 {
   gst_decision_reset (output->decision);
+  gst_decision_reset (output->event_decision);
   if (!forget)
     return;
-  memset (output->sum, 0, output->n_classes * sizeof (gdouble));
+  memset (output->sum, 0, output->n_scores * sizeof (gdouble));
   output->n_clips = 0;
 }
 
@@ -94,28 +116,40 @@ compare_scores (gconstpointer a, gconstpointer b, gpointer data)
   return c - d;
 }
 
-/* The best classes by output->scores, and the action that is going on, if any. */
+/* How much of what has been seen is of no class. */
+static gfloat
+get_unknown (GstClassifyOutput * output)
+{
+  return output->unknown != NULL ? output->scores[output->n_classes] : 0;
+}
+
+/* The best classes by output->scores, after none if that is more likely than
+ * not, and the action that is going on, if any. */
 static GstVideoClassifyResult *
 make_result (GstClassifyOutput * output, guint top_k, gdouble threshold,
     GstClockTime start, GstClockTime end, const GstDecisionEvent * decided)
 {
   GstVideoClassifyEvent event;
-  guint n_classes = output->n_classes, n = 0;
+  guint n_classes = output->n_classes, n_results, n = 0;
+  gboolean is_unknown = get_unknown (output) > 0.5;
   g_autofree GstVideoClassifyClass *best = NULL;
 
-  if (top_k == 0 || top_k > n_classes)
-    top_k = n_classes;
+  n_results = n_classes + is_unknown;
+  if (top_k > 0)
+    n_results = MIN (n_results, top_k);
   for (guint c = 0; c < n_classes; c++)
     output->order[c] = c;
   g_qsort_with_data (output->order, n_classes, sizeof (gint), compare_scores,
       output->scores);
-  best = g_new (GstVideoClassifyClass, top_k);
-  while (n < top_k && output->scores[output->order[n]] >= threshold) {
-    best[n].index = output->order[n];
-    best[n].score = output->scores[output->order[n]];
-    best[n].label = cnn3d_model_get_label (output->model, output->order[n]);
-    n++;
-  }
+  best = g_new (GstVideoClassifyClass, n_results);
+  if (is_unknown)
+    best[n++] = (GstVideoClassifyClass) {
+    -1, get_unknown (output), output->unknown->label};
+  for (guint i = 0; n < n_results
+      && output->scores[output->order[i]] >= threshold; i++)
+    best[n++] = (GstVideoClassifyClass) {
+    output->order[i], output->scores[output->order[i]],
+          cnn3d_model_get_label (output->model, output->order[i])};
   if (decided != NULL)
     event = (GstVideoClassifyEvent) {
     decided->index, decided->score,
@@ -139,31 +173,57 @@ make_event (GstClassifyOutput * output, const GstDecisionEvent * event)
       "early", G_TYPE_BOOLEAN, event->early, NULL);
 }
 
+/* Smoothes scores, also those for events. Where it is likely that there is no
+ * class, no event begins or goes on, whatever the threshold and hysteresis. */
+static void
+smooth (GstClassifyOutput * output, const GstDecisionParams * params)
+{
+  gint n = output->n_classes;
+  gfloat *scores = output->event_scores;
+
+  gst_decision_set_params (output->decision, params);
+  if (output->unknown == NULL) {
+    gst_decision_smooth (output->decision, output->scores);
+    memcpy (scores, output->scores, n * sizeof (gfloat));
+    return;
+  }
+  for (gint c = 0; c < n; c++)
+    scores[c] = get_unknown (output) > 0 ? 0 : output->scores[c];
+  scores[n] = get_unknown (output);
+  gst_decision_set_params (output->event_decision, params);
+  gst_decision_smooth (output->event_decision, scores);
+  for (gint c = 0; c < n && scores[n] > 0.5; c++)
+    scores[c] = NEVER;
+  gst_decision_smooth (output->decision, output->scores);
+}
+
 GstVideoClassifyResult *
 gst_classify_output_process (GstClassifyOutput * output,
     const GstClassifySettings * settings, const gfloat * logits,
-    GstClockTime start, GstClockTime end, GstStructure * events[2],
-    guint * n_events)
+    const gfloat * features, GstClockTime start, GstClockTime end,
+    GstStructure * events[2], guint * n_events)
 {
   const GstDecisionEvent *current = NULL;
   GstDecisionEvent decided[2];
 
   cnn3d_card_scores (cnn3d_model_get_card (output->model), logits,
       output->n_classes, output->scores);
-  for (gint c = 0; c < output->n_classes; c++)
+  if (output->unknown != NULL)
+    output->scores[output->n_classes] = cnn3d_unknown_judge (output->unknown,
+        logits, output->n_classes, features);
+  for (gint c = 0; c < output->n_scores; c++)
     output->sum[c] += output->scores[c];
   output->n_clips++;
 
-  gst_decision_set_params (output->decision, &settings->decision);
-  gst_decision_smooth (output->decision, output->scores);
+  smooth (output, &settings->decision);
   *n_events = 0;
   if (settings->events == GST_CLASSIFY_EVENTS_ONCE)
-    *n_events = gst_decision_update (output->decision, output->scores, start,
-        end, decided);
+    *n_events = gst_decision_update (output->event_decision,
+        output->event_scores, start, end, decided);
   for (guint i = 0; i < *n_events; i++)
     events[i] = make_event (output, &decided[i]);
   if (settings->events == GST_CLASSIFY_EVENTS_ONCE)
-    current = gst_decision_get_event (output->decision);
+    current = gst_decision_get_event (output->event_decision);
   return make_result (output, settings->top_k, settings->threshold, start, end,
       current);
 }
@@ -173,7 +233,7 @@ gst_classify_output_finish (GstClassifyOutput * output)
 {
   GstDecisionEvent event;
 
-  if (!gst_decision_finish (output->decision, &event))
+  if (!gst_decision_finish (output->event_decision, &event))
     return NULL;
   return make_event (output, &event);
 }
@@ -220,7 +280,7 @@ gst_classify_output_summary (GstClassifyOutput * output, guint top_k)
 
   if (output->n_clips == 0)
     return NULL;
-  for (gint c = 0; c < output->n_classes; c++)
+  for (gint c = 0; c < output->n_scores; c++)
     output->scores[c] = output->sum[c] / output->n_clips;
   result = make_result (output, top_k, 0, 0, 0, NULL);
   s = gst_classify_output_describe (result);

@@ -22,6 +22,7 @@ void gst_classify_output_reset (GstClassifyOutput * output, gboolean forget);
 /**
  * gst_classify_output_process:
  * @logits: of the clip from @start to @end
+ * @features: (nullable): of the clip, where the model's card needs them
  * @events: (out caller-allocates): structures of up to two events, to be freed
  * @n_events: (out)
  *
@@ -29,7 +30,7 @@ void gst_classify_output_reset (GstClassifyOutput * output, gboolean forget);
  */
 GstVideoClassifyResult *gst_classify_output_process (GstClassifyOutput *
     output, const GstClassifySettings * settings, const gfloat * logits,
-    GstClockTime start, GstClockTime end, GstStructure * events[2],
+    const gfloat * features, GstClockTime start, GstClockTime end, GstStructure * events[2],
     guint * n_events);
 
 /* Clips follow no more: an event that is due, or NULL. */

@@ -52,7 +52,7 @@ gst_classify_stream_prepare (GstClassifyStream * stream, const guint8 * frame,
 
 gboolean
 gst_classify_stream_run (GstClassifyStream * stream, const guint8 * rgb,
-    gint64 position, gfloat * logits, GError ** error)
+    gint64 position, gfloat * logits, gfloat * features, GError ** error)
 {
   gint64 end = position + stream->frames;
   gint64 first = stream->next - cnn3d_stream_get_n_frames (stream->stream);
@@ -63,5 +63,5 @@ gst_classify_stream_run (GstClassifyStream * stream, const guint8 * rgb,
   for (; stream->next < end; stream->next++)
     cnn3d_stream_push_rgb (stream->stream,
         rgb + (stream->next - position) * stream->frame_size);
-  return cnn3d_stream_run (stream->stream, logits, error);
+  return cnn3d_stream_run_features (stream->stream, logits, features, error);
 }

@@ -26,9 +26,11 @@ void gst_classify_stream_prepare (GstClassifyStream * stream,
  * gst_classify_stream_run:
  * @rgb: the clip's frames
  * @position: of the first of them
+ * @features: (nullable): where the clip's features go
  */
 gboolean gst_classify_stream_run (GstClassifyStream * stream,
-    const guint8 * rgb, gint64 position, gfloat * logits, GError ** error);
+    const guint8 * rgb, gint64 position, gfloat * logits, gfloat * features,
+    GError ** error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstClassifyStream, gst_classify_stream_free)
 

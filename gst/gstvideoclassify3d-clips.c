@@ -80,7 +80,7 @@ gst_video_classify_3d_clip_done (gpointer data, const GstClassifyJob * job)
     self->stats.done++;
     latency_changed = update_latency (self, job->done - job->submitted);
     result = gst_classify_output_process (job->owner, &settings, job->logits,
-        job->start, job->end, events, &n_events);
+        job->features, job->start, job->end, events, &n_events);
     set_result (lane, result, job->submitted);
   }
   g_mutex_unlock (&self->lock);

@@ -34,6 +34,10 @@ print_text (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard
   printf ("mean             %g %g %g\n", card->mean[0], card->mean[1], card->mean[2]);
   printf ("std              %g %g %g\n", card->std[0], card->std[1], card->std[2]);
   printf ("scores           %s\n", score_rules[card->score]);
+  if (card->unknown != NULL)
+    printf ("unknown          '%s', by a %s %s %.4g\n", card->unknown->label,
+        cnn3d_unknown_rule_get_name (card->unknown->rule),
+        card->unknown->rule == CNN3D_UNKNOWN_MARGIN ? "below" : "beyond", card->unknown->threshold);
   if (card->licence != NULL)
     printf ("licence          %s\n", card->licence);
   if (card->source != NULL)
@@ -128,6 +132,14 @@ print_json (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard
     json_floats (b, "std", card->std);
     tool_json_string (b, "licence", card->licence);
     tool_json_string (b, "source", card->source);
+    if (card->unknown != NULL) {
+      json_builder_set_member_name (b, "unknown");
+      json_builder_begin_object (b);
+      tool_json_string (b, "rule", cnn3d_unknown_rule_get_name (card->unknown->rule));
+      tool_json_double (b, "threshold", card->unknown->threshold);
+      tool_json_string (b, "label", card->unknown->label);
+      json_builder_end_object (b);
+    }
     json_builder_set_member_name (b, "labels");
     json_builder_begin_array (b);
     for (char **l = card->labels; l != NULL && *l != NULL; l++)

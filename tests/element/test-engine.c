@@ -2,9 +2,11 @@
 
 /*
  * The engine of videoclassify3d: clips that overlap are run incrementally, with
- * the bytes of runs from scratch, whatever was announced and whatever was not.
+ * the bytes of runs from scratch, whatever was announced and whatever was not;
+ * features too, as the model's card needs them.
  */
 
+#include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,15 +15,18 @@
 #define FRAMES 16
 #define N_POSITIONS 72
 
+/* The bundled network with a rule for unknown clips. */
+static gchar *model_file;
+
 typedef struct
 {
   GstClassifyEngineConfig config;
   GstClassifyEngine *engine;
   gsize frame_size;
-  gint classes;
+  gint classes, n_features;
   guint8 *video;
   Cnn3dSession *direct;         /* from scratch, with the same kernels */
-  gfloat *expected;
+  gfloat *expected, *features;
   guint n_done, n_wrong;
 } Test;
 
@@ -32,21 +37,23 @@ on_done (gpointer data, const GstClassifyJob * job)
   Test *t = data;
 
   g_assert_no_error (job->error);
-  cnn3d_session_run_rgb (t->direct, job->rgb, 1, t->expected, NULL);
+  g_assert_nonnull (job->features);
+  cnn3d_session_run_rgb_features (t->direct, job->rgb, 1, t->expected,
+      t->features, NULL);
   t->n_done++;
   t->n_wrong += memcmp (job->logits, t->expected,
-      t->classes * sizeof (gfloat)) != 0;
+      t->classes * sizeof (gfloat)) != 0
+      || memcmp (job->features, t->features,
+      t->n_features * sizeof (gfloat)) != 0;
 }
 
 static void
 set_up (Test * t, gconstpointer data)
 {
-  g_autofree gchar *path = cnn3d_model_find ("shufflenet", NULL);
   Cnn3dSessionOptions options = {.threads = 1,.direct_stem = TRUE };
   Cnn3dModel *model;
 
-  g_assert_nonnull (path);
-  t->config = (GstClassifyEngineConfig) {.model_file = path,.threads = 2,
+  t->config = (GstClassifyEngineConfig) {.model_file = model_file,.threads = 2,
     .clip_stride = GPOINTER_TO_UINT (data)
   };
   t->engine = gst_classify_engine_get (&t->config, NULL);
@@ -59,6 +66,8 @@ set_up (Test * t, gconstpointer data)
   for (gsize i = 0; i < N_POSITIONS * t->frame_size; i++)
     t->video[i] = (guint8) (i * 2654435761u >> 24);
   t->expected = g_new (gfloat, t->classes);
+  t->n_features = cnn3d_model_get_n_features (model);
+  t->features = g_new (gfloat, t->n_features);
   t->direct = cnn3d_session_new (model, &options, NULL);
 }
 
@@ -69,6 +78,7 @@ tear_down (Test * t, gconstpointer data)
   cnn3d_session_unref (t->direct);
   g_free (t->video);
   g_free (t->expected);
+  g_free (t->features);
 }
 
 /* A video with gaps and cuts, of which some frames are announced. */
@@ -132,7 +142,7 @@ test_shared (Test * t, gconstpointer data)
 {
   GstClassifyEngineConfig far = t->config;
   GstClassifyEngine *engine;
-  g_autofree gchar *path = cnn3d_model_find ("shufflenet", NULL);
+  g_autofree gchar *path = g_strdup (model_file);
 
   far.model_file = path;
   far.clip_stride = 0;
@@ -143,11 +153,43 @@ test_shared (Test * t, gconstpointer data)
   gst_classify_engine_unref (engine);
 }
 
+static void
+make_model (void)
+{
+  g_autofree gchar *path = cnn3d_model_find ("shufflenet", NULL);
+  g_autoptr (Cnn3dModel) model = NULL, ruled = NULL;
+  g_autoptr (Cnn3dCard) card = NULL;
+  g_autoptr (GError) error = NULL;
+  Cnn3dUnknown *u;
+
+  g_assert_nonnull (path);
+  model = cnn3d_model_load (path, NULL, &error);
+  g_assert_no_error (error);
+  card = cnn3d_card_copy (cnn3d_model_get_card (model));
+  u = card->unknown = g_new0 (Cnn3dUnknown, 1);
+  *u = (Cnn3dUnknown) { CNN3D_UNKNOWN_DISTANCE, g_strdup ("unknown"), 1,
+    cnn3d_model_get_config (model)->classes,
+    cnn3d_model_get_n_features (model)
+  };
+  u->means = g_new0 (gfloat, u->n_classes * u->n_features);
+  u->variances = g_new (gfloat, u->n_features);
+  for (gint k = 0; k < u->n_features; k++)
+    u->variances[k] = 1;
+  ruled = cnn3d_model_with_card (model, card);
+  model_file = g_build_filename (g_get_tmp_dir (), "3dcnn-engine-XXXXXX", NULL);
+  g_close (g_mkstemp (model_file), NULL);
+  cnn3d_model_save (ruled, model_file, &error);
+  g_assert_no_error (error);
+}
+
 int
 main (int argc, char **argv)
 {
+  int status;
+
   gst_init (&argc, &argv);
   g_test_init (&argc, &argv, NULL);
+  make_model ();
   for (guint stride = 1; stride <= 8; stride = 2 * stride + stride / 3) {
     g_autofree gchar *name = g_strdup_printf ("/engine/equal/%u", stride);
     g_test_add (name, Test, GUINT_TO_POINTER (stride), set_up, test_equal,
@@ -155,5 +197,8 @@ main (int argc, char **argv)
   }
   g_test_add ("/engine/shared", Test, GUINT_TO_POINTER (5), set_up, test_shared,
       tear_down);
-  return g_test_run ();
+  status = g_test_run ();
+  g_remove (model_file);
+  g_free (model_file);
+  return status;
 }

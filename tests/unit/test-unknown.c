@@ -380,7 +380,7 @@ test_hostile (void)
 static void
 test_trainer (void)
 {
-  g_autoptr (Cnn3dModel) base = make_model (CNN3D_UNKNOWN_DISTANCE), model = NULL;
+  g_autoptr (Cnn3dModel) base = make_model (CNN3D_UNKNOWN_DISTANCE);
   g_autoptr (GError) error = NULL;
   Cnn3dTrainOptions options = { .portion = CNN3D_TRAIN_LAST_LAYER, .threads = 1 };
 

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tools/classify/output.h"
 
+static const char *
+label_of (const Output *o, int index)
+{
+  return index < 0 ? cnn3d_model_get_card (o->model)->unknown->label : cnn3d_model_get_label (o->model, index);
+}
+
 static void
 json_classes (JsonBuilder *b, const Output *o, const Clip *clip)
 {
@@ -8,7 +14,7 @@ json_classes (JsonBuilder *b, const Output *o, const Clip *clip)
   json_builder_begin_array (b);
   for (int i = 0; i < MIN (o->top_k, clip->n); i++) {
     json_builder_begin_object (b);
-    tool_json_string (b, "label", cnn3d_model_get_label (o->model, clip->index[i]));
+    tool_json_string (b, "label", label_of (o, clip->index[i]));
     tool_json_int (b, "index", clip->index[i]);
     tool_json_double (b, "score", clip->score[i]);
     json_builder_end_object (b);
@@ -47,7 +53,7 @@ static void
 add_line (GString *s, const Output *o, const Clip *clip)
 {
   for (int i = 0; i < MIN (o->top_k, clip->n); i++)
-    g_string_append_printf (s, "%s%s %.3f", i > 0 ? ", " : "", cnn3d_model_get_label (o->model, clip->index[i]),
+    g_string_append_printf (s, "%s%s %.3f", i > 0 ? ", " : "", label_of (o, clip->index[i]),
         clip->score[i]);
   g_string_append_c (s, '\n');
 }
@@ -98,8 +104,7 @@ output_write_side_cars (const Output *o, const Video *video, const GArray *clips
     const Clip *clip = &g_array_index (clips, Clip, i);
 
     if (clip->n > 0 && clip->score[0] >= o->threshold)
-      timeline_add (entries, clip->start, clip->end, cnn3d_model_get_label (o->model, clip->index[0]),
-          clip->score[0]);
+      timeline_add (entries, clip->start, clip->end, label_of (o, clip->index[0]), clip->score[0]);
   }
   for (int format = 0; ok && format < N_TIMELINES; format++)
     if (o->side_cars[format])

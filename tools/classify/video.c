@@ -197,21 +197,26 @@ clips_mean (const GArray *clips, int classes)
 {
   g_autofree double *mean = g_new0 (double, classes);
   const Clip *first = &g_array_index (clips, Clip, 0);
-  Clip video = { .start = first->start, .n = classes };
+  Clip video = { .start = first->start };
+  double unknown = 0;
 
   for (guint i = 0; i < clips->len; i++) {
     const Clip *clip = &g_array_index (clips, Clip, i);
 
     for (int k = 0; k < clip->n; k++)
-      mean[clip->index[k]] += clip->score[k] / clips->len;
+      *(clip->index[k] < 0 ? &unknown : &mean[clip->index[k]]) += clip->score[k] / clips->len;
     video.end = MAX (video.end, clip->end);
   }
-  video.index = g_new (int, classes);
-  video.score = g_new (double, classes);
+  video.index = g_new (int, classes + 1);
+  video.score = g_new (double, classes + 1);
+  if (unknown > 0.5) {
+    video.index[0] = -1;
+    video.score[video.n++] = unknown;
+  }
   for (int c = 0; c < classes; c++)
-    video.index[c] = c;
-  g_qsort_with_data (video.index, classes, sizeof (int), compare_scores, mean);
-  for (int c = 0; c < classes; c++)
-    video.score[c] = mean[video.index[c]];
+    video.index[video.n + c] = c;
+  g_qsort_with_data (video.index + video.n, classes, sizeof (int), compare_scores, mean);
+  for (int c = 0; c < classes; c++, video.n++)
+    video.score[video.n] = mean[video.index[video.n]];
   return video;
 }

@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 typedef struct {
   double start, end; /* seconds */
   int n;
-  int *index;        /* best first */
+  int *index;        /* best first; -1: it is of no class, which then is the first */
   double *score;
 } Clip;
 

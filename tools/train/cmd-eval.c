@@ -12,7 +12,9 @@
 
 /* Answers to clips or to videos. */
 typedef struct {
-  gint64 n, top1, top5;
+  gint64 n, top1, top5;           /* by scores, of those that show a class */
+  gint64 rejected, accepted_top1; /* of these: said to show no class, and right among the others */
+  gint64 others, others_rejected; /* those that show no class */
 } Tally;
 
 typedef struct {
@@ -21,7 +23,9 @@ typedef struct {
   int classes;
   double *sums; /* [video][class]: scores of its clips, added up */
   int *clips;   /* of each video */
-  int *targets; /* of each video that has a clip */
+  int *targets; /* of each video; classes: it shows none of them */
+  const Cnn3dUnknown *unknown; /* or NULL */
+  int *rejected;               /* clips of each video that show no class by it */
   Tally clip, video;
 } Eval;
 
@@ -37,13 +41,21 @@ rank_of (const double *scores, int classes, int target)
 }
 
 static void
-tally_add (Tally *tally, const double *scores, int classes, int target)
+tally_add (Tally *tally, const double *scores, int classes, int target, gboolean rejected)
 {
-  int rank = rank_of (scores, classes, target);
+  int rank;
 
+  if (target == classes) {
+    tally->others++;
+    tally->others_rejected += rejected;
+    return;
+  }
+  rank = rank_of (scores, classes, target);
   tally->n++;
   tally->top1 += rank < 1;
   tally->top5 += rank < 5;
+  tally->rejected += rejected;
+  tally->accepted_top1 += rank < 1 && !rejected;
 }
 
 static int
@@ -56,12 +68,32 @@ best_of (const double *scores, int classes)
   return best;
 }
 
+/* A video shows no class if more than half of its clips do not. */
+static gboolean
+is_rejected (const Eval *e, int v)
+{
+  return 2 * e->rejected[v] > e->clips[v];
+}
+
+static int
+answer_of (const Eval *e, int v)
+{
+  return is_rejected (e, v) ? e->classes : best_of (e->sums + (gsize) v * e->classes, e->classes);
+}
+
+static const char *
+label_of (const Eval *e, int c)
+{
+  return c == e->classes ? e->unknown->label : cnn3d_model_get_label (e->model, c);
+}
+
 /* Runs this process' part of all clips of all videos, as many at a time as the loader gives. */
 static gboolean
 run_clips (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, GError **error)
 {
   const Cnn3dCard *card = cnn3d_model_get_card (e->model);
-  g_autofree float *logits = NULL, *scores = g_new (float, e->classes);
+  gsize n_features = (gsize) cnn3d_model_get_n_features (e->model);
+  g_autofree float *logits = NULL, *features = NULL, *scores = g_new (float, e->classes);
   g_autofree double *clip = g_new (double, e->classes);
 
   for (int b = 0; b < cnn3d_loader_get_n_batches (loader); b++) {
@@ -70,10 +102,14 @@ run_clips (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, GError **error)
     if (!cnn3d_loader_next (loader, &batch, error))
       return FALSE;
     logits = g_renew (float, logits, (gsize) MAX (batch.n, 1) * e->classes);
-    if (batch.n > 0 && !cnn3d_session_run (session, batch.clips, batch.n, logits, error))
+    if (cnn3d_unknown_needs_features (e->unknown))
+      features = g_renew (float, features, (gsize) MAX (batch.n, 1) * n_features);
+    if (batch.n > 0 && !cnn3d_session_run_features (session, batch.clips, batch.n, logits, features, error))
       return FALSE;
     for (int i = 0; i < batch.n; i++) {
       int v = batch.videos[i];
+      gboolean rejected = cnn3d_unknown_judge (e->unknown, logits + (gsize) i * e->classes,
+          e->classes, features ? features + (gsize) i * n_features : NULL);
 
       cnn3d_card_scores (card, logits + (gsize) i * e->classes, e->classes, scores);
       for (int c = 0; c < e->classes; c++) {
@@ -81,8 +117,9 @@ run_clips (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, GError **error)
         e->sums[(gsize) v * e->classes + c] += scores[c];
       }
       e->clips[v]++;
+      e->rejected[v] += rejected;
       e->targets[v] = batch.targets[i];
-      tally_add (&e->clip, clip, e->classes, batch.targets[i]);
+      tally_add (&e->clip, clip, e->classes, batch.targets[i], rejected);
     }
   }
   return TRUE;
@@ -93,20 +130,29 @@ static void
 add_up (Eval *e)
 {
   int n = cnn3d_cache_get_n_videos (e->cache);
-  double tally[] = { (double) e->clip.n, (double) e->clip.top1, (double) e->clip.top5 };
-  g_autofree double *counts = g_new (double, 2 * (gsize) n);
+  Tally *t = &e->clip;
+  gint64 *const counters[] = { &t->n, &t->top1, &t->top5, &t->rejected, &t->accepted_top1, &t->others,
+    &t->others_rejected };
+  double tally[G_N_ELEMENTS (counters)];
+  g_autofree double *counts = g_new (double, 3 * (gsize) n);
+
+  for (guint i = 0; i < G_N_ELEMENTS (counters); i++)
+    tally[i] = (double) *counters[i];
 
   for (int v = 0; v < n; v++) {
-    counts[2 * v] = e->clips[v];
-    counts[2 * v + 1] = (double) e->clips[v] * e->targets[v]; /* the same for all clips of a video */
+    counts[3 * v] = e->clips[v];
+    counts[3 * v + 1] = (double) e->clips[v] * e->targets[v]; /* the same for all clips of a video */
+    counts[3 * v + 2] = e->rejected[v];
   }
   parallel_sum (tally, G_N_ELEMENTS (tally), NULL);
   parallel_sum (e->sums, (gsize) n * e->classes, NULL);
-  parallel_sum (counts, 2 * (gsize) n, NULL);
-  e->clip = (Tally){ (gint64) tally[0], (gint64) tally[1], (gint64) tally[2] };
+  parallel_sum (counts, 3 * (gsize) n, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (counters); i++)
+    *counters[i] = (gint64) tally[i];
   for (int v = 0; v < n; v++) {
-    e->clips[v] = (int) counts[2 * v];
-    e->targets[v] = (int) (counts[2 * v + 1] / MAX (counts[2 * v], 1));
+    e->clips[v] = (int) counts[3 * v];
+    e->targets[v] = (int) (counts[3 * v + 1] / MAX (counts[3 * v], 1));
+    e->rejected[v] = (int) counts[3 * v + 2];
   }
 }
 
@@ -125,10 +171,11 @@ write_scores (const Eval *e, const char *path, GError **error)
     cnn3d_cache_get_video (e->cache, v, &video);
     json_builder_begin_object (builder);
     tool_json_string (builder, "video", video.name);
-    tool_json_string (builder, "truth", cnn3d_model_get_label (e->model, e->targets[v]));
-    tool_json_string (
-        builder, "answer", cnn3d_model_get_label (e->model, best_of (sums, e->classes)));
+    tool_json_string (builder, "truth", label_of (e, e->targets[v]));
+    tool_json_string (builder, "answer", label_of (e, answer_of (e, v)));
     tool_json_int (builder, "clips", e->clips[v]);
+    if (e->unknown != NULL)
+      tool_json_int (builder, "rejected", e->rejected[v]);
     json_builder_set_member_name (builder, "scores");
     json_builder_begin_array (builder);
     for (int c = 0; c < e->classes; c++)
@@ -143,21 +190,42 @@ write_scores (const Eval *e, const char *path, GError **error)
   return g_file_set_contents (path, text, -1, error);
 }
 
-static void
-print_tally (const char *what, const Tally *t)
+static double
+part (gint64 some, gint64 all)
 {
-  printf ("%s: top-1 %.2f %%, top-5 %.2f %% of %" G_GINT64_FORMAT "\n", what,
-      100.0 * (double) t->top1 / (double) t->n, 100.0 * (double) t->top5 / (double) t->n, t->n);
+  return all > 0 ? (double) some / (double) all : 0;
 }
 
 static void
-json_tally (JsonBuilder *builder, const char *what, const Tally *t)
+print_tally (const char *what, const Tally *t, gboolean rejects)
+{
+  printf ("%s: top-1 %.2f %%, top-5 %.2f %% of %" G_GINT64_FORMAT "\n", what, 100 * part (t->top1, t->n),
+      100 * part (t->top5, t->n), t->n);
+  if (rejects)
+    printf ("        rejected %.2f %%, top-1 of those accepted %.2f %%\n", 100 * part (t->rejected, t->n),
+        100 * part (t->accepted_top1, t->n - t->rejected));
+  if (t->others > 0)
+    printf ("        rejected %.2f %% of %" G_GINT64_FORMAT " of no class\n",
+        100 * part (t->others_rejected, t->others), t->others);
+}
+
+static void
+json_tally (JsonBuilder *builder, const char *what, const Tally *t, gboolean rejects)
 {
   json_builder_set_member_name (builder, what);
   json_builder_begin_object (builder);
   tool_json_int (builder, "n", t->n);
-  tool_json_double (builder, "top1", (double) t->top1 / (double) t->n);
-  tool_json_double (builder, "top5", (double) t->top5 / (double) t->n);
+  tool_json_double (builder, "top1", part (t->top1, t->n));
+  tool_json_double (builder, "top5", part (t->top5, t->n));
+  if (rejects) {
+    tool_json_double (builder, "rejected", part (t->rejected, t->n));
+    tool_json_double (builder, "top1_accepted", part (t->accepted_top1, t->n - t->rejected));
+    json_builder_set_member_name (builder, "unknown");
+    json_builder_begin_object (builder);
+    tool_json_int (builder, "n", t->others);
+    tool_json_double (builder, "rejected", part (t->others_rejected, t->others));
+    json_builder_end_object (builder);
+  }
   json_builder_end_object (builder);
 }
 
@@ -169,19 +237,19 @@ print_results (const Eval *e, const Confusion *table, gboolean json)
 
   if (json) {
     json_builder_begin_object (builder);
-    json_tally (builder, "clips", &e->clip);
-    json_tally (builder, "videos", &e->video);
+    json_tally (builder, "clips", &e->clip, e->unknown != NULL);
+    json_tally (builder, "videos", &e->video, e->unknown != NULL);
     json_builder_set_member_name (builder, "classes");
     json_builder_begin_array (builder);
   } else {
-    print_tally ("clips ", &e->clip);
-    print_tally ("videos", &e->video);
+    print_tally ("clips ", &e->clip, e->unknown != NULL);
+    print_tally ("videos", &e->video, e->unknown != NULL);
   }
-  for (int c = 0; c < e->classes; c++) {
-    gint64 total = 0, right = table->counts[(gsize) c * e->classes + c];
+  for (int c = 0; c < table->classes; c++) {
+    gint64 total = 0, right = table->counts[(gsize) c * table->classes + c];
 
-    for (int k = 0; k < e->classes; k++)
-      total += table->counts[(gsize) c * e->classes + k];
+    for (int k = 0; k < table->classes; k++)
+      total += table->counts[(gsize) c * table->classes + k];
     if (total == 0)
       continue;
     if (!json) {
@@ -205,20 +273,21 @@ print_results (const Eval *e, const Confusion *table, gboolean json)
 static int
 finish (Eval *e, const char *const *tables, const char *scores_file, gboolean json)
 {
-  g_autofree const char **labels = g_new0 (const char *, e->classes + 1);
-  g_autofree gint64 *counts = g_new0 (gint64, (gsize) e->classes * e->classes);
-  Confusion table = { e->classes, labels, counts };
+  int answers = e->classes + (e->unknown != NULL);
+  g_autofree const char **labels = g_new0 (const char *, answers + 1);
+  g_autofree gint64 *counts = g_new0 (gint64, (gsize) answers * answers);
+  Confusion table = { answers, labels, counts };
   g_autoptr (GError) error = NULL;
 
-  for (int c = 0; c < e->classes; c++)
-    labels[c] = cnn3d_model_get_label (e->model, c);
+  for (int c = 0; c < answers; c++)
+    labels[c] = label_of (e, c);
   for (int v = 0; v < cnn3d_cache_get_n_videos (e->cache); v++) {
     const double *sums = e->sums + (gsize) v * e->classes;
 
     if (e->clips[v] == 0)
       continue;
-    tally_add (&e->video, sums, e->classes, e->targets[v]);
-    counts[(gsize) e->targets[v] * e->classes + best_of (sums, e->classes)]++;
+    tally_add (&e->video, sums, e->classes, e->targets[v], is_rejected (e, v));
+    counts[(gsize) e->targets[v] * answers + answer_of (e, v)]++;
   }
   print_results (e, &table, json);
   for (; tables != NULL && *tables != NULL; tables++)
@@ -259,7 +328,8 @@ int
 cmd_eval (int argc, char **argv)
 {
   g_autofree char *data = NULL, *scores = NULL, *cache_folder = NULL;
-  g_auto (GStrv) tables = NULL;
+  g_auto (GStrv) tables = NULL, labels = NULL;
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   g_auto (ToolSession) where = { 0 };
   double rate = -1;
   int batch = 16;
@@ -300,7 +370,9 @@ cmd_eval (int argc, char **argv)
           "table of\n"
           "path,label[,start,end], or a cache. A video's scores are the means over its clips, "
           "which follow\n"
-          "one another; a shorter video is repeated.\n\n"
+          "one another; a shorter video is repeated. If the model can tell that a clip shows none of "
+          "its classes, DATA\n"
+          "may have such videos, under the name that it has for them (unknown).\n\n"
           "Example:\n  3dcnn eval gestures.safetensors --data videos --confusion confusion.svg\n",
           1, 1))
     return EXIT_USAGE;
@@ -325,11 +397,17 @@ cmd_eval (int argc, char **argv)
   decoding = (DataOptions){
     .cache_folder = cache_folder, .rate = rate < 0 ? card->sample_rate : rate, .size = config->size
   };
+  /* What shows no class has the number after the last one. */
+  for (char **label = card->labels; *label != NULL; label++)
+    g_strv_builder_add (builder, *label);
+  if (card->unknown != NULL)
+    g_strv_builder_add (builder, card->unknown->label);
+  labels = g_strv_builder_end (builder);
   o.threads = parallel_threads (o.threads);
   loading = (Cnn3dLoaderOptions){ .batch = (batch + parallel_ranks () - 1) / parallel_ranks () * parallel_ranks (),
     .rank = parallel_rank (),
     .ranks = parallel_ranks (),
-    .labels = (const char *const *) card->labels,
+    .labels = (const char *const *) labels,
     .sample_rate = decoding.rate,
     .stride = config->frames };
   if ((cache = open_data (data, &decoding, &error)) == NULL
@@ -343,10 +421,13 @@ cmd_eval (int argc, char **argv)
     .classes = config->classes,
     .sums = g_new0 (double, (gsize) n * config->classes),
     .clips = g_new0 (int, n),
-    .targets = g_new0 (int, n) };
+    .targets = g_new0 (int, n),
+    .unknown = card->unknown,
+    .rejected = g_new0 (int, n) };
   status = evaluate (&e, session, loader, (const char *const *) tables, scores, json);
   g_free (e.sums);
   g_free (e.clips);
   g_free (e.targets);
+  g_free (e.rejected);
   return status;
 }

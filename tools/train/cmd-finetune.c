@@ -6,6 +6,7 @@
 #include "tools/parallel.h"
 #include "tools/train/last-layer.h"
 #include "tools/train/setup.h"
+#include "tools/train/unknown.h"
 
 #define NOT_SET G_MININT
 
@@ -15,6 +16,7 @@ typedef struct {
   Cnn3dTrainPortion portion;
   int views;
   gboolean half;
+  UnknownOptions unknown;
 } Options;
 
 /* Everything that was opened. */
@@ -56,15 +58,31 @@ make_card (const TrainOptions *o, Cnn3dModel *base, const char *path, Cnn3dCache
   card->source = g_strdup_printf ("fine-tuned from %s", card->name ? card->name : file);
   g_clear_pointer (&card->name, g_free);
   card->score = CNN3D_SCORE_SOFTMAX; /* as the loss */
+  g_clear_pointer (&card->unknown, cnn3d_unknown_free);
   setup_card_texts (o, card);
   return card;
+}
+
+/* Writes the model, as float16 if that was asked for, and with a rule for unknown clips. */
+static gboolean
+save (const Options *o, const UnknownData *data, Cnn3dModel *model, GError **error)
+{
+  g_autoptr (Cnn3dModel) half = o->half ? cnn3d_model_to_half (model) : cnn3d_model_ref (model);
+  g_autoptr (Cnn3dModel) ruled = NULL;
+
+  if (o->unknown.wanted) {
+    ruled = unknown_measure (&o->unknown, data, half, error);
+    if (ruled == NULL)
+      return FALSE;
+  }
+  return cnn3d_model_save (ruled ? ruled : half, o->train.output, error);
 }
 
 static int
 finetune_last_layer (const Options *o, const Work *w)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (Cnn3dModel) model = NULL, half = NULL;
+  g_autoptr (Cnn3dModel) model = NULL;
   g_autoptr (Cnn3dLoader) plain = setup_plain_loader (
       &o->train, w->cache, cnn3d_trainer_get_config (w->trainer), w->card, &error);
   const LastLayer last = { .trainer = w->trainer,
@@ -76,14 +94,45 @@ finetune_last_layer (const Options *o, const Work *w)
     .batch = o->train.batch,
     .seed = (guint64)o->train.seed,
     .schedule = w->schedule };
+  const UnknownData data = { .cache = w->cache,
+    .plain = plain,
+    .changed = last.changed,
+    .views = o->views,
+    .val = w->val,
+    .threads = o->train.threads };
 
   if (plain == NULL || !last_layer_train (&last, &error))
     return tool_fail (error);
   model = cnn3d_trainer_to_model (w->trainer, w->card);
-  half = o->half ? cnn3d_model_to_half (model) : NULL;
-  if (!cnn3d_model_save (half ? half : model, o->train.output, &error))
+  if (!save (o, &data, model, &error))
     return tool_fail (error);
   printf ("%s: written\n", o->train.output);
+  return EXIT_OK;
+}
+
+/* The rule for unknown clips is measured on the model of the best epoch, once it is there. */
+static int
+finetune_complete (const Options *o, const Work *w)
+{
+  Run run = { .trainer = w->trainer,
+    .data = w->data,
+    .val = w->val,
+    .card = w->card,
+    .schedule = w->schedule,
+    .half = o->half };
+  int status = setup_run (&o->train, &run, w->cache, " finetune=complete");
+  UnknownData data = { .cache = w->cache, .val = w->val, .trained = TRUE, .threads = o->train.threads };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Cnn3dLoader) plain = NULL;
+  g_autoptr (Cnn3dModel) model = NULL;
+
+  if (status != EXIT_OK || !o->unknown.wanted)
+    return status;
+  data.plain = plain = setup_plain_loader (
+      &o->train, w->cache, cnn3d_trainer_get_config (w->trainer), w->card, &error);
+  if (plain == NULL || (model = cnn3d_model_load (o->train.output, NULL, &error)) == NULL ||
+      !save (o, &data, model, &error))
+    return tool_fail (error);
   return EXIT_OK;
 }
 
@@ -97,7 +146,6 @@ finetune (const Options *options, const char *path)
   Cnn3dTrainOptions trainer_options = train_options_trainer (o);
   Cnn3dLoaderOptions loader_options;
   const Cnn3dConfig *config;
-  Run run = { 0 };
 
   if (base == NULL || !setup_data (o, cnn3d_model_get_config (base)->size,
                           cnn3d_model_get_card (base)->sample_rate, &w.cache, &w.val_cache, &error))
@@ -108,6 +156,8 @@ finetune (const Options *options, const char *path)
         "%s: has one class only, '%s'; there is nothing to tell apart", o->data, w.card->labels[0]);
     return EXIT_FAILED;
   }
+  if (!unknown_check_label (&options->unknown, w.card, o->data))
+    return EXIT_FAILED;
   if (!train_options_schedule (o, &w.schedule, &error) ||
       !train_options_loader (o, (const char *const *)w.card->labels, &loader_options, &error)) {
     tool_fail (error);
@@ -127,13 +177,23 @@ finetune (const Options *options, const char *path)
     return tool_fail (error);
   if (options->portion == CNN3D_TRAIN_LAST_LAYER)
     return finetune_last_layer (options, &w);
-  run = (Run){ .trainer = w.trainer,
-    .data = w.data,
-    .val = w.val,
-    .card = w.card,
-    .schedule = w.schedule,
-    .half = options->half };
-  return setup_run (o, &run, w.cache, " finetune=complete");
+  return finetune_complete (options, &w);
+}
+
+/* FALSE if options for unknown clips are wrong, which is said. */
+static gboolean
+check_unknown (UnknownOptions *o, const char *rule)
+{
+  o->wanted = rule != NULL && strcmp (rule, "none") != 0;
+  if (o->wanted && !cnn3d_unknown_rule_from_name (rule, &o->rule, NULL))
+    tool_complain ("--unknown is none, margin or distance, not '%s'", rule);
+  else if (!(o->quantile > 0 && o->quantile <= 1))
+    tool_complain ("--unknown-quantile takes numbers above 0, up to 1, not %g", o->quantile);
+  else if (*o->label == '\0' || !g_utf8_validate (o->label, -1, NULL))
+    tool_complain ("--unknown-label takes a name");
+  else
+    return TRUE;
+  return FALSE;
 }
 
 /* Defaults that depend on the portion, and what goes with one only. */
@@ -181,8 +241,8 @@ complete_options (Options *options, const char *portion)
 int
 cmd_finetune (int argc, char **argv)
 {
-  Options o = { .views = 4 };
-  g_autofree char *portion = NULL;
+  Options o = { .views = 4, .unknown = { .quantile = 0.95 } };
+  g_autofree char *portion = NULL, *unknown = NULL, *label = NULL;
   g_autofree GOptionEntry *entries = NULL;
   int status = EXIT_USAGE;
   const GOptionEntry more[] = {
@@ -192,6 +252,12 @@ cmd_finetune (int argc, char **argv)
         "Of last-layer: shifted, cropped and mirrored clips of each video, besides its middle (4)",
         "N" },
     { "half", 0, 0, G_OPTION_ARG_NONE, &o.half, "Store weights as float16", NULL },
+    { "unknown", 'u', 0, G_OPTION_ARG_STRING, &unknown,
+        "How clips of no class are told: none, margin or distance (none)", "RULE" },
+    { "unknown-quantile", 0, 0, G_OPTION_ARG_DOUBLE, &o.unknown.quantile,
+        "Part of the clips of the classes that is to be accepted (0.95)", "Q" },
+    { "unknown-label", 0, 0, G_OPTION_ARG_STRING, &label, "What clips of no class are called (unknown)",
+        "LABEL" },
     { NULL },
   };
 
@@ -207,9 +273,11 @@ cmd_finetune (int argc, char **argv)
           "--optimizer adamw --schedule cosine. --dropout 0.9 helps on small sets.\n\n"
           "Example:\n  3dcnn finetune jester.safetensors --data gestures --val-share 0.2 -o "
           "mine.safetensors\n",
-          1, 1) &&
-      complete_options (&o, portion))
-    status = finetune (&o, argv[1]);
+          1, 1)) {
+    o.unknown.label = label ? label : "unknown";
+    if (check_unknown (&o.unknown, unknown) && complete_options (&o, portion))
+      status = finetune (&o, argv[1]);
+  }
   train_options_clear (&o.train);
   return status;
 }

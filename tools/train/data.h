@@ -24,6 +24,9 @@ typedef struct {
  */
 Cnn3dCache *data_open (const char *path, const DataOptions *options, GError **error);
 
+/* The file of a video of a cache, which may be a part of it, by the video's name. */
+char *data_file_of (const char *name);
+
 /*
  * Splits by videos, not by their parts: about share of those of each class go into *val, at least one of
  * any class that has two. FALSE with an error if either side would be empty.

@@ -21,9 +21,8 @@ compare_groups (gconstpointer a, gconstpointer b)
   return m->order != n->order ? (m->order < n->order ? -1 : 1) : 0;
 }
 
-/* The name of a video's file. */
-static char *
-file_of (const char *name)
+char *
+data_file_of (const char *name)
 {
   const char *part = g_strrstr (name, "#t=");
 
@@ -61,7 +60,7 @@ data_split (Cnn3dCache *cache, double share, guint64 seed, Cnn3dCache **train, C
     Cnn3dCacheVideo video;
 
     cnn3d_cache_get_video (cache, i, &video);
-    file = file_of (video.name);
+    file = data_file_of (video.name);
     group_of[i] = g_hash_table_lookup (by_file, file);
     if (group_of[i] != NULL)
       continue;
