@@ -2,16 +2,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Installs what it takes to build and test the cuDNN backend into a folder, from the wheels that NVIDIA
 # publishes on PyPI: nvcc, headers, the CUDA runtime and cuDNN; about 1.3 GB. Does nothing if a toolkit
-# with cuDNN is installed. No GPU and no driver are needed.
+# with cuDNN is installed, unless --wheels says to install all the same. No GPU and no driver are needed.
 #
-#     tools/setup-cuda.sh FOLDER
+#     tools/setup-cuda.sh [--wheels] FOLDER
 #     meson setup build -Dcudnn_dir=FOLDER
 #
 # Exit status: 0 there is one now (its folder is printed last), 1 there is none and none could be installed.
 set -eu
 
+installed=/usr/local/cuda
+if [ "${1:-}" = --wheels ]; then
+  installed=
+  shift
+fi
 if [ $# -ne 1 ]; then
-  echo "Usage: $0 FOLDER" >&2
+  echo "Usage: $0 [--wheels] FOLDER" >&2
   exit 2
 fi
 folder=$(realpath -m "$1")
@@ -19,7 +24,7 @@ folder=$(realpath -m "$1")
 complete() {
   [ -f "$1/include/cudnn.h" ] && [ -f "$1/include/cuda_runtime_api.h" ] && [ -x "$1/bin/nvcc" ]
 }
-for found in /usr/local/cuda "$folder"; do
+for found in $installed "$folder"; do
   if complete "$found"; then
     echo "$found"
     exit 0

@@ -212,9 +212,9 @@ describe (gpointer data)
 {
   const Cnn3dGpuEngine *engine = data;
 
-  return g_strdup_printf ("cudnn (device %d, %s, %s%s)", engine->device->index, engine->device->name,
+  return g_strdup_printf ("cudnn (device %d, %s, %s%s%s)", engine->device->index, engine->device->name,
       engine->half ? "fp16" : engine->allow_tf32 ? "fp32 with TF32" : "fp32",
-      engine->eager != NULL ? ", without CUDA graphs" : "");
+      engine->eager != NULL ? ", without CUDA graphs: " : "", engine->eager != NULL ? engine->eager : "");
 }
 
 gboolean

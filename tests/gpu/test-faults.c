@@ -21,18 +21,6 @@
 /* More than a batch. */
 #define CLIPS 3
 
-/* AddressSanitizer multiplies times: there, of the calls of which there are thousands, each seventh. */
-#if defined(__SANITIZE_ADDRESS__)
-#define STEP 7
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define STEP 7
-#endif
-#endif
-#ifndef STEP
-#define STEP 1
-#endif
-
 typedef enum {
   WHOLE_LIFE, /* calls are counted from the creation of the session on */
   RUN,        /* from the first run on */
@@ -243,12 +231,12 @@ test_life (gconstpointer arch)
   if (!begin (GPOINTER_TO_INT (arch), 2))
     return;
   count_calls (WHOLE_LIFE);
-  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, FALSE, STEP);
+  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, FALSE, faults_step ());
   report ("once", &outcome);
-  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, TRUE, STEP);
+  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, TRUE, faults_step ());
   report ("for good", &outcome);
   for (int lost = FALSE; lost <= TRUE; lost++) {
-    outcome = try_all (CNN3D_BACKEND_AUTO, WHOLE_LIFE, lost, STEP);
+    outcome = try_all (CNN3D_BACKEND_AUTO, WHOLE_LIFE, lost, faults_step ());
     report (lost ? "for good, auto" : "once, auto", &outcome);
     g_assert_cmpint (outcome.failed, ==, 0);
   }
@@ -264,9 +252,9 @@ test_timing (gconstpointer arch)
   if (!begin (GPOINTER_TO_INT (arch), 1))
     return;
   g_setenv (CNN3D_PLAN_CACHE_ENV, "", TRUE);
-  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, FALSE, STEP);
+  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, FALSE, faults_step ());
   report ("once", &outcome);
-  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, TRUE, STEP);
+  outcome = try_all (CNN3D_BACKEND_CUDNN, WHOLE_LIFE, TRUE, faults_step ());
   report ("for good", &outcome);
   g_setenv (CNN3D_PLAN_CACHE_ENV, cache, TRUE);
   end ();

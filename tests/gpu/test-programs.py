@@ -60,6 +60,8 @@ def test_run():
     check("run --backend cudnn is not run on the CPU", gpu != cpu, (gpu, cpu))
     gpu, err = logits("--precision", "fp32", "--device", "0")
     check("auto takes the GPU, in fp32", close(gpu, cpu, 1e-4) and gpu != cpu and err == "", (gpu, cpu, err))
+    other, err = logits("--precision", "fp32", "--device", "gpu-D00102")
+    check("a device by the beginning of its UUID", other == gpu and err == "", err)
     gpu, err = logits("--backend", "cudnn", "--device", "5")
     check("a device that is not there", gpu is None and "no device '5'" in err, err)
     gpu, err = logits("--backend", "cudnn", fault="cudaMalloc:0:lost")
@@ -78,12 +80,18 @@ def test_selftest():
     with open(report, encoding="utf-8") as f:
         text = f.read()
     check("selftest passes", status == 0 and "0 failed" in out, (status, out, err))
+    check("selftest checks that runs are recorded", out.count("pass  recorded as CUDA graphs") == 2, out)
     check("selftest has every layer, and its report", out.count("pointwise") >= 64 and text == out, out)
     status, out, err = run(TOOL, "selftest", "shufflenet", "--runs", "1", "--precision", "fp16",
                            fault="cudaGraphLaunch:0:lost")
     check("selftest reports a failure", status == 1 and "FAIL" in out and "1 failed" in out, (status, out))
+    status, out, err = run(TOOL, "selftest", "shufflenet", "--runs", "1", "--precision", "fp16",
+                           fault="cudaStreamBeginCapture:0")
+    check("selftest reports that runs are not recorded", status == 1 and "FAIL  recorded as CUDA graphs" in out
+          and "without CUDA graphs: cudaStreamBeginCapture" in out and "1 failed" in out, (status, out))
     status, out, err = run(TOOL, "selftest", gpu=False)
-    check("selftest without a driver fails with the reason", status == 1 and "libcuda.so.1" in out, (status, out))
+    check("selftest without a driver fails with the reason", status == 1
+          and out.count("libcuda.so.1") == 1 and "0 passed, 1 failed" in out, (status, out))
 
 
 def test_bench():
