@@ -43,17 +43,23 @@ fail (GError **error, const char *format, ...)
 }
 
 static gboolean
-open_library (Loading *loading, Library library, GError **error)
+open_library (Loading *loading, Library library, gboolean *absent, GError **error)
 {
   g_autoptr (GString) names = g_string_new (NULL);
+  g_autofree char *broken = NULL;
 
   for (int i = 0; libraries[library].names[i] != NULL; i++) {
     loading->names[library] = libraries[library].names[i];
-    loading->handles[library] = loading->system->open (loading->names[library]);
+    loading->handles[library] = loading->system->open (loading->names[library], &broken);
     if (loading->handles[library] != NULL)
       return TRUE;
     g_string_append_printf (names, "%s%s", i > 0 ? " or " : "", loading->names[library]);
   }
+  if (broken != NULL)
+    return fail (error, "%s (%s) does not open (%s): %s", names->str, libraries[library].what, broken,
+        libraries[library].next_step);
+  if (library == DRIVER)
+    *absent = TRUE;
   return fail (error, "%s (%s) is not found: %s", names->str, libraries[library].what,
       libraries[library].next_step);
 }
@@ -155,9 +161,9 @@ static void
 keep_nvrtc (const Loading *loading)
 {
   const char *version = strrchr (loading->names[RUNTIME], '.');
-  g_autofree char *name = g_strconcat ("libnvrtc.so", version, NULL);
+  g_autofree char *name = g_strconcat ("libnvrtc.so", version, NULL), *ignored = NULL;
 
-  loading->system->open (name);
+  loading->system->open (name, &ignored);
 }
 
 static gboolean
@@ -166,30 +172,40 @@ load (const Cnn3dCudaSystem *system, Cnn3dCuda *cuda, gboolean *absent, GError *
   Loading loading = { .system = system };
 
   *absent = FALSE;
-  if (!open_library (&loading, DRIVER, error)) {
-    *absent = TRUE;
-    return FALSE;
-  }
-  if (!find_symbols (&loading, DRIVER, cuda, error) || !check_driver (cuda, absent, error)
-      || !open_library (&loading, RUNTIME, error) || !find_symbols (&loading, RUNTIME, cuda, error)
-      || !check_runtime (cuda, absent, error) || !open_library (&loading, CUDNN, error)
-      || !find_symbols (&loading, CUDNN, cuda, error) || !check_cudnn (cuda, error))
+  if (!open_library (&loading, DRIVER, absent, error) || !find_symbols (&loading, DRIVER, cuda, error)
+      || !check_driver (cuda, absent, error) || !open_library (&loading, RUNTIME, absent, error)
+      || !find_symbols (&loading, RUNTIME, cuda, error) || !check_runtime (cuda, absent, error)
+      || !open_library (&loading, CUDNN, absent, error) || !find_symbols (&loading, CUDNN, cuda, error)
+      || !check_cudnn (cuda, error))
     return FALSE;
   keep_nvrtc (&loading);
   return TRUE;
 }
 
 static void *
-open_shared (const char *name)
+open_path (const char *path, char **broken)
+{
+  void *library = dlopen (path, RTLD_NOW | RTLD_LOCAL);
+  const char *reason = library == NULL ? dlerror () : NULL;
+
+  /* That there is no such file is said of the library itself, or of one that it needs. */
+  if (reason != NULL && *broken == NULL
+      && !(g_str_has_prefix (reason, path) && strstr (reason, "No such file") != NULL))
+    *broken = g_strdup (reason);
+  return library;
+}
+
+static void *
+open_shared (const char *name, char **broken)
 {
   const char *folder = g_getenv (CNN3D_CUDA_PATH_ENV);
   void *library = NULL;
 
   if (folder != NULL && folder[0] != '\0') {
     g_autofree char *path = g_build_filename (folder, name, NULL);
-    library = dlopen (path, RTLD_NOW | RTLD_LOCAL);
+    library = open_path (path, broken);
   }
-  return library != NULL ? library : dlopen (name, RTLD_NOW | RTLD_LOCAL);
+  return library != NULL ? library : open_path (name, broken);
 }
 
 static const Cnn3dCudaSystem real_system = { open_shared, dlsym };

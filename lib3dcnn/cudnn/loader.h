@@ -22,9 +22,10 @@ typedef struct {
 #undef PLAIN
 } Cnn3dCuda;
 
-/* What stands between the loader and the system, for tests: dlopen and dlsym. */
+/* What stands between the loader and the system, for tests: dlopen and dlsym. Where a library is there but does not
+ * open, *broken is set to why, if it was NULL. */
 typedef struct {
-  void *(*open) (const char *name);
+  void *(*open) (const char *name, char **broken);
   void *(*symbol) (void *library, const char *name);
 } Cnn3dCudaSystem;
 

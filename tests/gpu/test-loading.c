@@ -2,6 +2,8 @@
 
 /* Each way in which the cudnn backend can be missing: what is said, and what `auto` does. */
 
+#include <glib/gstdio.h>
+
 #include "lib3dcnn/backend.h"
 #include "lib3dcnn/cudnn/devices.h"
 #include "tests/gpu/double.h"
@@ -9,6 +11,7 @@
 /* What the system is to be like. */
 static struct {
   const char *missing_library; /* a prefix */
+  gboolean broken; /* it is there, but does not open */
   const char *missing_symbol;
   CUresult init, driver_version;
   cudaError_t runtime_version_code, count_code;
@@ -19,10 +22,13 @@ static struct {
 static Cnn3dCuda working;
 
 static void *
-open_double (const char *name)
+open_double (const char *name, char **broken)
 {
-  return sys.missing_library != NULL && g_str_has_prefix (name, sys.missing_library)
-      ? NULL : (void *) g_intern_string (name);
+  if (sys.missing_library == NULL || !g_str_has_prefix (name, sys.missing_library))
+    return (void *) g_intern_string (name);
+  if (sys.broken && *broken == NULL)
+    *broken = g_strdup_printf ("%s: invalid ELF header", name);
+  return NULL;
 }
 
 static CUresult
@@ -157,6 +163,48 @@ test_libraries (void)
   reset ();
   sys.missing_library = "libcudnn";
   expect ("libcudnn.so.9|9.8|setup-cuda.sh|CNN3D_CUDA_PATH", FALSE);
+}
+
+/* A library that is there is a sign of a GPU, even if it does not open. */
+static void
+test_broken (void)
+{
+  static const char *const names[] = { "libcuda.so", "libcudart.so.13", "libcudnn.so" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *words = g_strdup_printf ("%s|does not open|invalid ELF header|install", names[i]);
+
+    if (!reset ())
+      return;
+    sys.missing_library = i == 1 ? "libcudart" : names[i];
+    sys.broken = TRUE;
+    expect (words, FALSE);
+  }
+}
+
+/* The same with the system's own loader, and with a folder of libraries that are none. */
+static void
+test_broken_files (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("cnn3d-loading-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "libcuda.so.1", NULL);
+  g_autoptr (GError) error = NULL;
+  gboolean absent = TRUE;
+
+  cnn3d_cuda_replace_system (NULL);
+  g_setenv (CNN3D_CUDA_PATH_ENV, folder, TRUE);
+  g_file_set_contents (path, "no library", -1, NULL);
+  if (cnn3d_cuda_load (&absent, &error) != NULL) {
+    g_test_skip ("there is a GPU");
+  } else {
+    g_assert_false (absent);
+    g_assert_nonnull (strstr (error->message, path));
+    g_assert_nonnull (strstr (error->message, "does not open"));
+  }
+  g_unlink (path);
+  g_rmdir (folder);
+  g_unsetenv (CNN3D_CUDA_PATH_ENV);
+  cnn3d_cuda_replace_system (NULL);
 }
 
 /* Any one symbol missing is an old library. */
@@ -318,6 +366,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/gpu/loading/here", test_here);
   g_test_add_func ("/gpu/loading/libraries", test_libraries);
+  g_test_add_func ("/gpu/loading/broken", test_broken);
+  g_test_add_func ("/gpu/loading/broken-files", test_broken_files);
   g_test_add_func ("/gpu/loading/symbols", test_symbols);
   g_test_add_func ("/gpu/loading/driver", test_driver);
   g_test_add_func ("/gpu/loading/runtime", test_runtime);
