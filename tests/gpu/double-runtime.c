@@ -386,7 +386,14 @@ double_cudaEventCreateWithFlags (cudaEvent_t *event, unsigned flags)
 static cudaError_t
 double_cudaEventDestroy (cudaEvent_t event)
 {
+  Event *e = (Event *) (gpointer) event;
+
   live_remove (event, "event");
+  /* Of the two events round what is timed, only one may have been recorded. */
+  if (e->timing && e->stream != NULL && g_hash_table_contains (live, e->stream)) {
+    drain (e->stream, NULL, 0);
+    e->stream->dry = FALSE;
+  }
   bury (event);
   return cudaSuccess;
 }
