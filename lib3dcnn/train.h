@@ -62,6 +62,12 @@ typedef enum {
  *   gradients, and of long runs where rounding errors grow from step to step
  * @optimizer: how gradients become steps
  * @beta2: of ADAMW: how slowly the mean of squared gradients changes; 0 means 0.999
+ * @head_scale: a fresh last layer's weights and bias are multiplied by this; 0
+ *   means 1, the published code's. Its logits for SqueezeNet are so large that
+ *   the first losses are above those of guessing
+ * @head_bias: then added to a fresh last layer's bias. SqueezeNet's logits pass
+ *   a ReLU, and a class whose logits are all below zero at the start learns
+ *   nothing: 1, with a scale of 0.1, keeps all classes alive
  *
  * Options of a trainer; all zeros are the paper's settings. The update is
  * PyTorch's: d = gradient + weight_decay w; buffer = d at the first step, then
@@ -81,6 +87,8 @@ typedef struct {
   gboolean double_precision;
   Cnn3dOptimizer optimizer;
   double beta2;
+  double head_scale;
+  double head_bias;
 } Cnn3dTrainOptions;
 
 /**

@@ -16,6 +16,7 @@ struct _Cnn3dTrainer {
   Cnn3dTrainUpdate update;
   Cnn3dTrainPortion portion;
   guint64 seed, steps;
+  double head_scale, head_bias;
 };
 
 G_DEFINE_BOXED_TYPE (Cnn3dTrainer, cnn3d_trainer, cnn3d_trainer_ref, cnn3d_trainer_unref)
@@ -54,6 +55,8 @@ trainer_new (Cnn3dGraph *graph, Cnn3dCard *card, const Cnn3dTrainOptions *option
   trainer->klass = o->double_precision ? &cnn3d_train_engine_double : &cnn3d_train_engine_float;
   trainer->seed = o->seed;
   trainer->portion = o->portion;
+  trainer->head_scale = or_default (o->head_scale, 1);
+  trainer->head_bias = o->head_bias;
   trainer->update = (Cnn3dTrainUpdate){ .momentum = or_default (o->momentum, 0.9),
     .dampening = or_default (o->dampening, 0.9), .weight_decay = or_default (o->weight_decay, 1e-3),
     .nesterov = o->nesterov, .clip_norm = MAX (o->clip_norm, 0),
@@ -72,9 +75,17 @@ trainer_new (Cnn3dGraph *graph, Cnn3dCard *card, const Cnn3dTrainOptions *option
   return g_steal_pointer (&trainer);
 }
 
+/* The classifier's parameters, weight and bias, are the last ones of every network. */
+static gboolean
+is_head (Cnn3dTrainer *trainer, const Cnn3dNode *node)
+{
+  return node->n_params > 0 && node->param + node->n_params == (int) trainer->graph->params->len;
+}
+
 static void
 init_node (Cnn3dTrainer *trainer, const Cnn3dNode *node)
 {
+  gboolean head = is_head (trainer, node);
   float *values[4] = { NULL };
 
   for (int p = 0; p < node->n_params; p++)
@@ -82,6 +93,10 @@ init_node (Cnn3dTrainer *trainer, const Cnn3dNode *node)
         (gsize) cnn3d_param_count (cnn3d_graph_param (trainer->graph, node->param + p)));
   cnn3d_train_init_node (trainer->graph, node, trainer->seed, values);
   for (int p = 0; p < node->n_params; p++) {
+    gint64 n = cnn3d_param_count (cnn3d_graph_param (trainer->graph, node->param + p));
+
+    for (gint64 i = 0; head && i < n; i++)
+      values[p][i] = (float) (values[p][i] * trainer->head_scale + (p == 1 ? trainer->head_bias : 0));
     set_param (trainer, node->param + p, values[p]);
     g_free (values[p]);
   }
@@ -134,8 +149,7 @@ cnn3d_trainer_new_from_model (Cnn3dModel *model, int classes, const Cnn3dTrainOp
   for (guint i = 0; i < graph->nodes->len; i++) {
     const Cnn3dNode *node = cnn3d_graph_node (graph, (int) i);
 
-    /* The classifier's parameters are the last ones of every network. */
-    if (classes > 0 && node->n_params > 0 && node->param + node->n_params == (int) graph->params->len)
+    if (classes > 0 && is_head (trainer, node))
       init_node (trainer, node);
     else
       for (int p = node->param; p < node->param + node->n_params; p++)

@@ -417,6 +417,31 @@ test_init (void)
   }
 }
 
+/* What the last layer starts with is scaled and moved; nothing else is. */
+static void
+test_head (void)
+{
+  for (int arch = 0; arch < CNN3D_N_ARCHS; arch++) {
+    Cnn3dTrainOptions published = { .seed = 1 }, gentle = { .seed = 1, .head_scale = 0.25, .head_bias = 1 };
+    g_autoptr (Cnn3dTrainer) a = new_trainer (arch, &published), b = new_trainer (arch, &gentle);
+    int n = cnn3d_trainer_get_n_params (a);
+
+    for (int i = 0; i < n; i++) {
+      Cnn3dTrainerParam p, q;
+      gboolean head;
+
+      cnn3d_trainer_get_param (a, i, &p);
+      cnn3d_trainer_get_param (b, i, &q);
+      head = g_str_has_prefix (p.name, "classifier.1");
+      for (gint64 k = 0; k < p.count; k++) {
+        float was = ((float *) p.value)[k], is = ((float *) q.value)[k];
+
+        g_assert_cmpfloat_with_epsilon (is, !head ? was : was * 0.25F + (i == n - 1 ? 1 : 0), 1e-6F);
+      }
+    }
+  }
+}
+
 static void
 test_errors (void)
 {
@@ -514,6 +539,7 @@ main (int argc, char **argv)
   g_test_add_func ("/train/update", test_update);
   g_test_add_func ("/train/adamw", test_adamw);
   g_test_add_func ("/train/init", test_init);
+  g_test_add_func ("/train/head", test_head);
   g_test_add_func ("/train/errors", test_errors);
   g_test_add_func ("/train/schedules", test_schedules);
   g_test_add_func ("/train/memory", test_memory);

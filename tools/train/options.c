@@ -15,7 +15,7 @@ train_options_init (TrainOptions *o)
 {
   *o = (TrainOptions){ .epochs = 60, .batch = 32, .patience = 10, .load_threads = 1, .seed = 1,
     .rate = 0.1, .factor = 0.1, .momentum = 0.9, .dampening = NAN, .beta2 = 0.999, .weight_decay = 1e-3, .dropout = NAN,
-    .flip = 0.5, .minutes = 5, .sample_rate = NAN, .cache_size = 20, .max_unreadable = -1 };
+    .head_scale = 1, .flip = 0.5, .minutes = 5, .sample_rate = NAN, .cache_size = 20, .max_unreadable = -1 };
 }
 
 void
@@ -64,6 +64,8 @@ train_options_entries (TrainOptions *o, const GOptionEntry *more)
     { "weight-decay", 0, 0, G_OPTION_ARG_DOUBLE, &o->weight_decay, "Weight decay (0.001)", "W" },
     { "clip-norm", 0, 0, G_OPTION_ARG_DOUBLE, &o->clip_norm, "Largest norm of the gradient (0: any)", "N" },
     { "dropout", 0, 0, G_OPTION_ARG_DOUBLE, &o->dropout, "Dropout before the last layer (the network's)", "P" },
+    { "head-scale", 0, 0, G_OPTION_ARG_DOUBLE, &o->head_scale, "Multiplies a fresh last layer's weights and bias (1)", "S" },
+    { "head-bias", 0, 0, G_OPTION_ARG_DOUBLE, &o->head_bias, "Then added to its bias; 1 suits squeezenet (0)", "B" },
     { "seed", 0, 0, G_OPTION_ARG_INT, &o->seed, "Of weights, order, augmentation, dropout (1)", "N" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &o->threads, "Threads that compute (0: one for each CPU)", "N" },
     { "double", 0, 0, G_OPTION_ARG_NONE, &o->double_precision,
@@ -108,6 +110,7 @@ train_options_check (const TrainOptions *o)
     { "beta2", o->beta2, 1e-6, 0.999999 },
     { "weight-decay", o->weight_decay, 0, 10 }, { "clip-norm", o->clip_norm, 0, 1e9 },
     { "dropout", o->dropout, 0, 0.999 }, { "flip", o->flip, 0, 1 }, { "brightness", o->brightness, 0, 1 },
+    { "head-scale", o->head_scale, 1e-6, 1e3 }, { "head-bias", o->head_bias, -1e3, 1e3 },
     { "contrast", o->contrast, 0, 1 }, { "checkpoint-minutes", o->minutes, 0, 1e6 },
     { "sample-rate", o->sample_rate, 0, 1000 },
     { "cache-size", o->cache_size, 1e-6, 1e6 }, { "max-unreadable", o->max_unreadable, -1, 1e9 },
@@ -247,7 +250,8 @@ Cnn3dTrainOptions
 train_options_trainer (const TrainOptions *o)
 {
   return (Cnn3dTrainOptions){ .seed = (guint64) o->seed, .threads = parallel_threads (o->threads),
-    .double_precision = o->double_precision, .dropout = for_library (o->dropout), .momentum = for_library (o->momentum),
+    .double_precision = o->double_precision, .dropout = for_library (o->dropout),
+    .head_scale = o->head_scale, .head_bias = o->head_bias, .momentum = for_library (o->momentum),
     .dampening = for_library (o->dampening), .weight_decay = for_library (o->weight_decay),
     .nesterov = o->nesterov, .clip_norm = o->clip_norm, .beta2 = o->beta2,
     .optimizer = g_strcmp0 (o->optimizer, "adamw") == 0 ? CNN3D_OPTIMIZER_ADAMW : CNN3D_OPTIMIZER_SGD };
@@ -304,6 +308,10 @@ train_options_describe (const TrainOptions *o, const Cnn3dConfig *config, Cnn3dC
   add_number (s, "weight-decay", o->weight_decay);
   add_number (s, "clip-norm", o->clip_norm);
   add_number (s, "dropout", o->dropout);
+  if (o->head_scale != 1)
+    add_number (s, "head-scale", o->head_scale);
+  if (o->head_bias != 0)
+    add_number (s, "head-bias", o->head_bias);
   add_number (s, "seed", o->seed);
   add_number (s, "flip", o->no_flip ? 0 : o->flip);
   add_text (s, "flip-labels", o->flip_labels);

@@ -13,7 +13,7 @@ typedef struct {
   char *optimizer, *schedule, *steps, *flip_labels, *no_flip_labels, *scales, *position;
   char *name, *licence, *source;
   int epochs, batch, patience, threads, load_threads, seed, max_unreadable;
-  double rate, factor, warmup, momentum, dampening, beta2, weight_decay, clip_norm, dropout;
+  double rate, factor, warmup, momentum, dampening, beta2, weight_decay, clip_norm, dropout, head_scale, head_bias;
   double flip, brightness, contrast, minutes, sample_rate, cache_size, val_share;
   gboolean nesterov, no_flip, resume, double_precision;
 } TrainOptions;
