@@ -68,6 +68,8 @@ typedef enum {
  * @head_bias: then added to a fresh last layer's bias. SqueezeNet's logits pass
  *   a ReLU, and a class whose logits are all below zero at the start learns
  *   nothing: 1, with a scale of 0.1, keeps all classes alive
+ * @size: height and width of the frames of a trainer that is made of a model; 0
+ *   means the model's
  *
  * Options of a trainer; all zeros are the paper's settings. The update is
  * PyTorch's: d = gradient + weight_decay w; buffer = d at the first step, then
@@ -89,6 +91,7 @@ typedef struct {
   double beta2;
   double head_scale;
   double head_bias;
+  int size;
 } Cnn3dTrainOptions;
 
 /**

@@ -12,11 +12,11 @@ tool=${CNN3D:-3dcnn}
 models=$(cd "$(dirname "$0")" && pwd)
 
 case $name in
-  shufflenet) width=0.5 epochs=6 rate=0.002 ;;
-  shufflenetv2) width=0.25 epochs=6 rate=0.002 ;;
-  mobilenet) width=0.5 epochs=6 rate=0.002 ;;
-  mobilenetv2) width=0.45 epochs=6 rate=0.002 ;;
-  squeezenet) width=1 epochs=4 rate=0.001 ;;
+  shufflenet) width=0.5 epochs=6 ;;
+  shufflenetv2) width=0.25 epochs=6 ;;
+  mobilenet) width=0.5 epochs=6 ;;
+  mobilenetv2) width=0.45 epochs=6 ;;
+  squeezenet) width=1 epochs=2 ;;
   *) echo "usage: $0 shufflenet|shufflenetv2|mobilenet|mobilenetv2|squeezenet [FOLDER]" >&2; exit 2 ;;
 esac
 
@@ -24,10 +24,25 @@ mkdir -p "$folder"
 [ -d "$folder/photographs" ] || "$models/photographs.sh" "$folder/photographs"
 [ -d "$folder/clips/test" ] || "$tool" synth --images "$folder/photographs" --textures 150 \
   --clips 48000 --test-clips 2000 -o "$folder/clips"
-"$tool" train --arch "$name" --width "$width" --data "$folder/clips/train" --val "$folder/clips/test" \
-  --flip-labels left=right,clockwise=counterclockwise --crop-scales none --dropout 0 \
-  --optimizer adamw --weight-decay 0.02 --rate "$rate" --schedule cosine --warmup 0.1 \
-  --epochs "${EPOCHS:-$epochs}" --resume -o "$folder/$name.safetensors"
+
+# The rest of a command that trains: learn OUTPUT EPOCHS COMMAND...
+learn() {
+  output=$1 epochs=$2
+  shift 2
+  "$tool" "$@" --data "$folder/clips/train" --val "$folder/clips/test" \
+    --flip-labels left=right,clockwise=counterclockwise --crop-scales none --dropout 0 \
+    --optimizer adamw --weight-decay 0.02 --schedule cosine --epochs "$epochs" --resume -o "$folder/$output.safetensors"
+}
+
+if [ "$name" = squeezenet ]; then
+  # It needs five times the work of the others, so it learns on frames of 64 x 64 first; and a gentle start.
+  gentle="--head-scale 0.1 --head-bias 1"
+  small=$folder/$name-64.safetensors
+  learn "$name-64" 2 train --arch $name --size 64 --rate 0.001 --warmup 0.05 $gentle
+  learn $name "${EPOCHS:-$epochs}" finetune "$small" --portion complete --size 112 --rate 0.0007 --warmup 0.05 $gentle
+else
+  learn "$name" "${EPOCHS:-$epochs}" train --arch "$name" --width "$width" --rate 0.002 --warmup 0.1
+fi
 "$tool" import "$folder/$name.safetensors" --half --name "Camera motion" --licence LGPL-2.1-or-later \
   --source "trained for lib3dcnn on synthetic camera motion, models/train.sh" -o "$models/$name.safetensors"
 cp "$folder/$name.safetensors.csv" "$models/logs/$name.csv"

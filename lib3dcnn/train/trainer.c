@@ -136,6 +136,8 @@ cnn3d_trainer_new_from_model (Cnn3dModel *model, int classes, const Cnn3dTrainOp
   config = model->config;
   if (classes > 0)
     config.classes = classes;
+  if (options != NULL && options->size > 0)
+    config.size = options->size;
   graph = cnn3d_graph_new (&config, error);
   if (graph == NULL)
     return NULL;

@@ -117,6 +117,19 @@ def test_losses(folder, data, val):
               status == 0 and abs(loss - number(r"validation loss ([\d.]+)", text)) < 2e-4, (loss, text, err))
 
 
+    # A network that has seen small frames goes on with larger ones; its training began gently.
+    large, status_of = os.path.join(folder, "large.safetensors"), {}
+    for name, extra in (("published", []), ("gentle", ["--head-scale", "0.1", "--head-bias", "1"])):
+        status, text, err = run("finetune", squeezenet, "--portion", "complete", "--size", "96", "-d", data, "-v", val,
+                                "-e", "1", "-b", "6", "--rate", "0.0001", *extra, "-o", large)
+        accuracy, loss = evaluate(large, val, folder)
+        status_of[name] = loss
+        check(f"--size, {name} start", status == 0 and info(large)["size"] == 96 and abs(loss - float(
+            open(f"{large}.csv", encoding="utf-8").readlines()[-1].split(",")[4])) < 2e-4, (text, err, loss))
+        os.remove(f"{large}.checkpoint")
+    check("a gentle start loses less", status_of["gentle"] < status_of["published"], status_of)
+
+
 def test_complete(folder, data, val):
     args = ["finetune", MODEL, "--portion", "complete", "-d", data, "-v", val, "-b", "6", "--half", "--threads", "1"]
     whole, parts = (os.path.join(folder, f"{n}.safetensors") for n in ("whole", "parts"))
@@ -143,6 +156,8 @@ def test_errors(folder, data):
             ([MODEL, "-d", data, "-o", out, "--plot", "x.svg"], "--plot is for"),
             ([MODEL, "-d", data, "-o", out, "--views", "-1"], "--views"),
             ([MODEL, "-d", data, "-o", out, "--dropout", "1"], "--dropout"),
+            ([MODEL, "-d", data, "-o", out, "--size", "16"], "--size takes 32 to 1024, not 16"),
+            ([MODEL, "-d", data, "-o", out, "--head-scale", "0"], "--head-scale"),
             ([MODEL, "-d", data, "-o", out, "--epochs", "0"], "--epochs")):
         status, _, err = run("finetune", *args)
         check(f"refused: {' '.join(a for a in args if a not in (MODEL, data, out))}", status == 2 and expected in err,

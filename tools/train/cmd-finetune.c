@@ -14,7 +14,7 @@
 typedef struct {
   TrainOptions train;
   Cnn3dTrainPortion portion;
-  int views;
+  int views, size; /* 0: as of the model */
   gboolean half;
   UnknownOptions unknown;
 } Options;
@@ -147,7 +147,10 @@ finetune (const Options *options, const char *path)
   Cnn3dLoaderOptions loader_options;
   const Cnn3dConfig *config;
 
-  if (base == NULL || !setup_data (o, cnn3d_model_get_config (base)->size,
+  if (base == NULL)
+    return tool_fail (error);
+  trainer_options.size = options->size ? options->size : cnn3d_model_get_config (base)->size;
+  if (!setup_data (o, trainer_options.size,
                           cnn3d_model_get_card (base)->sample_rate, &w.cache, &w.val_cache, &error))
     return tool_fail (error);
   w.card = make_card (o, base, path, w.cache);
@@ -222,6 +225,10 @@ complete_options (Options *options, const char *portion)
         " run in the %d that mpirun started", parallel_ranks ());
     return FALSE;
   }
+  if (options->size != 0 && (options->size < 32 || options->size > 1024)) {
+    tool_complain ("--size takes 32 to 1024, not %d", options->size);
+    return FALSE;
+  }
   if (options->views < 0 || options->views > 1000) {
     tool_complain ("--views takes 0 to 1000, not %d", options->views);
     return FALSE;
@@ -251,6 +258,7 @@ cmd_finetune (int argc, char **argv)
     { "views", 0, 0, G_OPTION_ARG_INT, &o.views,
         "Of last-layer: shifted, cropped and mirrored clips of each video, besides its middle (4)",
         "N" },
+    { "size", 's', 0, G_OPTION_ARG_INT, &o.size, "Height and width of a frame (the model's)", "N" },
     { "half", 0, 0, G_OPTION_ARG_NONE, &o.half, "Store weights as float16", NULL },
     { "unknown", 'u', 0, G_OPTION_ARG_STRING, &unknown,
         "How clips of no class are told: none, margin or distance (none)", "RULE" },
