@@ -109,7 +109,9 @@ gst_video_classify_3d_start_models (GstVideoClassify3D * self)
   gst_classify_settings_clear (&s);
   if (self->network == NULL) {
     post_load_error (self, GST_MESSAGE_ERROR, error,
-        "set the property model-file to use other weights");
+        g_error_matches (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND)
+        ? "see the properties backend, precision, device and threads"
+        : "see the properties model, model-file and labels-file");
     return FALSE;
   }
   g_mutex_lock (&self->models_lock);

@@ -4,6 +4,7 @@
 
 #include <glib/gstdio.h>
 
+#include "lib3dcnn/3dcnn.h"
 #include "tests/element/common.h"
 
 /* 30 fps to the end of a second clip at 7.5. */
@@ -146,16 +147,34 @@ check_error (const gchar * properties, gint code, const gchar * said)
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   g_autoptr (GstMessage) message = NULL;
   g_autoptr (GError) error = NULL;
+  g_autofree gchar *debug = NULL;
 
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   message = gst_bus_timed_pop_filtered (bus, 10 * GST_SECOND,
       GST_MESSAGE_ERROR);
   g_assert_nonnull (message);
-  gst_message_parse_error (message, &error, NULL);
+  gst_message_parse_error (message, &error, &debug);
   g_test_message ("%s", error->message);
   g_assert_error (error, GST_RESOURCE_ERROR, code);
   g_assert_nonnull (strstr (error->message, said));
+  g_assert_nonnull (strstr (debug,
+          code == GST_RESOURCE_ERROR_FAILED ? "backend" : "labels-file"));
   gst_element_set_state (pipeline, GST_STATE_NULL);
+}
+
+/* A bundled model whose file is not where it should be; an installed one is found all the same. */
+static void
+check_missing_model (void)
+{
+  g_autofree gchar *models = g_strdup (g_getenv ("CNN3D_MODEL_PATH"));
+  g_autofree gchar *installed = NULL;
+
+  g_setenv ("CNN3D_MODEL_PATH", "/nonexistent", TRUE);
+  installed = cnn3d_model_find ("squeezenet", NULL);
+  if (installed == NULL)
+    check_error ("model=squeezenet", GST_RESOURCE_ERROR_NOT_FOUND,
+        "squeezenet");
+  g_setenv ("CNN3D_MODEL_PATH", models, TRUE);
 }
 
 static void
@@ -168,8 +187,7 @@ test_errors (void)
 
   check_error ("model-file=/nonexistent/model.pth",
       GST_RESOURCE_ERROR_NOT_FOUND, "/nonexistent/model.pth");
-  check_error ("model=squeezenet", GST_RESOURCE_ERROR_NOT_FOUND,
-      "squeezenet");
+  check_missing_model ();
   check_error ("labels-file=/nonexistent/labels.txt",
       GST_RESOURCE_ERROR_NOT_FOUND, "labels.txt");
   g_assert_true (g_file_set_contents (path, "only\none model\n", -1, NULL));
