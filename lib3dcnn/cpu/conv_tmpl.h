@@ -22,14 +22,25 @@
 #define HALF_OF(v) ((v) * CNN3D_VW / CNN3D_HALF)
 #define IN_HALF(v) ((v) * CNN3D_VW % CNN3D_HALF)
 
-/* The sums are clamped if clamp is set, and stored as they are if not. */
+/*
+ * The weights of the next call, as far as they are not on their way yet. With few positions a tile's weights
+ * are used up sooner than memory gives them, if nobody asks before they are needed: each tile of positions
+ * asks for its part of the next ones.
+ */
+typedef struct {
+  const float *weights;
+  int step; /* floats for each tap of a tile */
+} Ahead;
+
+/* The sums are clamped if clamp is set, and stored as they are if not. ahead may be NULL. */
 INLINE void
 conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, const int step,
-    const int clamp)
+    const int clamp, Ahead *ahead)
 {
   const int nv = FULL (halves);
   const float *x = a->x + position * step, *w = a->weights;
   const int32_t *taps = a->taps, *end = taps + a->n_taps;
+  const float *next = ahead ? ahead->weights : NULL;
   V acc[MAX_FULL + 1][CNN3D_TILE_POSITIONS];
 #if CNN3D_VW == 16
   H tail[CNN3D_TILE_POSITIONS];
@@ -50,6 +61,12 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
 
     UNROLL for (int v = 0; v < nv; v++)
       wv[v] = load (w + v * CNN3D_VW);
+    if (ahead) {
+      /* Processors fetch the line after these two by themselves; to the second cache, as the first is full. */
+      __builtin_prefetch (next, 0, 2);
+      __builtin_prefetch (next + 16, 0, 2);
+      next += ahead->step;
+    }
 #if CNN3D_VW == 16
     if (TAIL (halves)) {
       H wt = *(const HU *) (w + nv * 16);
@@ -71,6 +88,8 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
     }
   }
 
+  if (ahead)
+    ahead->weights = next;
   UNROLL for (int v = 0; v < nv; v++) {
     V low = splat (a->low), high = splat (a->high);
     float *out = a->out + a->out_offsets[HALF_OF (v)] + IN_HALF (v) + position * CNN3D_BLOCK;
@@ -119,18 +138,14 @@ tile_positions (const int halves)
 #define TILE_CASE(np)                                                                              \
   case np:                                                                                         \
     if (np < tile_positions (halves))                                                              \
-      conv_tile (a, p, halves, np < CNN3D_TILE_POSITIONS ? np : 1, step, 1);                          \
+      conv_tile (a, p, halves, np < CNN3D_TILE_POSITIONS ? np : 1, step, 1, ahead);                \
     break;
 
+/* Fewer positions than those of a full tile. */
 INLINE void
-conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int step)
+conv_rest (const Cnn3dConvArgs *a, intptr_t p, const int halves, int positions, const int step, Ahead *ahead)
 {
-  const int np = tile_positions (halves);
-  intptr_t p = 0;
-
-  for (; p + np <= positions; p += np)
-    conv_tile (a, p, halves, np, step, 1);
-  switch (positions - p) {
+  switch (positions) {
     TILE_CASE (1)
     TILE_CASE (2)
     TILE_CASE (3)
@@ -143,6 +158,31 @@ conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int ste
     TILE_CASE (10)
     TILE_CASE (11)
   }
+}
+
+/*
+ * Full tiles and a rest. A rest of less than half a tile shares with the tile before it: alone it would have too few sums
+ * to hide the latency of their additions, and would want weights sooner than the second cache gives them.
+ */
+INLINE void
+conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int step)
+{
+  const int np = tile_positions (halves), lanes = halves * CNN3D_HALF;
+  int rest = positions % np, full = positions - rest;
+  Ahead ahead = { a->weights + (intptr_t) a->n_taps * lanes, lanes * np / (positions + np - 1) };
+  intptr_t p = 0;
+
+  if (rest > 0 && rest < np / 2 && full > 0)
+    full -= np;
+  for (; p < full; p += np)
+    conv_tile (a, p, halves, np, step, 1, &ahead);
+  rest = positions - full;
+  if (rest > np) {
+    conv_rest (a, p, halves, rest / 2, step, &ahead);
+    p += rest / 2;
+    rest -= rest / 2;
+  }
+  conv_rest (a, p, halves, rest, step, &ahead);
 }
 
 #define HALVES_CASE(n)                                                                             \

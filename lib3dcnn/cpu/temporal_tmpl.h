@@ -43,7 +43,7 @@ temporal_products (const Cnn3dTemporalArgs *a, TemporalProducts m, const int hal
     /* The column of A' for the point 1 has a one in each row: what is added there is in each frame. */
     c.bias = k == 1 ? a->bias : zero;
     c.out = m[k][0][0];
-    conv_tile (&c, 0, halves, np, 2, 0);
+    conv_tile (&c, 0, halves, np, 2, 0, NULL);
   }
 }
 
