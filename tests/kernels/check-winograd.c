@@ -89,7 +89,7 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
 void
 check_Temporal (const Kernel *kernel, bool exact)
 {
-  for (int round = 0; round < 2 * rounds && !guard_failed (); round++)
+  for (int round = 0; round < (rounds + 1) / 2 && !guard_failed (); round++)
     for (int halves = 1; halves <= kernel->table->max_halves; halves++)
       for (int positions = 1; positions <= MAX_POSITIONS && !guard_failed (); positions++)
         temporal_case (kernel, exact, halves, positions);
@@ -123,7 +123,7 @@ temporal_input_case (const Kernel *kernel, bool exact, int width)
 void
 check_TemporalInput (const Kernel *kernel, bool exact)
 {
-  for (int round = 0; round < 4 * rounds && !guard_failed (); round++)
+  for (int round = 0; round < rounds && !guard_failed (); round++)
     for (int width = 1; width <= 2 * MAX_POSITIONS && !guard_failed (); width++)
       temporal_input_case (kernel, exact, width);
 }
@@ -225,7 +225,7 @@ winograd_output_case (const Kernel *kernel, bool exact, int mt, int m)
 void
 check_WinogradInput (const Kernel *kernel, bool exact)
 {
-  for (int round = 0; round < 20 * rounds; round++)
+  for (int round = 0; round < 5 * rounds; round++)
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles && !guard_failed (); i++)
       winograd_input_case (kernel, exact, tiles[i][0], tiles[i][1]);
 }
@@ -233,7 +233,7 @@ check_WinogradInput (const Kernel *kernel, bool exact)
 void
 check_WinogradOutput (const Kernel *kernel, bool exact)
 {
-  for (int round = 0; round < 60 * rounds; round++)
+  for (int round = 0; round < 15 * rounds; round++)
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles && !guard_failed (); i++)
       winograd_output_case (kernel, exact, tiles[i][0], tiles[i][1]);
 }

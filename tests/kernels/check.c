@@ -137,7 +137,7 @@ conv_case (const Kernel *kernel, bool exact, int halves, int positions)
 void
 check_Conv (const Kernel *kernel, bool exact)
 {
-  for (int round = 0; round < 4 * rounds && !guard_failed (); round++)
+  for (int round = 0; round < rounds && !guard_failed (); round++)
     for (int halves = 1; halves <= kernel->table->max_halves; halves++)
       for (int positions = 1; positions <= MAX_POSITIONS && !guard_failed (); positions++)
         conv_case (kernel, exact, halves, positions);
@@ -207,7 +207,7 @@ depthwise_case (const Kernel *kernel, bool exact, int n_rows, int width)
 void
 check_Depthwise (const Kernel *kernel, bool exact)
 {
-  for (int round = 0; round < 2 * rounds && !guard_failed (); round++)
+  for (int round = 0; round < (rounds + 1) / 2 && !guard_failed (); round++)
     for (int n_rows = 1; n_rows <= 9; n_rows++)
       for (int width = 1; width <= MAX_WIDTH && !guard_failed (); width++)
         depthwise_case (kernel, exact, n_rows, width);
@@ -262,7 +262,7 @@ pool_case (const Kernel *kernel, bool exact, int width)
 void
 check_Pool (const Kernel *kernel, bool exact)
 {
-  for (int round = 0; round < 8 * rounds && !guard_failed (); round++)
+  for (int round = 0; round < 2 * rounds && !guard_failed (); round++)
     for (int width = 1; width <= MAX_WIDTH && !guard_failed (); width++)
       pool_case (kernel, exact, width);
 }
@@ -301,7 +301,7 @@ pixel_case (const Kernel *kernel, bool exact, int width)
 void
 check_Pixel (const Kernel *kernel, bool exact)
 {
-  for (int round = 0; round < 4 * rounds && !guard_failed (); round++)
+  for (int round = 0; round < rounds && !guard_failed (); round++)
     for (int width = 1; width <= 3 * MAX_WIDTH && !guard_failed (); width++)
       pixel_case (kernel, exact, width);
 }

@@ -56,7 +56,7 @@ void bench_Depthwise (const Kernel *kernel);
 void bench_Pool (const Kernel *kernel);
 void bench_Pixel (const Kernel *kernel);
 
-/* Times the rounds that checks repeat their shapes. */
+/* How often checks repeat their shapes: 4 is thorough. */
 extern int rounds;
 
 /* Numbers from the seed (random.c). */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * test-kernels [ISA] [--seed N] [--rounds N] [--kernel NAME] [--bench]
+ * test-kernels [ISA] [--seed N] [--rounds N] [--quick-rounds N] [--kernel NAME] [--bench]
  *
- * Tests (TAP), or measures, the kernels of one ISA or of all that this CPU can run.
+ * Tests (TAP), or measures, the kernels of one ISA or of all that this CPU can run. Rounds repeat the shapes (4);
+ * --quick-rounds is how often with CNN3D_TEST_QUICK in the environment.
  */
 
 #include "tests/kernels/kernels-test.h"
@@ -42,7 +43,7 @@ static const struct {
 
 #define N_ISAS (sizeof isas / sizeof *isas)
 
-int rounds = 1;
+int rounds = 4;
 static const char *only;
 static uint64_t seed;
 static double peak;
@@ -169,7 +170,7 @@ run_isa (size_t i, bool bench)
 static int
 usage (void)
 {
-  fprintf (stderr, "usage: test-kernels [ISA] [--seed N] [--rounds N] [--kernel NAME] [--bench]\n"
+  fprintf (stderr, "usage: test-kernels [ISA] [--seed N] [--rounds N] [--quick-rounds N] [--kernel NAME] [--bench]\n"
                    "ISAs:");
   for (size_t i = 0; i < N_ISAS; i++)
     fprintf (stderr, " %s", isas[i].name);
@@ -191,6 +192,8 @@ main (int argc, char **argv)
       seed = strtoull (argv[++i], NULL, 0);
     else if (strcmp (argv[i], "--rounds") == 0 && i + 1 < argc)
       rounds = atoi (argv[++i]);
+    else if (strcmp (argv[i], "--quick-rounds") == 0 && i + 1 < argc)
+      rounds = getenv ("CNN3D_TEST_QUICK") != NULL ? atoi (argv[++i]) : (i++, rounds);
     else if (strcmp (argv[i], "--kernel") == 0 && i + 1 < argc)
       only = argv[++i];
     else if (argv[i][0] != '-' && isa == NULL)
