@@ -23,9 +23,9 @@
 #define IN_HALF(v) ((v) * CNN3D_VW % CNN3D_HALF)
 
 /*
- * The weights of the next call, as far as they are not on their way yet. With few positions a tile's weights
- * are used up sooner than memory gives them, if nobody asks before they are needed: each tile of positions
- * asks for its part of the next ones.
+ * The weights of the next call, as far as they are not on their way yet. With few positions,
+ * weights are used up sooner than memory gives them unless they are asked for early: each tile of
+ * positions asks for its part of the next ones.
  */
 typedef struct {
   const float *weights;
@@ -62,7 +62,7 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
     UNROLL for (int v = 0; v < nv; v++)
       wv[v] = load (w + v * CNN3D_VW);
     if (ahead) {
-      /* Processors fetch the line after these two by themselves; to the second cache, as the first is full. */
+      /* Into the second cache, as the first is full of the present ones. */
       __builtin_prefetch (next, 0, 2);
       __builtin_prefetch (next + 16, 0, 2);
       next += ahead->step;
@@ -161,8 +161,9 @@ conv_rest (const Cnn3dConvArgs *a, intptr_t p, const int halves, int positions, 
 }
 
 /*
- * Full tiles and a rest. A rest of less than half a tile shares with the tile before it: alone it would have too few sums
- * to hide the latency of their additions, and would want weights sooner than the second cache gives them.
+ * Full tiles and a rest. A rest of less than half a tile shares with the tile before it: alone, it
+ * would have too few sums to hide the latency of additions, and would want weights sooner than the
+ * second cache gives them.
  */
 INLINE void
 conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int step)
