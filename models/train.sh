@@ -45,4 +45,6 @@ else
 fi
 "$tool" import "$folder/$name.safetensors" --half --name "Camera motion" --licence LGPL-2.1-or-later \
   --source "trained for lib3dcnn on synthetic camera motion, models/train.sh" -o "$models/$name.safetensors"
-cp "$folder/$name.safetensors.csv" "$models/logs/$name.csv"
+for log in "$name" "$name-64"; do
+  [ ! -f "$folder/$log.safetensors.csv" ] || cp "$folder/$log.safetensors.csv" "$models/logs/$log.csv"
+done

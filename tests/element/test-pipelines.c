@@ -104,6 +104,28 @@ test_file (void)
   g_remove (path);
 }
 
+/* Each name of a bundled model works at once, and knows a pan when it sees one. */
+static void
+test_models (void)
+{
+  static const gchar *const names[] = { "shufflenet", "shufflenetv2",
+    "mobilenet", "mobilenetv2", "squeezenet"
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree gchar *launch = g_strdup_printf ("videotestsrc num-buffers="
+        N_BUFFERS " pattern=smpte horizontal-speed=2 "
+        "! video/x-raw,width=320,height=240,framerate=30/1 "
+        "! videoclassify3d model=%s ! fakesink", names[i]);
+    g_autoptr (GPtrArray) found = run_pipeline (launch, "videoclassify3d");
+
+    g_assert_cmpuint (found->len, ==, 2);
+    for (guint k = 0; k < found->len; k++)
+      g_assert_cmpstr (gst_structure_get_string (found->pdata[k], "label"),
+          ==, "pan right");
+  }
+}
+
 static void
 on_handoff (GstElement * sink, GstBuffer * buffer, GstPad * pad, guint * n)
 {
@@ -258,6 +280,7 @@ main (int argc, char **argv)
   gst_init (&argc, &argv);
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/pipelines/formats", test_formats);
+  g_test_add_func ("/pipelines/models", test_models);
   g_test_add_func ("/pipelines/4k", test_4k);
   g_test_add_func ("/pipelines/every-format", test_every_format);
   g_test_add_func ("/pipelines/file", test_file);
