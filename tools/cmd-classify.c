@@ -43,6 +43,9 @@ print (guint i, const Answer *answer, gpointer data)
     putchar (',');
   if (answer->text != NULL)
     fputs (answer->text, stdout);
+  /* Whole lines: mpirun may put the rest of one among what is said on standard error. */
+  if (answer->text != NULL && job->output.json)
+    putchar ('\n');
   fflush (stdout);
   if (answer->error != NULL) {
     job->failed++;
@@ -65,7 +68,7 @@ run (Job *job)
   job->classifier.idle_data = archive;
   tool_set_quiet (FALSE); /* a warning may be about one process' machine */
   if (job->output.json)
-    putchar ('[');
+    puts ("[");
   archive_run (archive, classify, job);
   if (job->output.json)
     puts ("]");
