@@ -179,7 +179,8 @@ run_together (const Command *command, int argc, char **argv)
   if (!command->together) {
     tool_complain ("%s runs in one process, but mpirun started %d; it is for classify, eval, finetune and train",
         command->name, parallel_announced ());
-    return EXIT_USAGE;
+    /* mpirun ends all others at the first status that is not 0: the first one, which has something to say. */
+    return quiet ? EXIT_OK : EXIT_USAGE;
   }
   if (!parallel_begin (&error))
     return parallel_end (tool_fail (error), error->message);
