@@ -35,7 +35,7 @@ learn() {
 }
 
 if [ "$name" = squeezenet ]; then
-  # It needs five times the work of the others, so it learns on frames of 64 x 64 first; and a gentle start.
+  # It needs several times the work of the others, so it learns on frames of 64 x 64 first; and a gentle start.
   gentle="--head-scale 0.1 --head-bias 1"
   small=$folder/$name-64.safetensors
   learn "$name-64" 2 train --arch $name --size 64 --rate 0.001 --warmup 0.05 $gentle

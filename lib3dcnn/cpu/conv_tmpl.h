@@ -170,7 +170,7 @@ conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int ste
 {
   const int np = tile_positions (halves), lanes = halves * CNN3D_HALF;
   int rest = positions % np, full = positions - rest;
-  Ahead ahead = { a->weights + (intptr_t) a->n_taps * lanes, lanes * np / (positions + np - 1) };
+  Ahead ahead = { a->weights + (intptr_t) a->n_taps * lanes, lanes / ((positions + np - 1) / np) };
   intptr_t p = 0;
 
   if (rest > 0 && rest < np / 2 && full > 0)

@@ -118,16 +118,16 @@ def test_losses(folder, data, val):
 
 
     # A network goes on with frames of another size, from either start.
-    other, status_of = os.path.join(folder, "other.safetensors"), {}
+    other, loss_of = os.path.join(folder, "other.safetensors"), {}
     for name, extra in (("published", []), ("gentle", ["--head-scale", "0.1", "--head-bias", "1"])):
         status, text, err = run("finetune", squeezenet, "--portion", "complete", "--size", "48", "-d", data, "-v", val,
                                 "-e", "1", "-b", "6", "--rate", "0.0001", *extra, "-o", other)
-        accuracy, loss = evaluate(other, val, folder)
-        status_of[name] = loss
+        _, loss = evaluate(other, val, folder)
+        loss_of[name] = loss
         check(f"--size, {name} start", status == 0 and info(other)["size"] == 48 and abs(loss - float(
             open(f"{other}.csv", encoding="utf-8").readlines()[-1].split(",")[4])) < 2e-4, (text, err, loss))
         os.remove(f"{other}.checkpoint")
-    check("a gentle start loses less", status_of["gentle"] < status_of["published"], status_of)
+    check("a gentle start loses less", loss_of["gentle"] < loss_of["published"], loss_of)
 
 
 def test_complete(folder, data, val):

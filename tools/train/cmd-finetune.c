@@ -150,8 +150,8 @@ finetune (const Options *options, const char *path)
   if (base == NULL)
     return tool_fail (error);
   trainer_options.size = options->size ? options->size : cnn3d_model_get_config (base)->size;
-  if (!setup_data (o, trainer_options.size,
-                          cnn3d_model_get_card (base)->sample_rate, &w.cache, &w.val_cache, &error))
+  if (!setup_data (o, trainer_options.size, cnn3d_model_get_card (base)->sample_rate, &w.cache,
+          &w.val_cache, &error))
     return tool_fail (error);
   w.card = make_card (o, base, path, w.cache);
   if (g_strv_length (w.card->labels) < 2) {
