@@ -39,27 +39,54 @@ at (Cnn3dExtent e, int c, int t, int h, int w)
   return (((gint64) c * e.t + t) * e.h + h) * e.w + w;
 }
 
+/* Outputs [*first, *end) whose tap k lies inside of the input, along one axis. */
+static void
+outputs_of_tap (int k, int stride, int pad, int in, int out, int *first, int *end)
+{
+  *first = MAX (pad - k + stride - 1, 0) / stride;
+  *end = in + pad - k > 0 ? MIN ((in + pad - k - 1) / stride + 1, out) : 0;
+}
+
+/* y += weight * x over all outputs that the tap meets, row by row. */
+static void
+add_tap (const Cnn3dNode *node, Cnn3dExtent in, Cnn3dExtent tap, double weight, const double *x, double *y)
+{
+  Cnn3dExtent out = node->shape.e, first, end;
+  int stride = node->stride.w;
+
+  outputs_of_tap (tap.t, node->stride.t, node->pad.t, in.t, out.t, &first.t, &end.t);
+  outputs_of_tap (tap.h, node->stride.h, node->pad.h, in.h, out.h, &first.h, &end.h);
+  outputs_of_tap (tap.w, node->stride.w, node->pad.w, in.w, out.w, &first.w, &end.w);
+  for (int t = first.t; t < end.t; t++)
+    for (int h = first.h; h < end.h; h++) {
+      double *to = y + at (out, 0, t, h, first.w);
+      const double *from = x
+          + at (in, 0, t * node->stride.t + tap.t - node->pad.t, h * node->stride.h + tap.h - node->pad.h,
+              first.w * stride + tap.w - node->pad.w);
+
+      for (int w = 0; w < end.w - first.w; w++)
+        to[w] += weight * from[w * stride];
+    }
+}
+
+/* A sum's order is bias, then input channels, and in each the taps. */
 static void
 conv (const Step *s)
 {
   const Cnn3dNode *node = s->node;
-  Cnn3dExtent in = s->in[0]->shape.e, out = node->shape.e, k = node->kernel, o;
+  Cnn3dExtent in = s->in[0]->shape.e, k = node->kernel, tap;
   int in_group = s->in[0]->shape.c / node->groups, out_group = node->shape.c / node->groups;
   const float *weight = s->params[0], *bias = node->n_params > 1 ? s->params[1] : NULL;
 
   for (int oc = 0; oc < node->shape.c; oc++) {
-    int first = oc / out_group * in_group;
+    double *y = s->y + oc * s->positions;
 
-    FOR_EXTENT (o, out) {
-      double sum = bias ? bias[oc] : 0;
-
-      for (int ic = 0; ic < in_group; ic++)
-        FOR_WINDOW (node, in, o, {
-          double v = weight[at (k, oc * in_group + ic, kt, kh, kw)];
-          sum += v * s->x[0][at (in, first + ic, t, h, w)];
-        })
-      s->y[at (out, oc, o.t, o.h, o.w)] = sum;
-    }
+    for (gint64 i = 0; i < s->positions; i++)
+      y[i] = bias ? (double) bias[oc] : 0;
+    for (int ic = 0; ic < in_group; ic++)
+      FOR_EXTENT (tap, k)
+        add_tap (node, in, tap, (double) weight[at (k, oc * in_group + ic, tap.t, tap.h, tap.w)],
+            s->x[0] + at (in, oc / out_group * in_group + ic, 0, 0, 0), y);
   }
 }
 
