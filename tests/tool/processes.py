@@ -9,8 +9,9 @@ import subprocess
 ENV = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0",
        # Also for root and for more processes than CPUs, by the names of Open MPI 4 and of its successor.
        "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-       # All are on this machine; where it has no network, the plugin for it warns.
-       "OMPI_MCA_btl": "^tcp", "OMPI_MCA_rmaps_base_oversubscribe": "1", "PRTE_ALLOW_RUN_AS_ROOT": "1",
+       # All are on this machine: looking for networks takes seconds a start, and where there is none a plugin warns.
+       "OMPI_MCA_btl": "^tcp,openib,ofi", "OMPI_MCA_pml": "ob1", "OMPI_MCA_mpi_yield_when_idle": "1",
+       "OMPI_MCA_rmaps_base_oversubscribe": "1", "PRTE_ALLOW_RUN_AS_ROOT": "1",
        "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}
 
 

@@ -99,11 +99,13 @@ def test_losses(folder, data, val):
         check(f"{arch} in one process", status == 0 and len(losses(first)) == STEPS, (text, err))
         for n in counts:
             out = os.path.join(folder, f"{arch}-{n}")
-            status, text, err = several(n, *args, out)
-            worst = difference(losses(first), losses(out)) if status == 0 else err
+            # More processes than CPUs wait for each other at every sum, so they take few steps.
+            steps = STEPS if n == 2 else 4
+            status, text, err = several(n, *args, out, "-e", str(steps))
+            worst = difference(losses(first)[:steps], losses(out)) if status == 0 else err
             check(f"{arch} in {n}: the same losses, within {BAR}", status == 0 and worst <= BAR, worst)
             print(f"# relative difference {worst}, of numbers with nine digits")
-            worst = difference(losses(first, "val_loss"), losses(out, "val_loss")) if status == 0 else err
+            worst = difference(losses(first, "val_loss")[:steps], losses(out, "val_loss")) if status == 0 else err
             check("and those of validation, whose last batch is not whole", status == 0 and worst <= BAR, worst)
 
 
