@@ -62,22 +62,28 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
   place_halves (kernel->table->align_halves, a.out_offsets, halves, blocks, positions);
   case_freeze ();
 
-  for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
-    for (int p = 0; p < positions; p++)
-      for (int i = 0; i < lanes; i++) {
+  for (int p = 0; p < positions; p++)
+    for (int i = 0; i < lanes; i++) {
+      double products[CNN3D_POINTS] = { 0 }, products_abs[CNN3D_POINTS] = { 0 };
+
+      for (int j = 0; j < CNN3D_POINTS; j++)
+        for (int k = 0; k < n_taps; k++) {
+          double product = (double) x[j * point_floats + taps[k] + p * step] * weights[(j * n_taps + k) * lanes + i];
+          products[j] += product;
+          products_abs[j] += fabs (product);
+        }
+      for (int t = 0; t < CNN3D_POINT_FRAMES; t++) {
         double sum = bias[i], sum_abs = fabs (bias[i]);
 
-        for (int j = 0; j < CNN3D_POINTS; j++)
-          for (int k = 0; k < n_taps; k++) {
-            double product = a4[t][j] * x[j * point_floats + taps[k] + p * step]
-                * weights[(j * n_taps + k) * lanes + i];
-            sum += product;
-            sum_abs += fabs (product);
-          }
+        for (int j = 0; j < CNN3D_POINTS; j++) {
+          sum += a4[t][j] * products[j];
+          sum_abs += fabs (a4[t][j]) * products_abs[j];
+        }
         /* The bias goes through the sums and differences of the points 1 and -1. */
         expect (a.out[t] + a.out_offsets[i / 8] + i % 8 + p * CNN3D_BLOCK, sum, a.low, a.high,
             error_bound (exact, n_taps + 4, sum_abs));
       }
+    }
 
   a.x = x;
   a.weights = weights;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * test-kernels [ISA] [--seed N] [--rounds N] [--quick-rounds N] [--kernel NAME] [--bench]
+ * test-kernels [ISA] [--seed N] [--rounds N] [--kernel NAME] [--bench]
  *
- * Tests (TAP), or measures, the kernels of one ISA or of all that this CPU can run. Rounds repeat the shapes (4);
- * --quick-rounds is how often with CNN3D_TEST_QUICK in the environment.
+ * Tests (TAP), or measures, the kernels of one ISA or of all that this CPU can run. Rounds repeat the shapes (4).
  */
 
 #include "tests/kernels/kernels-test.h"
@@ -170,7 +169,7 @@ run_isa (size_t i, bool bench)
 static int
 usage (void)
 {
-  fprintf (stderr, "usage: test-kernels [ISA] [--seed N] [--rounds N] [--quick-rounds N] [--kernel NAME] [--bench]\n"
+  fprintf (stderr, "usage: test-kernels [ISA] [--seed N] [--rounds N] [--kernel NAME] [--bench]\n"
                    "ISAs:");
   for (size_t i = 0; i < N_ISAS; i++)
     fprintf (stderr, " %s", isas[i].name);
@@ -192,8 +191,6 @@ main (int argc, char **argv)
       seed = strtoull (argv[++i], NULL, 0);
     else if (strcmp (argv[i], "--rounds") == 0 && i + 1 < argc)
       rounds = atoi (argv[++i]);
-    else if (strcmp (argv[i], "--quick-rounds") == 0 && i + 1 < argc)
-      rounds = getenv ("CNN3D_TEST_QUICK") != NULL ? atoi (argv[++i]) : (i++, rounds);
     else if (strcmp (argv[i], "--kernel") == 0 && i + 1 < argc)
       only = argv[++i];
     else if (argv[i][0] != '-' && isa == NULL)
