@@ -29,4 +29,4 @@ done
 "$cc" $common -O2 -static -I"$source" kernels_tmpl.o peak_tmpl.o \
   "$source"/tests/kernels/test-kernels.c "$source"/tests/kernels/guard.c "$source"/tests/kernels/random.c \
   "$source"/tests/kernels/check*.c "$source"/tests/kernels/bench*.c -lm -o test-kernels-neon
-exec "$qemu" ./test-kernels-neon neon --quick-rounds 1
+exec "$qemu" ./test-kernels-neon neon --rounds 1
