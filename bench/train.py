@@ -4,37 +4,24 @@
 process: ours, PyTorch's default layout, PyTorch's channels-last, and again. Same threads, same
 weights by structure, random clips.
 
-    python3 bench/train.py --library BUILD/lib3dcnn/lib3dcnn.so [--networks shufflenet:0.5,...]
+    python3 bench/train.py [--library build/lib3dcnn/lib3dcnn.so] [--networks shufflenet:0.5,...]
 """
 import argparse
 import ctypes
+import os
 import resource
 import statistics
 import time
 
 import numpy as np
 
-ARCHS = ["shufflenet", "shufflenetv2", "mobilenet", "mobilenetv2", "squeezenet"]
+from structs import read_enum, read_struct
 
-
-class Config(ctypes.Structure):
-    _fields_ = [("arch", ctypes.c_int), ("width", ctypes.c_double), ("groups", ctypes.c_int),
-                ("version", ctypes.c_int), ("classes", ctypes.c_int), ("frames", ctypes.c_int),
-                ("size", ctypes.c_int)]
-
-
-class Options(ctypes.Structure):
-    _fields_ = [("seed", ctypes.c_uint64), ("threads", ctypes.c_int), ("portion", ctypes.c_int),
-                ("dropout", ctypes.c_double), ("momentum", ctypes.c_double),
-                ("dampening", ctypes.c_double), ("weight_decay", ctypes.c_double),
-                ("nesterov", ctypes.c_int), ("clip_norm", ctypes.c_double),
-                ("double_precision", ctypes.c_int), ("optimizer", ctypes.c_int),
-                ("beta2", ctypes.c_double)]
-
-
-class Result(ctypes.Structure):
-    _fields_ = [("loss", ctypes.c_double), ("correct", ctypes.c_int),
-                ("gradient_norm", ctypes.c_double)]
+Config, Options, Result = (read_struct(name) for name in
+                           ("Cnn3dConfig", "Cnn3dTrainOptions", "Cnn3dTrainResult"))
+ARCHS = [value.removeprefix("CNN3D_ARCH_").lower() for value in read_enum("Cnn3dArch")]
+LIBRARY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                       "build", "lib3dcnn", "lib3dcnn.so")
 
 
 class Ours:
@@ -42,7 +29,7 @@ class Ours:
         self.lib = ctypes.CDLL(library)
         self.lib.cnn3d_trainer_new.restype = ctypes.c_void_p
         self.lib.cnn3d_trainer_get_memory.restype = ctypes.c_size_t
-        config = Config(ARCHS.index(name), width, 0, 0, classes, 0, 0)
+        config = Config(arch=ARCHS.index(name), width=width, classes=classes)
         options = Options(seed=1, threads=threads)
         trainer = self.lib.cnn3d_trainer_new(ctypes.byref(config), ctypes.byref(options), None)
         if not trainer:
@@ -86,7 +73,7 @@ class Torch:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--library", required=True)
+    parser.add_argument("--library", default=LIBRARY)
     parser.add_argument("--networks", default="shufflenet:0.5,mobilenetv2:0.45")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--classes", type=int, default=600)
