@@ -11,6 +11,7 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 
 from launch import launch
+from png import read_png
 from tap import check, finish
 
 TOOL, SOURCE = sys.argv[1:3]
@@ -54,6 +55,24 @@ def test_numbers(folder):
     picture = ElementTree.parse(files["svg"]).getroot()
     texts = [t.text for t in picture.iter("{http://www.w3.org/2000/svg}text")]
     check("the picture has labels and numbers", texts.count("zoom in") == 2 and str(max(map(max, counts))) in texts, texts)
+
+    endings = {ending: os.path.join(folder, f"other.{ending}") for ending in ("SVG", "png", "CSV", "jpg", "txt")}
+    for ending in ("SVG", "CSV"):
+        run("eval", MODEL, "--data", data, "--confusion", endings[ending])
+        with open(endings[ending], "rb") as f, open(files[ending.lower()], "rb") as g:
+            check(f"a name that ends in .{ending}", f.read() == g.read())
+    status, _, err = run("eval", MODEL, "--data", data, "--confusion", endings["png"])
+    if status == 2 and "Pango" in err:
+        check("a build without PNG says so # SKIP", True)
+    else:
+        rows = read_png(endings["png"])
+        size = (picture.get("width"), picture.get("height"))
+        check("the picture as PNG", status == 0 and size == (str(len(rows[0])), str(len(rows)))
+              and rows[1][1] == (255, 255, 255) and len({colour for row in rows for colour in row}) > 20, (err, size))
+    for ending in ("jpg", "txt"):
+        status, out, err = run("eval", MODEL, "--data", data, "--confusion", endings[ending])
+        check(f".{ending} is refused before any work", status == 2 and out == "" and ".csv, .svg or .png" in err
+              and not os.path.exists(endings[ending]), (status, out, err))
 
     with open(files["json"], encoding="utf-8") as f:
         scores = json.load(f)

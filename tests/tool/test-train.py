@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+from png import read_png
 from tap import check, finish
 
 TOOL = sys.argv[1]
@@ -105,6 +106,33 @@ def test_learning(folder, data, val):
     check("another setting than the checkpoint's is named", status == 1 and "batch=16" in err and "batch=4" in err, err)
     status, _, err = train("-d", data, "-v", val, "-o", out, "-e", "11", "--width", "0.2", "--resume")
     check("another network than the checkpoint's", status == 1 and "checkpoint" in err, err)
+
+
+def test_pictures(folder, data, val):
+    """One epoch, which is a point; a name that is too long; endings."""
+    out = os.path.join(folder, "pictures.safetensors")
+    name = "A NAME THAT IS too long " * 10
+    status, _, err = train("-d", data, "-v", val, "-o", out, "-e", "1", "--no-flip", "--name", name)
+    plot = read(out + ".svg").decode()
+    check("a plot of one epoch has its points", status == 0 and plot.count("<circle") == 4, (err, plot))
+    check("a long name is cut", name[:20] in plot and name[:100] not in plot and "\u2026</text>" in plot, plot)
+    os.remove(out + ".checkpoint")
+    png = os.path.join(folder, "plot.PNG")
+    status, _, err = train("-d", data, "-v", val, "-o", out, "-e", "1", "--no-flip", "--name", name, "--plot", png)
+    if status == 2 and "Pango" in err:
+        check("a build without PNG says so # SKIP", True)
+    else:
+        rows = read_png(png)
+        colours = {colour for row in rows for colour in row}
+        check("a plot as PNG", status == 0 and (len(rows), len(rows[0])) == (560, 800)
+              and {(0x1f, 0x77, 0xb4), (0xd6, 0x27, 0x28), (255, 255, 255)} <= colours, (status, err))
+        white = [(x, y) for y in range(38) for x in range(540, 630) if rows[y][x] != (255, 255, 255)]
+        check("nothing is between the name and the legend", not white, white[:9])
+        os.remove(out + ".checkpoint")
+    for bad in ("plot.jpg", "plot", "plotsvg"):
+        status, _, err = train("-d", data, "-o", out, "-e", "1", "--plot", os.path.join(folder, bad))
+        check(f"--plot {bad} is refused", status == 2 and "--plot" in err and ".svg" in err
+              and not os.path.exists(os.path.join(folder, bad)), (status, err))
 
 
 def same(a, b):
@@ -249,6 +277,7 @@ def test_val_share(folder, data):
 with tempfile.TemporaryDirectory() as tmp:
     DATA, VAL = make_cache(os.path.join(tmp, "data")), make_cache(os.path.join(tmp, "val"), 10)
     test_learning(tmp, DATA, VAL)
+    test_pictures(tmp, DATA, VAL)
     test_going_on(tmp, DATA, VAL)
     test_interrupt(tmp, DATA)
     test_full_disk(tmp, DATA)

@@ -8,6 +8,7 @@
 #include "tools/tool.h"
 #include "tools/train/confusion.h"
 #include "tools/train/data.h"
+#include "tools/train/drawing.h"
 #include "tools/train/run.h"
 
 /* Answers to clips or to videos. */
@@ -338,8 +339,7 @@ cmd_eval (int argc, char **argv)
   const GOptionEntry entries[] = {
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "What the model is tried on (needed)", "DATA" },
     { "confusion", 'c', 0, G_OPTION_ARG_FILENAME_ARRAY, &tables,
-        "Write the confusion matrix of videos: a picture for a name ending in .svg, else CSV; may "
-        "be repeated",
+        "Write the confusion matrix of videos, as .csv, .svg or .png; may be repeated",
         "FILE" },
     { "scores", 's', 0, G_OPTION_ARG_FILENAME, &scores, "Write each video's scores as JSON",
         "FILE" },
@@ -381,6 +381,9 @@ cmd_eval (int argc, char **argv)
         data == NULL ? "eval needs --data DATA" : "--batch takes 1 to 1024, not %d", batch);
     return EXIT_USAGE;
   }
+  for (char **table = tables; table != NULL && *table != NULL; table++)
+    if (!drawing_check_name ("--confusion", *table, TRUE))
+      return EXIT_USAGE;
   if (!tool_session_options (&where, &o, &error))
     return tool_fail (error);
   model = tool_load (argv[1], NULL, &error);

@@ -14,8 +14,8 @@ typedef struct {
 } Confusion;
 
 /*
- * Writes the table to a file: a picture if its name ends in ".svg", else CSV with a row for each true
- * class and a column for each answer. FALSE with an error that names the file.
+ * Writes the table to a file: a picture if its name ends in ".svg" or ".png", CSV with a row for
+ * each true class and a column for each answer if it ends in ".csv". FALSE with an error that names the file.
  */
 gboolean confusion_write (const Confusion *confusion, const char *path, GError **error);
 

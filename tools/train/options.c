@@ -6,6 +6,7 @@
 
 #include "tools/parallel.h"
 #include "tools/train/flips.h"
+#include "tools/train/drawing.h"
 
 /* Four steps from the whole frame to half of it. */
 static const double paper_scales[] = { 1, 0.8408964152537145, 0.7071067811865476, 0.5946035575013605, 0.5 };
@@ -46,7 +47,7 @@ train_options_entries (TrainOptions *o, const GOptionEntry *more)
     { "checkpoint-minutes", 0, 0, G_OPTION_ARG_DOUBLE, &o->minutes,
         "Minutes from checkpoint to checkpoint; there is one after each epoch too (5)", "N" },
     { "log", 0, 0, G_OPTION_ARG_FILENAME, &o->log, "Table of epochs (OUTPUT.csv)", "FILE" },
-    { "plot", 0, 0, G_OPTION_ARG_FILENAME, &o->plot, "Picture of loss and accuracy (OUTPUT.svg)", "FILE" },
+    { "plot", 0, 0, G_OPTION_ARG_FILENAME, &o->plot, "Drawing of loss and accuracy, .svg or .png (OUTPUT.svg)", "FILE" },
     { "epochs", 'e', 0, G_OPTION_ARG_INT, &o->epochs, "Passes over the data (60)", "N" },
     { "batch", 'b', 0, G_OPTION_ARG_INT, &o->batch, "Clips in a batch (32)", "N" },
     { "rate", 0, 0, G_OPTION_ARG_DOUBLE, &o->rate, "Learning rate, at its highest (0.1)", "R" },
@@ -129,6 +130,8 @@ train_options_check (const TrainOptions *o)
     tool_complain ("--val and --val-share exclude each other");
     return FALSE;
   }
+  if (o->plot != NULL && !drawing_check_name ("--plot", o->plot, FALSE))
+    return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (ranges); i++)
     if (!isnan (ranges[i].value) && !(ranges[i].value >= ranges[i].min && ranges[i].value <= ranges[i].max)) {
       tool_complain ("--%s takes %g to %g, not %g", ranges[i].name, ranges[i].min, ranges[i].max,

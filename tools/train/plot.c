@@ -4,14 +4,19 @@
 #include <math.h>
 #include <string.h>
 
+#include "tools/train/drawing.h"
 
 /* Places in the picture, in pixels. */
 #define WIDTH 800
 #define HEIGHT 560
 #define LEFT 64
 #define RIGHT (WIDTH - 24)
+#define LEGEND (RIGHT - 160) /* where it begins */
 #define PANEL 200 /* height of each of the two */
 #define MAX_TICKS 8
+#define LETTERS 12
+#define BLACK 0x000000
+#define GREY 0xdddddd
 
 /* Columns of the table that are drawn. */
 enum { EPOCH, RATE, LOSS, ACCURACY, VAL_LOSS, VAL_ACCURACY, N_COLUMNS };
@@ -72,45 +77,9 @@ place_y (const Panel *p, double y)
   return p->top + PANEL * (1 - MIN (y / p->y_max, 1));
 }
 
-/* Numbers with a point in any locale. */
-static void
-add_number (GString *svg, const char *format, double value)
-{
-  char text[G_ASCII_DTOSTR_BUF_SIZE];
-
-  g_string_append (svg, g_ascii_formatd (text, sizeof text, format, value));
-}
-
-static void
-add_text (GString *svg, double x, double y, const char *anchor, const char *text)
-{
-  g_autofree char *escaped = g_markup_escape_text (text, -1);
-
-  g_string_append (svg, "<text x=\"");
-  add_number (svg, "%.1f", x);
-  g_string_append (svg, "\" y=\"");
-  add_number (svg, "%.1f", y);
-  g_string_append_printf (svg, "\" text-anchor=\"%s\">%s</text>\n", anchor, escaped);
-}
-
-static void
-add_line (GString *svg, double x1, double y1, double x2, double y2)
-{
-  const char *names[] = { "x1", "y1", "x2", "y2" };
-  const double values[] = { x1, y1, x2, y2 };
-
-  g_string_append (svg, "<line stroke=\"#ddd\"");
-  for (int i = 0; i < 4; i++) {
-    g_string_append_printf (svg, " %s=\"", names[i]);
-    add_number (svg, "%.1f", values[i]);
-    g_string_append_c (svg, '"');
-  }
-  g_string_append (svg, "/>\n");
-}
-
 /* The frame, ticks, numbers and names of a panel. */
 static void
-add_axes (GString *svg, const Panel *p, const char *name, double scale)
+add_axes (Drawing *picture, const Panel *p, const char *name, double scale)
 {
   double x_step = MAX (tick_step (MAX (p->x_max - p->x_min, 1)), 1), y_step = tick_step (p->y_max);
   char text[G_ASCII_DTOSTR_BUF_SIZE];
@@ -118,35 +87,35 @@ add_axes (GString *svg, const Panel *p, const char *name, double scale)
   for (int i = 0; i * y_step <= p->y_max * (1 + 1e-9); i++) {
     double y = place_y (p, i * y_step);
 
-    add_line (svg, LEFT, y, RIGHT, y);
-    add_text (svg, LEFT - 6, y + 4, "end", g_ascii_formatd (text, sizeof text, "%.4g", i * y_step * scale));
+    drawing_line (picture, LEFT, y, RIGHT, y, GREY);
+    drawing_text (picture, LEFT - 6, y + 4, LETTERS, DRAWING_END, BLACK,
+        g_ascii_formatd (text, sizeof text, "%.4g", i * y_step * scale));
   }
   for (double x = ceil (p->x_min / x_step) * x_step; x <= p->x_max; x += x_step) {
-    add_line (svg, place_x (p, x), p->top, place_x (p, x), p->top + PANEL);
-    add_text (svg, place_x (p, x), p->top + PANEL + 16, "middle", g_ascii_formatd (text, sizeof text, "%.0f", x));
+    drawing_line (picture, place_x (p, x), p->top, place_x (p, x), p->top + PANEL, GREY);
+    drawing_text (picture, place_x (p, x), p->top + PANEL + 16, LETTERS, DRAWING_MIDDLE, BLACK,
+        g_ascii_formatd (text, sizeof text, "%.0f", x));
   }
-  add_text (svg, LEFT, p->top - 8, "start", name);
+  drawing_text (picture, LEFT, p->top - 8, LETTERS, DRAWING_START, BLACK, name);
 }
 
 /* One curve; NANs leave it out. */
 static void
-add_curve (GString *svg, const Panel *p, const GArray *rows, int column, const char *colour)
+add_curve (Drawing *picture, const Panel *p, const GArray *rows, int column, guint32 colour)
 {
-  g_autoptr (GString) points = g_string_new (NULL);
+  GArray *points = g_array_new (FALSE, FALSE, sizeof (double));
 
   for (guint i = 0; i < rows->len; i++) {
     const double *values = g_array_index (rows, Row, i).values;
+    const double point[] = { place_x (p, values[EPOCH]), place_y (p, values[column]) };
 
-    if (!isfinite (values[column]))
-      continue;
-    g_string_append_c (points, ' ');
-    add_number (points, "%.1f", place_x (p, values[EPOCH]));
-    g_string_append_c (points, ',');
-    add_number (points, "%.1f", place_y (p, values[column]));
+    if (isfinite (values[column]))
+      g_array_append_vals (points, point, 2);
   }
   if (points->len > 0)
-    g_string_append_printf (svg, "<polyline fill=\"none\" stroke-width=\"1.5\" stroke=\"%s\" points=\"%s\"/>\n",
-        colour, points->str + 1);
+    drawing_curve (picture, points, colour);
+  else
+    g_array_unref (points);
 }
 
 /* The top of the loss: a first epoch, or a validation that has gone astray, must not flatten the rest. */
@@ -169,9 +138,10 @@ loss_top (const GArray *rows)
 gboolean
 plot_write (const char *path, const char *table, const char *title, GError **error)
 {
-  static const char *const train_colour = "#1f77b4", *const val_colour = "#d62728";
+  const guint32 train_colour = 0x1f77b4, val_colour = 0xd62728;
   g_autoptr (GArray) rows = read_table (table, error);
-  g_autoptr (GString) svg = g_string_new (NULL);
+  g_autoptr (Drawing) picture = drawing_new (WIDTH, HEIGHT);
+  g_autofree char *short_title = drawing_shorten (title, LETTERS, LEGEND - LEFT);
   Panel loss = { .top = 64 }, accuracy = { .top = 324, .y_max = 1 };
 
   if (rows == NULL)
@@ -181,22 +151,15 @@ plot_write (const char *path, const char *table, const char *title, GError **err
     loss.x_max = accuracy.x_max = g_array_index (rows, Row, rows->len - 1).values[EPOCH];
   }
   loss.y_max = loss_top (rows);
-  g_string_append_printf (svg,
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" font-size=\"12\">\n"
-      "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n", WIDTH, HEIGHT, WIDTH, HEIGHT);
-  add_text (svg, LEFT, 24, "start", title);
-  g_string_append_printf (svg, "<g fill=\"%s\">\n", train_colour);
-  add_text (svg, RIGHT - 90, 24, "end", "training");
-  g_string_append_printf (svg, "</g>\n<g fill=\"%s\">\n", val_colour);
-  add_text (svg, RIGHT, 24, "end", "validation");
-  g_string_append (svg, "</g>\n");
-  add_axes (svg, &loss, "loss", 1);
-  add_curve (svg, &loss, rows, LOSS, train_colour);
-  add_curve (svg, &loss, rows, VAL_LOSS, val_colour);
-  add_axes (svg, &accuracy, "accuracy, %", 100);
-  add_curve (svg, &accuracy, rows, ACCURACY, train_colour);
-  add_curve (svg, &accuracy, rows, VAL_ACCURACY, val_colour);
-  add_text (svg, (LEFT + RIGHT) / 2, HEIGHT - 6, "middle", "epoch");
-  g_string_append (svg, "</svg>\n");
-  return g_file_set_contents (path, svg->str, (gssize) svg->len, error);
+  drawing_text (picture, LEFT, 24, LETTERS, DRAWING_START, BLACK, short_title);
+  drawing_text (picture, RIGHT - 90, 24, LETTERS, DRAWING_END, train_colour, "training");
+  drawing_text (picture, RIGHT, 24, LETTERS, DRAWING_END, val_colour, "validation");
+  add_axes (picture, &loss, "loss", 1);
+  add_curve (picture, &loss, rows, LOSS, train_colour);
+  add_curve (picture, &loss, rows, VAL_LOSS, val_colour);
+  add_axes (picture, &accuracy, "accuracy, %", 100);
+  add_curve (picture, &accuracy, rows, ACCURACY, train_colour);
+  add_curve (picture, &accuracy, rows, VAL_ACCURACY, val_colour);
+  drawing_text (picture, (LEFT + RIGHT) / 2, HEIGHT - 6, LETTERS, DRAWING_MIDDLE, BLACK, "epoch");
+  return drawing_write (picture, path, error);
 }
