@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from launch import launch
 from tap import check, finish
@@ -156,7 +157,16 @@ def test_table(folder, data, out):
           and meta["videos"][1]["name"] == 'a, "b".avi#t=1.0,2.0', meta)
     status, text, err = train(out, "-d", table, "--val-share", "0.5")
     check("parts of one video are on one side", status == 0 and ("2 clips" in text or "3 clips" in text), (text, err))
+    write("path,label\nred/0.avi,x\n" + Path(data, "red", "2.avi").as_uri() + ",y\n")
+    status, text, err = train(out, "-d", table)
+    check("a file's URI", status == 0 and "2 clips" in text, (text, err))
+    for header in ('"path","label"', "Path,Label", "path, label", " PATH ,label,Start,End", "\ufeffpath,label\r"):
+        write(header + "\nred/0.avi,x\nred/2.avi,y\n")
+        status, text, err = train(out, "-d", table)
+        check(f"a header: {header!r}", status == 0 and "2 classes, 2 clips" in text, (text, err))
     for text, expected in (("red/0.avi\n", ":1:"), ("red/0.avi,x\nred/0.avi,x,5,3\n", ":2:"),
+                           ("red/0.avi,x\nred/0.avi,x,1.5,0\n", ":2:"), ("red/0.avi,x,0,0\n", ":1:"),
+                           ("red/0.avi,x\nfile:///a%00b.avi,x\n", ":2:"),
                            ('"red/0.avi,x\n', "quote"), ("red/0.avi,\n", "no label"), ("path,label\n", "no lines")):
         write(text)
         status, _, err = train(out, "-d", table)

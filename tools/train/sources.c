@@ -193,6 +193,25 @@ parse_seconds (const char *text, double *seconds)
   return *end == '\0' && isfinite (*seconds) && *seconds >= 0;
 }
 
+/* Where a file of a table is, which may be a path from the table's folder on or a URI. NULL: a URI that is wrong. */
+static char *
+find_file (const char *folder, const char *file)
+{
+  if (g_ascii_strncasecmp (file, "file://", strlen ("file://")) == 0)
+    return g_filename_from_uri (file, NULL, NULL);
+  return g_path_is_absolute (file) ? g_strdup (file) : g_build_filename (folder, file, NULL);
+}
+
+/* The line that names the fields, as spreadsheets and people write it. */
+static gboolean
+is_header (const char *line)
+{
+  g_autoptr (GPtrArray) fields = split_line (line);
+
+  return fields != NULL && fields->len >= 2 && g_ascii_strcasecmp (fields->pdata[0], "path") == 0
+      && g_ascii_strcasecmp (fields->pdata[1], "label") == 0;
+}
+
 /* What is wrong with a line; NULL if nothing is. */
 static const char *
 list_line (List *list, const char *folder, const char *line)
@@ -201,6 +220,7 @@ list_line (List *list, const char *folder, const char *line)
   g_autofree char *path = NULL, *name = NULL;
   double start = 0, end = 0;
   const char *file, *label;
+  gboolean has_end;
 
   if (fields == NULL)
     return "has a quote without an end";
@@ -212,10 +232,13 @@ list_line (List *list, const char *folder, const char *line)
     return *file == '\0' ? "has no path" : "has no label";
   if (!g_utf8_validate (label, -1, NULL))
     return "has a label that is not UTF-8";
+  has_end = fields->len > 3 && *(char *) fields->pdata[3] != '\0';
   if ((fields->len > 2 && !parse_seconds (fields->pdata[2], &start))
-      || (fields->len > 3 && !parse_seconds (fields->pdata[3], &end)) || (end > 0 && end <= start))
+      || (has_end && !parse_seconds (fields->pdata[3], &end)) || (has_end && end <= start))
     return "has a start or end that is not in seconds, the end after the start";
-  path = g_path_is_absolute (file) ? g_strdup (file) : g_build_filename (folder, file, NULL);
+  path = find_file (folder, file);
+  if (path == NULL)
+    return "has a file:// URI that is wrong";
   name = start > 0 || end > 0 ? g_strdup_printf ("%s#t=%s,%s", file, fields->len > 2 ? (char *) fields->pdata[2] : "",
       fields->len > 3 ? (char *) fields->pdata[3] : "") : g_strdup (file);
   add (list, path, name, label, start, end);
@@ -237,7 +260,7 @@ list_table (List *list, const char *path, GError **error)
     const char *wrong;
 
     g_strstrip (lines[i]);
-    if (*lines[i] == '\0' || (i == 0 && g_str_has_prefix (lines[i], "path,label")))
+    if (*lines[i] == '\0' || (i == 0 && is_header (lines[i])))
       continue;
     wrong = list_line (list, folder, lines[i]);
     if (wrong != NULL) {
