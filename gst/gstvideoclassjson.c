@@ -10,7 +10,9 @@
  * (#GstVideoClassify3D:roi meta) and for the whole stream at its end, to a file,
  * a file descriptor or the standard output. Each line is written at once, and by
  * one call of `write()`, so that what reads along never sees half of it, and
- * several elements can append to one file. Buffers pass untouched.
+ * several elements can append to one file. Buffers pass untouched. A pipe that
+ * nobody reads holds up a file, but not a live stream, whose lines are left out
+ * then.
  *
  * doc/videoclassjson.md has the schema.
  *
@@ -28,26 +30,33 @@
 #include "gst/gstvideoclassjson.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <glib/gstdio.h>
 #include <gst/video/video.h>
-#include <unistd.h>
 
 #include "gst/jsonlines.h"
+#include "gst/jsonoutput.h"
 #include "gst/jsonsettings.h"
 
 /* Objects whose labels are remembered. */
 #define MAX_OBJECTS 1024
+/* How long a live stream waits for who reads the lines: less than a frame. */
+#define PATIENCE (20 * GST_MSECOND)
+/* Warnings of lines that are left out do not come more often. */
+#define WARNING_PERIOD (10 * G_USEC_PER_SEC)
 
 struct _GstVideoClassJson
 {
   GstBaseTransform parent;
 
   GstJsonSettings settings;     /* guarded by the object lock */
+  gboolean is_stopping;         /* so is this: a flush does not end that */
+  GstPoll *poll;                /* set to be flushing, it ends each wait */
 
   /* Of the streaming thread. */
-  int out;
-  gboolean owns_out;
+  GstJsonOutput *out;
+  GstFlowReturn failure;        /* why the last line was not written */
+  gboolean knows_live, is_live;
+  guint64 dropped, dropped_before;      /* lines, and those warned of */
+  gint64 warned;                /* when; 0: never */
   GstVideoClassifyResult *result;       /* the newest */
   GstVideoClassifyResult *action;       /* that goes on, its newest */
   GHashTable *objects;          /* id -> label */
@@ -108,23 +117,71 @@ make_config (GstVideoClassJson * self, const GstJsonSettings * s)
   s->source, s->utc, &GST_BASE_TRANSFORM (self)->segment};
 }
 
-/* Takes the line. */
+static gboolean
+is_live (GstVideoClassJson * self)
+{
+  g_autoptr (GstQuery) query = NULL;
+
+  if (self->knows_live)
+    return self->is_live;
+  query = gst_query_new_latency ();
+  self->is_live = FALSE;
+  if (gst_pad_peer_query (GST_BASE_TRANSFORM (self)->sinkpad, query))
+    gst_query_parse_latency (query, &self->is_live, NULL, NULL);
+  self->knows_live = TRUE;
+  return self->is_live;
+}
+
+/* Unless it was just said. */
+static void
+warn_of_dropped (GstVideoClassJson * self, gint64 period)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (self->dropped == self->dropped_before
+      || (self->warned != 0 && now - self->warned < period))
+    return;
+  self->warned = now;
+  self->dropped_before = self->dropped;
+  GST_ELEMENT_WARNING (self, RESOURCE, WRITE,
+      ("%s: nobody reads in time; lines left out so far: %" G_GUINT64_FORMAT,
+          gst_json_output_get_name (self->out), self->dropped), (NULL));
+}
+
+static void
+post_write_error (GstVideoClassJson * self, int error)
+{
+  const gchar *name = gst_json_output_get_name (self->out);
+
+  if (error == ENOSPC)
+    GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT,
+        ("%s: %s", name, g_strerror (error)), (NULL));
+  else
+    GST_ELEMENT_ERROR (self, RESOURCE, WRITE,
+        ("%s: %s", name, g_strerror (error)), (NULL));
+}
+
+/* Takes the line. Returns FALSE if buffers shall not go on, see failure. */
 static gboolean
 write_line (GstVideoClassJson * self, gchar * line)
 {
-  int error = gst_json_lines_write (self->out, line);
+  int error = 0;
 
+  /* After an error nothing more, not even the summary at EOS. */
+  if (self->failure != GST_FLOW_ERROR)
+    error = gst_json_output_write (self->out, line, self->poll,
+        is_live (self) ? PATIENCE : GST_CLOCK_TIME_NONE);
   g_free (line);
   if (error == 0)
+    return self->failure != GST_FLOW_ERROR;
+  if (error == EAGAIN) {
+    self->dropped++;
+    warn_of_dropped (self, WARNING_PERIOD);
     return TRUE;
-  if (error == ENOSPC)
-    GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT, (NULL), (NULL));
-  else if (self->owns_out)
-    GST_ELEMENT_ERROR (self, RESOURCE, WRITE,
-        ("%s: %s", self->settings.location, g_strerror (error)), (NULL));
-  else
-    GST_ELEMENT_ERROR (self, RESOURCE, WRITE,
-        ("File descriptor %d: %s", self->out, g_strerror (error)), (NULL));
+  }
+  self->failure = error == EBUSY ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
+  if (error != EBUSY)
+    post_write_error (self, error);
   return FALSE;
 }
 
@@ -225,7 +282,7 @@ gst_video_class_json_transform_ip (GstBaseTransform * trans,
     ok = take_result (self, &s, meta->result);
   ok = ok && take_objects (self, &s, buffer);
   gst_json_settings_clear (&s);
-  return ok ? GST_FLOW_OK : GST_FLOW_ERROR;
+  return ok ? GST_FLOW_OK : self->failure;
 }
 
 static void
@@ -260,6 +317,25 @@ take_summary (GstVideoClassJson * self, const GstJsonSettings * s,
   return ok;
 }
 
+/* Waits are allowed again, unless the element is about to stop. */
+static void
+end_flushing (GstVideoClassJson * self)
+{
+  GST_OBJECT_LOCK (self);
+  if (!self->is_stopping)
+    gst_poll_set_flushing (self->poll, FALSE);
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+set_stopping (GstVideoClassJson * self, gboolean is_stopping)
+{
+  GST_OBJECT_LOCK (self);
+  self->is_stopping = is_stopping;
+  gst_poll_set_flushing (self->poll, is_stopping);
+  GST_OBJECT_UNLOCK (self);
+}
+
 static gboolean
 gst_video_class_json_sink_event (GstBaseTransform * trans, GstEvent * event)
 {
@@ -268,9 +344,16 @@ gst_video_class_json_sink_event (GstBaseTransform * trans, GstEvent * event)
 
   take_settings (self, &s);
   switch (GST_EVENT_TYPE (event)) {
-    case GST_EVENT_STREAM_START:
+    case GST_EVENT_FLUSH_START:
+      gst_poll_set_flushing (self->poll, TRUE);
+      break;
     case GST_EVENT_FLUSH_STOP:
+      end_flushing (self);
       forget (self);
+      break;
+    case GST_EVENT_STREAM_START:
+      forget (self);
+      self->knows_live = FALSE;
       break;
     case GST_EVENT_CUSTOM_DOWNSTREAM:
       if (gst_event_has_name (event, "videoclassify3d-summary"))
@@ -278,6 +361,7 @@ gst_video_class_json_sink_event (GstBaseTransform * trans, GstEvent * event)
       break;
     case GST_EVENT_EOS:
       end_action (self, &s);
+      warn_of_dropped (self, 0);
       break;
     default:
       break;
@@ -292,34 +376,53 @@ static gboolean
 gst_video_class_json_start (GstBaseTransform * trans)
 {
   GstVideoClassJson *self = GST_VIDEO_CLASS_JSON (trans);
-  int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
   const GstJsonSettings *s = &self->settings;   /* these are set in READY */
+  g_autoptr (GError) error = NULL;
 
-  self->owns_out = s->location != NULL && *s->location != '\0';
-  if (!self->owns_out) {
-    self->out = s->fd >= 0 ? s->fd : STDOUT_FILENO;
-    return TRUE;
+  self->out = s->location != NULL && *s->location != '\0' ?
+      gst_json_output_new_file (s->location, s->append, &error)
+      : gst_json_output_new_fd (s->fd, &error);
+  if (self->out == NULL) {
+    GST_ELEMENT_ERROR (self, RESOURCE, OPEN_WRITE, ("%s", error->message),
+        (NULL));
+    return FALSE;
   }
-  self->out = g_open (s->location, s->append ? flags : flags | O_TRUNC,
-      0666);
-  if (self->out >= 0)
-    return TRUE;
-  GST_ELEMENT_ERROR (self, RESOURCE, OPEN_WRITE,
-      ("%s: %s", self->settings.location, g_strerror (errno)), (NULL));
-  return FALSE;
+  self->failure = GST_FLOW_OK;
+  self->knows_live = FALSE;
+  self->dropped = self->dropped_before = 0;
+  self->warned = 0;
+  set_stopping (self, FALSE);
+  return TRUE;
 }
 
 static gboolean
 gst_video_class_json_stop (GstBaseTransform * trans)
 {
   GstVideoClassJson *self = GST_VIDEO_CLASS_JSON (trans);
+  g_autofree gchar *name = NULL;
+  int error;
 
   forget (self);
-  if (self->owns_out && close (self->out) != 0)
+  if (self->out == NULL)
+    return TRUE;
+  name = g_strdup (gst_json_output_get_name (self->out));
+  warn_of_dropped (self, 0);
+  error = gst_json_output_free (g_steal_pointer (&self->out));
+  if (error != 0)
     GST_ELEMENT_WARNING (self, RESOURCE, CLOSE,
-        ("%s: %s", self->settings.location, g_strerror (errno)), (NULL));
-  self->owns_out = FALSE;
+        ("%s: %s", name, g_strerror (error)), (NULL));
   return TRUE;
+}
+
+static GstStateChangeReturn
+gst_video_class_json_change_state (GstElement * element,
+    GstStateChange transition)
+{
+  /* The streaming thread may wait for a reader, and pads for the thread. */
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    set_stopping (GST_VIDEO_CLASS_JSON (element), TRUE);
+  return GST_ELEMENT_CLASS (gst_video_class_json_parent_class)->change_state
+      (element, transition);
 }
 
 static void
@@ -329,6 +432,7 @@ gst_video_class_json_finalize (GObject * object)
 
   gst_json_settings_clear (&self->settings);
   g_hash_table_unref (self->objects);
+  gst_poll_free (self->poll);
   G_OBJECT_CLASS (gst_video_class_json_parent_class)->finalize (object);
 }
 
@@ -337,6 +441,7 @@ gst_video_class_json_init (GstVideoClassJson * self)
 {
   gst_json_settings_init (&self->settings);
   self->objects = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  self->poll = gst_poll_new (TRUE);
   self->time = GST_CLOCK_TIME_NONE;
   gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
   gst_base_transform_set_passthrough (GST_BASE_TRANSFORM (self), TRUE);
@@ -352,6 +457,7 @@ gst_video_class_json_class_init (GstVideoClassJsonClass * klass)
   object_class->set_property = gst_video_class_json_set_property;
   object_class->get_property = gst_video_class_json_get_property;
   object_class->finalize = gst_video_class_json_finalize;
+  element_class->change_state = gst_video_class_json_change_state;
   gst_json_settings_install (object_class);
 
   gst_element_class_set_static_metadata (element_class,

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/jsonlines.h"
 
-#include <errno.h>
 #include <json-glib/json-glib.h>
-#include <poll.h>
-#include <string.h>
-#include <unistd.h>
 
 /* Labels come from files, and JSON is UTF-8. */
 static void
@@ -187,29 +183,4 @@ gst_json_lines_summary (const GstJsonLinesConfig * config,
   }
   json_builder_end_array (b);
   return finish (b);
-}
-
-int
-gst_json_lines_write (int fd, const gchar * line)
-{
-  gsize left = strlen (line) + 1;
-  g_autofree gchar *data = g_strconcat (line, "\n", NULL);
-  const gchar *at = data;
-
-  while (left > 0) {
-    ssize_t n = write (fd, at, left);
-
-    if (n > 0) {
-      at += n;
-      left -= n;
-    } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-      struct pollfd ready = { fd, POLLOUT, 0 };
-
-      if (poll (&ready, 1, -1) < 0 && errno != EINTR)
-        return errno;
-    } else if (n == 0 || errno != EINTR) {
-      return n == 0 ? EIO : errno;
-    }
-  }
-  return 0;
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Results as lines of JSON (doc/videoclassjson.md has the schema), and lines to
- * where they go. Knows nothing of elements.
+ * Results as lines of JSON (doc/videoclassjson.md has the schema). Knows nothing
+ * of elements, nor of where lines go.
  */
 
 #include "gst/labelledobjects.h"
@@ -32,16 +32,5 @@ gchar *gst_json_lines_object (const GstJsonLinesConfig * config,
 /* s: the structure of videoclassify3d-summary */
 gchar *gst_json_lines_summary (const GstJsonLinesConfig * config,
     const GstStructure * s, guint top_k);
-
-/**
- * gst_json_lines_write:
- *
- * Writes a line and its end with one call of write(), so that lines of several
- * writers do not mix; only where the system takes less than all of it, as on a
- * full pipe, the rest follows in further calls.
- *
- * Returns: 0, or what errno was
- */
-int gst_json_lines_write (int fd, const gchar * line);
 
 G_END_DECLS

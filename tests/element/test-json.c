@@ -8,6 +8,8 @@
 #include <json-glib/json-glib.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/element/common.h"
@@ -270,11 +272,11 @@ test_pipe (void)
 }
 
 static void
-check_error (const gchar * location, gint code)
+check_error (const gchar * property, const gchar * name, gint code)
 {
   g_autofree gchar *launch = g_strdup_printf ("videotestsrc num-buffers=20 "
       "! video/x-raw,width=64,height=48,framerate=30/1 ! videoclassify3d "
-      "sample-rate=30 ! videoclassjson location=%s ! fakesink", location);
+      "sample-rate=30 ! videoclassjson %s ! fakesink", property);
   g_autoptr (GstElement) pipeline = gst_parse_launch (launch, NULL);
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   g_autoptr (GstMessage) message = NULL;
@@ -287,17 +289,200 @@ check_error (const gchar * location, gint code)
   g_assert_cmpint (GST_MESSAGE_TYPE (message), ==, GST_MESSAGE_ERROR);
   gst_message_parse_error (message, &error, NULL);
   g_assert_error (error, GST_RESOURCE_ERROR, code);
-  if (code == GST_RESOURCE_ERROR_OPEN_WRITE)
-    g_assert_nonnull (strstr (error->message, location));
+  g_assert_true (g_str_has_prefix (error->message, name));
   gst_element_set_state (pipeline, GST_STATE_NULL);
 }
 
 static void
 test_errors (void)
 {
-  check_error ("/nonexistent/lines.jsonl", GST_RESOURCE_ERROR_OPEN_WRITE);
+  check_error ("location=/nonexistent/lines.jsonl", "/nonexistent/lines.jsonl: ",
+      GST_RESOURCE_ERROR_OPEN_WRITE);
   if (g_access ("/dev/full", W_OK) == 0)
-    check_error ("/dev/full", GST_RESOURCE_ERROR_NO_SPACE_LEFT);
+    check_error ("location=/dev/full", "/dev/full: ",
+        GST_RESOURCE_ERROR_NO_SPACE_LEFT);
+  /* Before there is a line. */
+  check_error ("lines=0 fd=777", "file descriptor 777: ",
+      GST_RESOURCE_ERROR_OPEN_WRITE);
+}
+
+/* So that nothing more goes into a pipe, which then blocks again. */
+static void
+fill (int fd)
+{
+  static const gchar zeros[4096];
+  int flags = fcntl (fd, F_GETFL);
+
+  fcntl (fd, F_SETFL, flags | O_NONBLOCK);
+  for (gsize n = sizeof zeros; n > 0;)
+    if (write (fd, zeros, n) < 0)
+      n /= 2;
+  fcntl (fd, F_SETFL, flags);
+}
+
+/* Gives each frame a result of its own. */
+static GstPadProbeReturn
+add_result (GstPad * pad, GstPadProbeInfo * info, gpointer data)
+{
+  static const GstVideoClassifyClass c = { 0, 1, "a" };
+  GstBuffer *buffer = gst_buffer_make_writable (GST_PAD_PROBE_INFO_BUFFER (info));
+  g_autoptr (GstVideoClassifyResult) result =
+      gst_video_classify_result_new ("m", 0, GST_SECOND, &c, 1);
+
+  gst_buffer_add_video_classify_meta (buffer, result);
+  info->data = buffer;
+  return GST_PAD_PROBE_OK;
+}
+
+static GstElement *
+play (const gchar * source, const gchar * properties)
+{
+  g_autofree gchar *launch = g_strdup_printf ("videotestsrc %s "
+      "! video/x-raw,width=64,height=48,framerate=100/1 "
+      "! videoclassjson name=json %s ! fakesink async=false", source,
+      properties);
+  GstElement *pipeline = gst_parse_launch (launch, NULL);
+  g_autoptr (GstElement) json = gst_bin_get_by_name (GST_BIN (pipeline),
+      "json");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (json, "sink");
+
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, add_result, NULL, NULL);
+  g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_PLAYING), !=,
+      GST_STATE_CHANGE_FAILURE);
+  return pipeline;
+}
+
+/* Of this type within `wait`; its text is to be freed. NULL: none came. */
+static gchar *
+wait_for (GstElement * pipeline, GstMessageType type, GstClockTime wait)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+  g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus, wait,
+      type);
+  g_autoptr (GError) error = NULL;
+
+  if (message == NULL)
+    return NULL;
+  if (type == GST_MESSAGE_WARNING)
+    gst_message_parse_warning (message, &error, NULL);
+  if (type == GST_MESSAGE_ERROR)
+    gst_message_parse_error (message, &error, NULL);
+  return g_strdup (error ? error->message : "");
+}
+
+static void
+stop_soon (GstElement * pipeline)
+{
+  gint64 begin = g_get_monotonic_time ();
+
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  g_assert_cmpint (g_get_monotonic_time () - begin, <, G_USEC_PER_SEC);
+  gst_object_unref (pipeline);
+}
+
+/* A file waits for who reads, and can be flushed and stopped meanwhile; what is
+ * live goes on without those lines, and says so. */
+static void
+check_unread (const gchar * properties, const gchar * name)
+{
+  GstElement *pipeline = play ("num-buffers=3", properties);
+  g_autofree gchar *warning = NULL, *end = NULL;
+  g_autoptr (GstElement) json = gst_bin_get_by_name (GST_BIN (pipeline),
+      "json");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (json, "sink");
+
+  end = wait_for (pipeline, GST_MESSAGE_EOS, GST_SECOND / 3);
+  g_assert_null (end);
+  gst_pad_send_event (pad, gst_event_new_flush_start ());
+  /* Waits for the streaming thread. */
+  gst_pad_send_event (pad, gst_event_new_flush_stop (TRUE));
+  stop_soon (pipeline);
+  stop_soon (play ("num-buffers=3", properties));
+
+  pipeline = play ("is-live=true num-buffers=30", properties);
+  warning = wait_for (pipeline, GST_MESSAGE_WARNING, 10 * GST_SECOND);
+  g_assert_nonnull (strstr (warning, name));
+  g_free (warning);
+  warning = wait_for (pipeline, GST_MESSAGE_WARNING, 10 * GST_SECOND);
+  g_assert_nonnull (warning);
+  g_assert_true (g_str_has_suffix (warning, ": 30"));
+  end = wait_for (pipeline, GST_MESSAGE_EOS, 10 * GST_SECOND);
+  g_assert_nonnull (end);
+  stop_soon (pipeline);
+}
+
+static void
+test_unread_pipe (void)
+{
+  g_autofree gchar *properties = NULL, *name = NULL;
+  int fds[2];
+
+  g_assert_cmpint (pipe (fds), ==, 0);
+  fill (fds[1]);
+  properties = g_strdup_printf ("fd=%d", fds[1]);
+  name = g_strdup_printf ("file descriptor %d:", fds[1]);
+  check_unread (properties, name);
+  /* Others who have it may want to wait. */
+  g_assert_cmpint (fcntl (fds[1], F_GETFL) & O_NONBLOCK, ==, 0);
+  close (fds[0]);
+  close (fds[1]);
+}
+
+static void
+test_unread_socket (void)
+{
+  g_autofree gchar *properties = NULL;
+  int fds[2];
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
+  fill (fds[1]);
+  properties = g_strdup_printf ("fd=%d", fds[1]);
+  check_unread (properties, "file descriptor");
+  close (fds[0]);
+  close (fds[1]);
+}
+
+/* A FIFO waits for its reader as a full pipe does, and the state does not. */
+static void
+test_unread_fifo (void)
+{
+  g_autofree gchar *fifo = g_strdup_printf ("%s.fifo", path);
+  g_autofree gchar *properties = g_strdup_printf ("location=%s", fifo);
+  g_autofree gchar *end = NULL;
+  GstElement *pipeline;
+  gchar some[16];
+  int fd;
+
+  g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
+  check_unread (properties, fifo);
+  pipeline = play ("num-buffers=3", properties);
+  fd = open (fifo, O_RDONLY);
+  g_assert_cmpint (read (fd, some, sizeof some), ==, sizeof some);
+  g_assert_cmpint (memcmp (some, "{\"type\":\"result\"", 16), ==, 0);
+  end = wait_for (pipeline, GST_MESSAGE_EOS, 10 * GST_SECOND);
+  g_assert_nonnull (end);
+  stop_soon (pipeline);
+  close (fd);
+  g_remove (fifo);
+}
+
+/* An error, and not the end of the process. */
+static void
+test_reader_gone (void)
+{
+  g_autofree gchar *properties = NULL, *name = NULL, *error = NULL;
+  GstElement *pipeline;
+  int fds[2];
+
+  g_assert_cmpint (pipe (fds), ==, 0);
+  properties = g_strdup_printf ("fd=%d", fds[1]);
+  name = g_strdup_printf ("file descriptor %d: Broken pipe", fds[1]);
+  close (fds[0]);
+  pipeline = play ("num-buffers=3", properties);
+  error = wait_for (pipeline, GST_MESSAGE_ERROR, 10 * GST_SECOND);
+  g_assert_cmpstr (error, ==, name);
+  stop_soon (pipeline);
+  close (fds[1]);
 }
 
 int
@@ -317,6 +502,10 @@ main (int argc, char **argv)
   g_test_add_func ("/json/append", test_append);
   g_test_add_func ("/json/pipe", test_pipe);
   g_test_add_func ("/json/errors", test_errors);
+  g_test_add_func ("/json/unread-pipe", test_unread_pipe);
+  g_test_add_func ("/json/unread-socket", test_unread_socket);
+  g_test_add_func ("/json/unread-fifo", test_unread_fifo);
+  g_test_add_func ("/json/reader-gone", test_reader_gone);
   status = g_test_run ();
   g_remove (path);
   g_free (path);
