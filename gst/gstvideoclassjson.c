@@ -60,6 +60,8 @@ struct _GstVideoClassJson
   GstVideoClassifyResult *result;       /* the newest */
   GstVideoClassifyResult *action;       /* that goes on, its newest */
   GHashTable *objects;          /* id -> label */
+  gboolean has_summary;
+  gboolean has_match, has_other;        /* for the model's name that is asked for */
   GstClockTime time;            /* of the newest buffer */
 };
 
@@ -248,6 +250,7 @@ take_objects (GstVideoClassJson * self, const GstJsonSettings * s, GstBuffer * b
   if (!(s->lines & GST_JSON_LINES_OBJECTS))
     return TRUE;
   objects = gst_labelled_objects_find (buffer, s->model_name);
+  self->has_match |= objects->len > 0;
   for (guint i = 0; i < objects->len; i++) {
     GstLabelledObject *object = &g_array_index (objects, GstLabelledObject, i);
     gpointer id = GINT_TO_POINTER ((gint) object->id);
@@ -266,6 +269,32 @@ take_objects (GstVideoClassJson * self, const GstJsonSettings * s, GstBuffer * b
   return TRUE;
 }
 
+/* Whether there is anything of another model, as long as there is nothing of the
+ * one that is asked for. */
+static void
+look_for_others (GstVideoClassJson * self, const GstJsonSettings * s,
+    GstBuffer * buffer)
+{
+  g_autoptr (GArray) objects = NULL;
+
+  if (s->model_name == NULL || self->has_match || self->has_other)
+    return;
+  objects = gst_labelled_objects_find (buffer, NULL);
+  self->has_other = objects->len > 0
+      || gst_buffer_get_video_classify_meta (buffer, NULL) != NULL;
+}
+
+/* At EOS: a name with a typing error writes an empty file. */
+static void
+warn_of_name (GstVideoClassJson * self, const GstJsonSettings * s)
+{
+  if (s->model_name == NULL || self->has_match || !self->has_other)
+    return;
+  GST_ELEMENT_WARNING (self, RESOURCE, NOT_FOUND,
+      ("model-name=%s: all results were of other models", s->model_name),
+      (NULL));
+}
+
 static GstFlowReturn
 gst_video_class_json_transform_ip (GstBaseTransform * trans,
     GstBuffer * buffer)
@@ -278,9 +307,12 @@ gst_video_class_json_transform_ip (GstBaseTransform * trans,
   take_settings (self, &s);
   self->time = GST_BUFFER_PTS (buffer);
   meta = gst_buffer_get_video_classify_meta (buffer, s.model_name);
-  if (meta != NULL)
+  if (meta != NULL) {
+    self->has_match = TRUE;
     ok = take_result (self, &s, meta->result);
+  }
   ok = ok && take_objects (self, &s, buffer);
+  look_for_others (self, &s, buffer);
   gst_json_settings_clear (&s);
   return ok ? GST_FLOW_OK : self->failure;
 }
@@ -291,6 +323,7 @@ forget (GstVideoClassJson * self)
   g_clear_pointer (&self->result, gst_video_classify_result_unref);
   g_clear_pointer (&self->action, gst_video_classify_result_unref);
   g_hash_table_remove_all (self->objects);
+  self->has_summary = self->has_match = self->has_other = FALSE;
   self->time = GST_CLOCK_TIME_NONE;
 }
 
@@ -304,8 +337,14 @@ take_summary (GstVideoClassJson * self, const GstJsonSettings * s,
   gboolean ok = TRUE;
 
   if (s->model_name != NULL && g_strcmp0 (s->model_name,
-          gst_structure_get_string (summary, "model")) != 0)
+          gst_structure_get_string (summary, "model")) != 0) {
+    self->has_other = TRUE;
     return TRUE;
+  }
+  /* The first classifier's comes first, and its results are those written. */
+  if (s->model_name == NULL && self->has_summary)
+    return TRUE;
+  self->has_summary = self->has_match = TRUE;
   gst_structure_get (summary, "result", GST_TYPE_VIDEO_CLASSIFY_RESULT, &last,
       NULL);
   if (last != NULL)
@@ -313,7 +352,7 @@ take_summary (GstVideoClassJson * self, const GstJsonSettings * s,
   ok = ok && end_action (self, s);
   if (ok && (s->lines & GST_JSON_LINES_SUMMARY))
     ok = write_line (self, gst_json_lines_summary (&config, summary,
-            s->top_k));
+            s->top_k, s->threshold));
   return ok;
 }
 
@@ -362,6 +401,8 @@ gst_video_class_json_sink_event (GstBaseTransform * trans, GstEvent * event)
     case GST_EVENT_EOS:
       end_action (self, &s);
       warn_of_dropped (self, 0);
+      warn_of_name (self, &s);
+      self->has_summary = FALSE;
       break;
     default:
       break;

@@ -162,7 +162,7 @@ nth (const GstStructure * s, const gchar * field, guint i)
 
 gchar *
 gst_json_lines_summary (const GstJsonLinesConfig * config,
-    const GstStructure * s, guint top_k)
+    const GstStructure * s, guint top_k, gdouble threshold)
 {
   JsonBuilder *b = begin (config, "summary");
   guint64 clips = 0;
@@ -176,7 +176,8 @@ gst_json_lines_summary (const GstJsonLinesConfig * config,
     const GValue *label = nth (s, "labels", i), *score = nth (s, "scores", i);
     const GValue *index = nth (s, "indices", i);
 
-    if (label == NULL || score == NULL || index == NULL)
+    if (label == NULL || score == NULL || index == NULL
+        || g_value_get_double (score) < threshold)
       break;
     add_class (b, g_value_get_string (label), g_value_get_int (index),
         g_value_get_double (score));

@@ -31,6 +31,6 @@ gchar *gst_json_lines_object (const GstJsonLinesConfig * config,
     GstClockTime time, const GstLabelledObject * object);
 /* s: the structure of videoclassify3d-summary */
 gchar *gst_json_lines_summary (const GstJsonLinesConfig * config,
-    const GstStructure * s, guint top_k);
+    const GstStructure * s, guint top_k, gdouble threshold);
 
 G_END_DECLS

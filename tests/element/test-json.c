@@ -203,6 +203,98 @@ test_short (void)
 }
 
 static void
+push_summary (GstHarness * h, const gchar * model)
+{
+  GstStructure *s = gst_structure_from_string ("videoclassify3d-summary, "
+      "clips=(guint64)2, labels=(string)<a, b>, scores=(double)<0.75, 0.25>, "
+      "indices=(int)<0, 1>", NULL);
+
+  gst_structure_set (s, "model", G_TYPE_STRING, model, NULL);
+  gst_harness_push_event (h, gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
+          s));
+}
+
+static void
+test_threshold (void)
+{
+  g_autofree gchar *properties = g_strdup_printf ("location=%s threshold=0.5",
+      path);
+  GstHarness *h = companion_new ("videoclassjson", properties);
+  g_autoptr (GPtrArray) lines = NULL;
+  static const gchar *const types[] = { "result", "summary" };
+
+  push (h, frame_with (0, "a", -1));
+  push_summary (h, "m");
+  lines = read_lines ();
+  g_assert_cmpuint (lines->len, ==, 2);
+  for (guint i = 0; i < 2; i++)
+    g_assert_cmpuint (json_array_get_length (json_object_get_array_member (line
+                (lines, i, types[i]), "classes")), ==, 1);
+  gst_harness_teardown (h);
+}
+
+/* Of two classifiers in a row the first, whose summary comes first; or the one
+ * that is asked for. */
+static void
+test_two_models (void)
+{
+  static const gchar *const names[] = { "", "model-name=n" };
+
+  for (guint i = 0; i < 2; i++) {
+    g_autofree gchar *properties = g_strdup_printf ("location=%s %s", path,
+        names[i]);
+    const gchar *name = i ? "n" : "m";
+    GstHarness *h = companion_new ("videoclassjson", properties);
+    g_autoptr (GstBus) bus = harness_bus (h);
+    g_autoptr (GPtrArray) lines = NULL;
+    static const GstVideoClassifyClass c = { 0, 1, "a" };
+    g_autoptr (GstVideoClassifyResult) other =
+        gst_video_classify_result_new ("n", 0, GST_SECOND, &c, 1);
+    GstBuffer *buffer = frame_with (0, "a", -1);
+
+    gst_buffer_add_video_classify_meta (buffer, other);
+    push (h, buffer);
+    push_summary (h, "m");
+    push_summary (h, "n");
+    gst_harness_push_event (h, gst_event_new_eos ());
+    lines = read_lines ();
+    g_assert_cmpuint (lines->len, ==, 2);
+    g_assert_cmpstr (json_object_get_string_member (line (lines, 0, "result"),
+            "model"), ==, name);
+    g_assert_cmpstr (json_object_get_string_member (line (lines, 1, "summary"),
+            "model"), ==, name);
+    g_assert_false (gst_bus_have_pending (bus));
+    gst_harness_teardown (h);
+  }
+}
+
+/* One that matches nothing is warned of, but not where there is nothing. */
+static void
+test_wrong_name (void)
+{
+  for (gint i = 0; i < 2; i++) {
+    g_autofree gchar *properties = g_strdup_printf ("location=%s "
+        "model-name=typo", path);
+    GstHarness *h = companion_new ("videoclassjson", properties);
+    g_autoptr (GstBus) bus = harness_bus (h);
+    g_autoptr (GstMessage) message = NULL;
+    g_autoptr (GError) error = NULL;
+
+    push (h, i ? frame_with (0, "a", -1) : frame_new (0));
+    gst_harness_push_event (h, gst_event_new_eos ());
+    message = gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING);
+    g_assert_cmpint (message != NULL, ==, i);
+    if (message == NULL) {
+      gst_harness_teardown (h);
+      continue;
+    }
+    gst_message_parse_warning (message, &error, NULL);
+    g_assert_nonnull (strstr (error->message, "model-name=typo"));
+    gst_harness_teardown (h);
+  }
+}
+
+static void
 write_one (const gchar * more)
 {
   g_autofree gchar *properties = g_strdup_printf ("location=%s %s", path, more);
@@ -499,6 +591,9 @@ main (int argc, char **argv)
   g_test_add_func ("/json/events", test_events);
   g_test_add_func ("/json/objects", test_objects);
   g_test_add_func ("/json/short", test_short);
+  g_test_add_func ("/json/threshold", test_threshold);
+  g_test_add_func ("/json/two-models", test_two_models);
+  g_test_add_func ("/json/wrong-name", test_wrong_name);
   g_test_add_func ("/json/append", test_append);
   g_test_add_func ("/json/pipe", test_pipe);
   g_test_add_func ("/json/errors", test_errors);
