@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/classifylane.h"
 
+static void
+clear_results (GstClassifyLane * lane)
+{
+  g_clear_pointer (&lane->result, gst_video_classify_result_unref);
+  g_queue_clear_full (&lane->pending,
+      (GDestroyNotify) gst_video_classify_result_unref);
+}
+
 void
 gst_classify_lane_clear (GstClassifyLane * lane)
 {
@@ -8,7 +16,7 @@ gst_classify_lane_clear (GstClassifyLane * lane)
   g_clear_pointer (&lane->window, gst_clip_window_free);
   g_clear_pointer (&lane->scaler, gst_frame_scaler_free);
   g_clear_pointer (&lane->output, gst_classify_output_unref);
-  g_clear_pointer (&lane->result, gst_video_classify_result_unref);
+  clear_results (lane);
   lane->n_clips = 0;
 }
 
@@ -37,6 +45,15 @@ gst_classify_lane_is_between_clips (GstClassifyLane * lane)
   return gst_clip_window_is_between_clips (lane->window);
 }
 
+GList *
+gst_classify_lane_take_pending (GstClassifyLane * lane)
+{
+  GList *pending = lane->pending.head;
+
+  g_queue_init (&lane->pending);
+  return pending;
+}
+
 void
 gst_classify_lane_reset (GstClassifyLane * lane, gboolean forget)
 {
@@ -44,7 +61,7 @@ gst_classify_lane_reset (GstClassifyLane * lane, gboolean forget)
     gst_clip_window_reset (lane->window);
   if (lane->output != NULL)
     gst_classify_output_reset (lane->output, forget);
-  g_clear_pointer (&lane->result, gst_video_classify_result_unref);
+  clear_results (lane);
   if (forget)
     lane->n_clips = 0;
 }

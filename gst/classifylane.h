@@ -30,6 +30,7 @@ typedef struct
   GstClassifyOutput *output;
   GstVideoClassifyResult *result;       /* of the newest clip, or NULL */
   gint64 result_submitted;      /* when that clip was: older ones may come late */
+  GQueue pending;               /* the picture's that no buffer has carried */
 } GstClassifyLane;
 
 void gst_classify_lane_clear (GstClassifyLane * lane);
@@ -46,6 +47,10 @@ void gst_classify_lane_set_network (GstClassifyLane * lane,
 
 /* Whether no clip is part-filled, or none is begun. */
 gboolean gst_classify_lane_is_between_clips (GstClassifyLane * lane);
+
+/* What no buffer has carried since the last call, oldest first, to be unreffed
+ * and freed. */
+GList *gst_classify_lane_take_pending (GstClassifyLane * lane);
 
 /* Forgets the frames; and all that came of the clips before, if asked to. */
 void gst_classify_lane_reset (GstClassifyLane * lane, gboolean forget);

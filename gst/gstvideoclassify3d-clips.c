@@ -46,6 +46,8 @@ set_result (GstClassifyLane * lane, GstVideoClassifyResult * result,
   g_clear_pointer (&lane->result, gst_video_classify_result_unref);
   lane->result = gst_video_classify_result_ref (result);
   lane->result_submitted = submitted;
+  if (lane->number == 0)
+    g_queue_push_tail (&lane->pending, gst_video_classify_result_ref (result));
 }
 
 void
@@ -371,14 +373,32 @@ gst_video_classify_3d_pass_time (GstVideoClassify3D * self, GstClockTime time)
     submit_clip (self, &self->picture, find_submit (self));
 }
 
-void
-gst_video_classify_3d_finish_queue (GstVideoClassify3D * self)
+/* Results that no buffer has carried, and none will, go downstream by themselves. */
+static void
+push_pending (GstVideoClassify3D * self)
 {
-  if (gst_video_classify_3d_get_mode (self) != GST_CLASSIFY_MODE_QUEUE)
-    return;
-  drain (self, &self->picture);
-  if (self->tracks != NULL)
-    gst_classify_tracks_foreach (self->tracks, drain_track, self);
+  GList *pending;
+
+  g_mutex_lock (&self->lock);
+  pending = gst_classify_lane_take_pending (&self->picture);
+  g_mutex_unlock (&self->lock);
+  for (GList * l = pending; l != NULL; l = l->next)
+    gst_pad_push_event (GST_BASE_TRANSFORM_SRC_PAD (self),
+        gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
+            gst_structure_new ("videoclassify3d-result",
+                "result", GST_TYPE_VIDEO_CLASSIFY_RESULT, l->data, NULL)));
+  g_list_free_full (pending, (GDestroyNotify) gst_video_classify_result_unref);
+}
+
+void
+gst_video_classify_3d_finish_stream (GstVideoClassify3D * self)
+{
+  if (gst_video_classify_3d_get_mode (self) == GST_CLASSIFY_MODE_QUEUE) {
+    drain (self, &self->picture);
+    if (self->tracks != NULL)
+      gst_classify_tracks_foreach (self->tracks, drain_track, self);
+  }
+  push_pending (self);
 }
 
 static void
@@ -394,7 +414,7 @@ gst_video_classify_3d_interrupt (GstVideoClassify3D * self, gboolean forget)
   guint dropped = 0;
 
   if (!forget) {
-    gst_video_classify_3d_finish_queue (self);
+    gst_video_classify_3d_finish_stream (self);
     finish_action (self, picture);
     if (self->tracks != NULL)
       gst_classify_tracks_foreach (self->tracks, finish_track, self);
@@ -445,6 +465,7 @@ finish_lane (GstVideoClassify3D * self, GstClassifyLane * lane,
     on_eos = lane->n_clips > 0 ? GST_CLASSIFY_ON_EOS_DROP
         : GST_CLASSIFY_ON_EOS_PAD;
   drain (self, lane);
+  push_pending (self);
   if (on_eos == GST_CLASSIFY_ON_EOS_PAD && gst_clip_window_pad (lane->window)) {
     submit_clip (self, lane, GST_CLASSIFY_SUBMIT_DONE);
     is_padded = TRUE;
@@ -453,6 +474,8 @@ finish_lane (GstVideoClassify3D * self, GstClassifyLane * lane,
   g_mutex_lock (&self->lock);
   if (is_padded && lane->result != NULL)
     last = gst_video_classify_result_ref (lane->result);
+  g_list_free_full (gst_classify_lane_take_pending (lane),
+      (GDestroyNotify) gst_video_classify_result_unref);
   summary = gst_classify_output_summary (lane->output, top_k);
   g_mutex_unlock (&self->lock);
   if (summary == NULL)

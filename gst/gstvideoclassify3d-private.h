@@ -91,8 +91,10 @@ void gst_video_classify_3d_pass_time (GstVideoClassify3D * self,
  * the sums for the summary, a new stream does not. */
 void gst_video_classify_3d_interrupt (GstVideoClassify3D * self,
     gboolean forget);
-/* With mode=queue: waits for what is queued, which only a flush drops. */
-void gst_video_classify_3d_finish_queue (GstVideoClassify3D * self);
+/* Before another stream or segment, or where the stream is interrupted: waits for
+ * what is queued with mode=queue, which only a flush drops, and sends downstream
+ * what no buffer has carried. */
+void gst_video_classify_3d_finish_stream (GstVideoClassify3D * self);
 /* What is due at the end is posted before EOS is forwarded. */
 void gst_video_classify_3d_finish (GstVideoClassify3D * self);
 

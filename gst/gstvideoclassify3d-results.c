@@ -133,6 +133,7 @@ gst_video_classify_3d_attach (GstVideoClassify3D * self, GstBuffer * buffer,
   g_autoptr (GstVideoClassifyResult) result = NULL;
   GstVideoClassifyMeta *meta;
   GstClockTime end;
+  GList *pending;
   gboolean ok;
 
   g_mutex_lock (&self->lock);
@@ -141,7 +142,10 @@ gst_video_classify_3d_attach (GstVideoClassify3D * self, GstBuffer * buffer,
   ok = !self->failed;
   if (self->picture.result != NULL)
     result = gst_video_classify_result_ref (self->picture.result);
+  pending = gst_classify_lane_take_pending (&self->picture);
   g_mutex_unlock (&self->lock);
+  /* Those before the newest are not seen on buffers. */
+  g_list_free_full (pending, (GDestroyNotify) gst_video_classify_result_unref);
   if (self->tracks != NULL)
     attach_to_objects (self, buffer);
   if (result == NULL)

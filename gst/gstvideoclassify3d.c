@@ -47,6 +47,10 @@
  * shorter than one clip is repeated to the length of a clip, and its result
  * posted as a message.
  *
+ * Results that come after the last buffer, as with async and queue, go
+ * downstream as custom events named `videoclassify3d-result`, whose field
+ * `result` (#GstVideoClassifyResult) has them, before EOS.
+ *
  * Elements with the same model file and options share one network and its
  * threads; clips that several of them have ready run as one batch.
  *
@@ -392,7 +396,7 @@ gst_video_classify_3d_sink_event (GstBaseTransform * trans, GstEvent * event)
 
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_STREAM_START:
-      gst_video_classify_3d_finish_queue (self);
+      gst_video_classify_3d_finish_stream (self);
       gst_video_classify_3d_interrupt (self, TRUE);
       break;
     case GST_EVENT_FLUSH_STOP:
@@ -400,7 +404,7 @@ gst_video_classify_3d_sink_event (GstBaseTransform * trans, GstEvent * event)
       break;
     case GST_EVENT_SEGMENT:
       if (is_new_segment (trans, event)) {
-        gst_video_classify_3d_finish_queue (self);
+        gst_video_classify_3d_finish_stream (self);
         gst_video_classify_3d_interrupt (self, TRUE);
       }
       break;

@@ -356,6 +356,26 @@ take_summary (GstVideoClassJson * self, const GstJsonSettings * s,
   return ok;
 }
 
+/* One that came after the last buffer. */
+static void
+take_late_result (GstVideoClassJson * self, const GstJsonSettings * s,
+    const GstStructure * structure)
+{
+  g_autoptr (GstVideoClassifyResult) result = NULL;
+
+  gst_structure_get (structure, "result", GST_TYPE_VIDEO_CLASSIFY_RESULT,
+      &result, NULL);
+  if (result == NULL)
+    return;
+  if (s->model_name == NULL ? self->has_summary : g_strcmp0 (s->model_name,
+          gst_video_classify_result_get_model (result)) != 0) {
+    self->has_other = TRUE;
+    return;
+  }
+  self->has_match = TRUE;
+  take_result (self, s, result);
+}
+
 /* Waits are allowed again, unless the element is about to stop. */
 static void
 end_flushing (GstVideoClassJson * self)
@@ -397,6 +417,8 @@ gst_video_class_json_sink_event (GstBaseTransform * trans, GstEvent * event)
     case GST_EVENT_CUSTOM_DOWNSTREAM:
       if (gst_event_has_name (event, "videoclassify3d-summary"))
         take_summary (self, &s, gst_event_get_structure (event));
+      else if (gst_event_has_name (event, "videoclassify3d-result"))
+        take_late_result (self, &s, gst_event_get_structure (event));
       break;
     case GST_EVENT_EOS:
       end_action (self, &s);

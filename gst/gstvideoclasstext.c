@@ -305,7 +305,8 @@ take_gap (GstVideoClassText * self, GstEvent * event)
     push_gap (self, start);
 }
 
-/* A result that no buffer has carried: the stream was shorter than a clip. */
+/* A result that no buffer has carried: it came after the last one, or the stream
+ * was shorter than a clip. */
 static void
 take_last_result (GstVideoClassText * self, GstEvent * event)
 {
@@ -315,7 +316,8 @@ take_last_result (GstVideoClassText * self, GstEvent * event)
   GstTextContent content;
   gdouble score = 0;
 
-  if (!gst_structure_has_name (s, "videoclassify3d-summary")
+  if ((!gst_structure_has_name (s, "videoclassify3d-summary")
+          && !gst_structure_has_name (s, "videoclassify3d-result"))
       || !gst_structure_get (s, "result", GST_TYPE_VIDEO_CLASSIFY_RESULT,
           &result, NULL) || result == NULL)
     return;

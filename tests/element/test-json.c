@@ -202,6 +202,30 @@ test_short (void)
               "classes")), ==, 1);
 }
 
+/* The last result comes after the last buffer, unless buffers wait for it. */
+static void
+test_modes (void)
+{
+  static const gchar *const modes[] = { "sync", "async", "queue" };
+  static const gchar *const types[] = { "result", "event-start", "event-end",
+    "summary"
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (modes); i++) {
+    g_autofree gchar *launch = g_strdup_printf ("videotestsrc num-buffers=61 "
+        "pattern=smpte horizontal-speed=-2 ! video/x-raw,width=320,height=240,"
+        "framerate=30/1 ! videoclassify3d mode=%s events=once "
+        "! videoclassjson location=%s ! fakesink", modes[i], path);
+    g_autoptr (GPtrArray) found = run_pipeline (launch, "videoclassify3d");
+    g_autoptr (GPtrArray) lines = read_lines ();
+
+    g_assert_cmpuint (found->len, ==, 1);
+    g_assert_cmpuint (lines->len, ==, G_N_ELEMENTS (types));
+    for (guint k = 0; k < lines->len; k++)
+      line (lines, k, types[k]);
+  }
+}
+
 static void
 push_summary (GstHarness * h, const gchar * model)
 {
@@ -594,6 +618,7 @@ main (int argc, char **argv)
   g_test_add_func ("/json/threshold", test_threshold);
   g_test_add_func ("/json/two-models", test_two_models);
   g_test_add_func ("/json/wrong-name", test_wrong_name);
+  g_test_add_func ("/json/modes", test_modes);
   g_test_add_func ("/json/append", test_append);
   g_test_add_func ("/json/pipe", test_pipe);
   g_test_add_func ("/json/errors", test_errors);

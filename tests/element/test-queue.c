@@ -200,6 +200,68 @@ test_interrupts (void)
   check_interrupt (jump, N_CLIPS);
 }
 
+/* What has come down since: clips of results that no buffer carries, in order. */
+static guint
+count_late_results (GstHarness * h, gboolean * has_summary)
+{
+  GstClockTime last = 0;
+  GstEvent *event;
+  guint n = 0;
+
+  *has_summary = FALSE;
+  while ((event = gst_harness_try_pull_event (h))) {
+    g_autoptr (GstVideoClassifyResult) result = NULL;
+
+    if (gst_event_has_name (event, "videoclassify3d-result")) {
+      g_assert_false (*has_summary);
+      gst_structure_get (gst_event_get_structure (event), "result",
+          GST_TYPE_VIDEO_CLASSIFY_RESULT, &result, NULL);
+      g_assert_cmpuint (gst_video_classify_result_get_clip_end (result), >,
+          last);
+      last = gst_video_classify_result_get_clip_end (result);
+      n++;
+    }
+    *has_summary |= gst_event_has_name (event, "videoclassify3d-summary");
+    gst_event_unref (event);
+  }
+  return n;
+}
+
+static void
+end (GstHarness * h)
+{
+  gst_harness_push_event (h, gst_event_new_eos ());
+}
+
+/* Results that come after the last buffer go downstream, each once. */
+static void
+test_late_results (void)
+{
+  static Interrupt *const ends[] = { end, new_segment, new_stream, new_caps,
+    jump
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (ends); i++) {
+    Gate gate;
+    GstHarness *h = gate_new (&gate, "mode=queue clip-stride=4");
+    gboolean has_summary;
+
+    push_frames (h, 0, CLIP_FRAMES);
+    gate_await (&gate);
+    /* These carry the first. */
+    push_frames (h, CLIP_FRAMES, N_FRAMES - CLIP_FRAMES);
+    g_assert_cmpuint (count_late_results (h, &has_summary), ==, 0);
+    gate_open (&gate);
+    ends[i] (h);
+    g_assert_cmpuint (count_late_results (h, &has_summary), ==, N_CLIPS - 1);
+    g_assert_cmpint (has_summary, ==, i == 0);
+    if (i > 0)
+      end (h);
+    g_assert_cmpuint (count_late_results (h, &has_summary), ==, 0);
+    gst_harness_teardown (h);
+  }
+}
+
 /* But by a flush, which is there to be quick. */
 static void
 test_flush (void)
@@ -253,6 +315,7 @@ main (int argc, char **argv)
   g_test_add_func ("/queue/agree", test_agree);
   g_test_add_func ("/queue/ahead", test_ahead);
   g_test_add_func ("/queue/interrupts", test_interrupts);
+  g_test_add_func ("/queue/late-results", test_late_results);
   g_test_add_func ("/queue/flush", test_flush);
   g_test_add_func ("/queue/regions", test_regions);
   return g_test_run ();

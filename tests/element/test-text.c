@@ -355,6 +355,11 @@ test_pipelines (void)
   /* A video that is shorter than a clip. */
   g_assert_cmpuint (run_counting (20, "! videoclasstext ! fakesink name=s"), ==,
       1);
+  /* A result that comes after the last buffer. */
+  g_assert_cmpuint (run_counting (61, "mode=async ! videoclasstext "
+          "! fakesink name=s"), ==, 1);
+  g_assert_cmpuint (run_counting (61, "mode=queue ! videoclasstext "
+          "! fakesink name=s"), ==, 1);
   /* A muxer that waits for both streams, with queues that are long enough, and
    * with those of a second. */
   g_assert_cmpuint (run_counting (130, "! tee name=t t. ! queue max-size-time=0 "
