@@ -11,10 +11,11 @@ destroy (gpointer data)
 {
   Cnn3dGpuEngine *engine = data;
   const Cnn3dCuda *cuda = engine->cuda;
+  int caller = 0;
+  /* Whether this works does not matter, as all is freed anyway. */
+  gboolean entered = engine->device != NULL && cnn3d_gpu_enter (engine, &caller, NULL);
 
-  /* Nothing may be in use any more; whether this works does not matter, as all is freed anyway. */
-  if (engine->device != NULL)
-    cuda->cudaSetDevice (engine->device->index);
+  /* Nothing may be in use any more. */
   if (engine->upload != NULL)
     cuda->cudaStreamSynchronize (engine->upload);
   if (engine->stream != NULL)
@@ -54,6 +55,8 @@ destroy (gpointer data)
     cuda->cudaStreamDestroy (engine->upload);
   if (engine->stream != NULL)
     cuda->cudaStreamDestroy (engine->stream);
+  if (entered)
+    cnn3d_gpu_leave (engine, caller);
   cnn3d_plan_cache_free (engine->cache);
   cnn3d_gpu_plan_free (engine->plan);
   cnn3d_device_free (engine->device);
@@ -85,7 +88,6 @@ open_device (Cnn3dGpuEngine *engine, GError **error)
 {
   const Cnn3dCuda *cuda = engine->cuda;
 
-  CNN3D_CUDA_TRY ("starting CUDA on the GPU", cudaSetDevice, engine->device->index);
   CNN3D_CUDA_TRY ("starting CUDA on the GPU", cudaStreamCreateWithFlags, &engine->stream,
       cudaStreamNonBlocking);
   CNN3D_CUDA_TRY ("starting CUDA on the GPU", cudaStreamCreateWithFlags, &engine->upload,
@@ -179,6 +181,8 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   const Cnn3dCuda *cuda = cnn3d_cuda_load (NULL, error);
   g_autofree char *versions = NULL, *identity = NULL;
   Cnn3dGpuEngine *engine;
+  gboolean built;
+  int caller;
 
   if (cuda == NULL)
     return NULL;
@@ -200,7 +204,12 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   identity = g_strdup_printf ("%s, capability %d.%d, %s", engine->device->name,
       engine->device->major, engine->device->minor, versions);
   engine->cache = cnn3d_plan_cache_new (identity);
-  if (!build (engine, error)) {
+  built = cnn3d_gpu_enter (engine, &caller, error);
+  if (built) {
+    built = build (engine, error);
+    cnn3d_gpu_leave (engine, caller);
+  }
+  if (!built) {
     destroy (engine);
     return NULL;
   }

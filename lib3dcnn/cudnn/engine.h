@@ -135,7 +135,12 @@ void cnn3d_gpu_stopwatch_clear (Cnn3dGpuEngine *engine);
 cudnnBackendDescriptor_t cnn3d_gpu_pack (const Cnn3dCuda *cuda, const Cnn3dConvKey *key,
     const Cnn3dConvPointers *pointers, void *workspace, GError **error);
 
-/* launch.c */
+/*
+ * launch.c: makes the session's device this thread's current one, as it has to be for all that follows;
+ * *caller becomes the one that was so before, which cnn3d_gpu_leave() brings back. Only to be left if entered.
+ */
+gboolean cnn3d_gpu_enter (const Cnn3dGpuEngine *engine, int *caller, GError **error);
+void cnn3d_gpu_leave (const Cnn3dGpuEngine *engine, int caller);
 gboolean cnn3d_gpu_launch_kernel (Cnn3dGpuEngine *engine, const Cnn3dGpuKernelLaunch *launch,
     GError **error);
 gboolean cnn3d_gpu_launch_step (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, guint i,

@@ -52,7 +52,6 @@ time_steps (Cnn3dGpuEngine *engine, const float *clip, cudaEvent_t *events, guin
   Cnn3dGpuProgram *program = &engine->programs[0];
   Cnn3dClip input = { .planes = clip };
 
-  CNN3D_CUDA_TRY ("using the GPU", cudaSetDevice, engine->device->index);
   for (guint i = 0; i <= n; i++)
     CNN3D_CUDA_TRY ("events", cudaEventCreateWithFlags, &events[i], cudaEventDefault);
   if (!cnn3d_gpu_load_clips (engine, program, &engine->slots[0], &input, 1, error))
@@ -74,8 +73,12 @@ cnn3d_gpu_profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max
   const Cnn3dCuda *cuda = engine->cuda;
   guint n = engine->plan->steps->len;
   g_autofree cudaEvent_t *events = g_new0 (cudaEvent_t, n + 1);
-  gboolean ok = time_steps (engine, clip, events, n, NULL);
+  gboolean ok;
+  int caller;
 
+  if (!cnn3d_gpu_enter (engine, &caller, NULL))
+    return 0;
+  ok = time_steps (engine, clip, events, n, NULL);
   for (guint i = 0; ok && i < n && (int) i < max; i++) {
     const Cnn3dGpuStep *step = cnn3d_gpu_plan_step (engine->plan, (int) i);
     float ms = 0;
@@ -88,6 +91,7 @@ cnn3d_gpu_profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max
   for (guint i = 0; i <= n; i++)
     if (events[i] != NULL)
       cuda->cudaEventDestroy (events[i]);
+  cnn3d_gpu_leave (engine, caller);
   if (peak != NULL)
     *peak = 0;
   return ok ? (int) n : 0;
@@ -128,7 +132,6 @@ check_steps (Cnn3dGpuEngine *engine, const float *clip, guint8 *host, double **e
   Cnn3dGpuProgram *program = &engine->programs[0];
   Cnn3dClip input = { .planes = clip };
 
-  CNN3D_CUDA_TRY ("using the GPU", cudaSetDevice, engine->device->index);
   if (!cnn3d_gpu_load_clips (engine, program, &engine->slots[0], &input, 1, error))
     return FALSE;
   for (guint i = 0; i < engine->plan->steps->len && (int) i < max; i++) {
@@ -150,31 +153,39 @@ check_steps (Cnn3dGpuEngine *engine, const float *clip, guint8 *host, double **e
   return TRUE;
 }
 
-int
-cnn3d_gpu_check (gpointer data, const float *clip, Cnn3dLayerCheck *checks, int max, GError **error)
+static gboolean
+check_layers (Cnn3dGpuEngine *engine, const float *clip, Cnn3dLayerCheck *checks, int max, GError **error)
 {
-  Cnn3dGpuEngine *engine = data;
   const Cnn3dCuda *cuda = engine->cuda;
   double **expected;
   void *host = NULL;
   gsize bytes = 0;
-  cudaError_t code;
   gboolean ok;
 
   for (guint i = 0; i < engine->plan->buffers->len; i++) {
     const Cnn3dGpuBuffer *b = cnn3d_gpu_plan_buffer (engine->plan, (int) i);
     bytes = MAX (bytes, (gsize) cnn3d_extent_count (b->extent) * (gsize) b->lanes * engine->size);
   }
-  code = cuda->cudaHostAlloc (&host, bytes, cudaHostAllocDefault);
-  if (code != cudaSuccess) {
-    cnn3d_cuda_fail (cuda, "memory for layers", code, error);
-    return -1;
-  }
+  CNN3D_CUDA_TRY ("memory for layers", cudaHostAlloc, &host, bytes, cudaHostAllocDefault);
   expected = cnn3d_reference_compute (engine->model, clip);
   ok = check_steps (engine, clip, host, expected, checks, max, error);
   cnn3d_reference_free (engine->model, expected);
   /* A copy may still be on its way if something has failed. */
   cuda->cudaStreamSynchronize (engine->stream);
   cuda->cudaFreeHost (host);
+  return ok;
+}
+
+int
+cnn3d_gpu_check (gpointer data, const float *clip, Cnn3dLayerCheck *checks, int max, GError **error)
+{
+  Cnn3dGpuEngine *engine = data;
+  gboolean ok;
+  int caller;
+
+  if (!cnn3d_gpu_enter (engine, &caller, error))
+    return -1;
+  ok = check_layers (engine, clip, checks, max, error);
+  cnn3d_gpu_leave (engine, caller);
   return ok ? (int) engine->plan->steps->len : -1;
 }

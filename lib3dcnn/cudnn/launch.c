@@ -2,6 +2,23 @@
 #include "lib3dcnn/cudnn/engine.h"
 
 gboolean
+cnn3d_gpu_enter (const Cnn3dGpuEngine *engine, int *caller, GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+
+  CNN3D_CUDA_TRY ("using the GPU", cudaGetDevice, caller);
+  CNN3D_CUDA_TRY ("using the GPU", cudaSetDevice, engine->device->index);
+  return TRUE;
+}
+
+void
+cnn3d_gpu_leave (const Cnn3dGpuEngine *engine, int caller)
+{
+  if (caller != engine->device->index)
+    engine->cuda->cudaSetDevice (caller);
+}
+
+gboolean
 cnn3d_gpu_launch_kernel (Cnn3dGpuEngine *engine, const Cnn3dGpuKernelLaunch *launch, GError **error)
 {
   const Cnn3dCuda *cuda = engine->cuda;

@@ -119,26 +119,41 @@ choose_program (Cnn3dGpuEngine *engine, int left)
   return &engine->programs[i];
 }
 
-gboolean
-cnn3d_gpu_run (gpointer data, const Cnn3dClip *clips, int n, float *logits, float *features,
-    GError **error)
+/* All clips, up to when their results have come to the host. */
+static gboolean
+run_clips (Cnn3dGpuEngine *engine, const Cnn3dClip *clips, int n, gboolean features, GError **error)
 {
-  Cnn3dGpuEngine *engine = data;
   const Cnn3dCuda *cuda = engine->cuda;
   int done = 0;
 
-  g_assert (n <= CNN3D_MAX_GROUP);
-  CNN3D_CUDA_TRY ("using the GPU", cudaSetDevice, engine->device->index);
   for (int slot = 0; done < n; slot = (slot + 1) % CNN3D_GPU_SLOTS) {
     Cnn3dGpuProgram *program = choose_program (engine, n - done);
     int count = MIN (n - done, program->batch);
 
     if (!cnn3d_gpu_load_clips (engine, program, &engine->slots[slot], clips + done, count, error)
-        || !run_program (engine, program, done, count, features != NULL, error))
+        || !run_program (engine, program, done, count, features, error))
       return FALSE;
     done += count;
   }
   CNN3D_CUDA_TRY ("waiting for the GPU", cudaStreamSynchronize, engine->stream);
+  return TRUE;
+}
+
+gboolean
+cnn3d_gpu_run (gpointer data, const Cnn3dClip *clips, int n, float *logits, float *features,
+    GError **error)
+{
+  Cnn3dGpuEngine *engine = data;
+  gboolean ok;
+  int caller;
+
+  g_assert (n <= CNN3D_MAX_GROUP);
+  if (!cnn3d_gpu_enter (engine, &caller, error))
+    return FALSE;
+  ok = run_clips (engine, clips, n, features != NULL, error);
+  cnn3d_gpu_leave (engine, caller);
+  if (!ok)
+    return FALSE;
   read_logits (engine, n, logits);
   if (features != NULL)
     read_features (engine, n, features);

@@ -5,6 +5,7 @@
 
 typedef struct {
   cudaStream_t stream;
+  int device;
 } Handle;
 
 static GHashTable *handles;
@@ -14,6 +15,7 @@ double_cudnnCreate (cudnnHandle_t *handle)
 {
   Handle *h = g_new0 (Handle, 1);
 
+  h->device = double_current_device ();
   if (handles == NULL)
     handles = g_hash_table_new (NULL, NULL);
   g_hash_table_add (handles, h);
@@ -26,6 +28,7 @@ handle_of (cudnnHandle_t handle)
 {
   if (handles == NULL || !g_hash_table_contains (handles, handle))
     g_error ("cudnn double: a handle that does not exist (any more)");
+  double_check_device (((Handle *) (gpointer) handle)->device, "cuDNN's handle");
   return (Handle *) (gpointer) handle;
 }
 

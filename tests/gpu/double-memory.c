@@ -18,6 +18,7 @@ typedef struct {
   guint8 *base, *pointer;
   gsize bytes;
   gboolean device, freed;
+  int owner; /* the device that was current */
 } Block;
 
 static GArray *blocks;
@@ -38,7 +39,7 @@ find (const void *pointer)
 void *
 double_allocate (gsize bytes, gboolean device)
 {
-  Block b = { .bytes = bytes, .device = device };
+  Block b = { .bytes = bytes, .device = device, .owner = double_current_device () };
   gsize room = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + 2 * GUARD;
 
   if (blocks == NULL)
@@ -103,6 +104,7 @@ double_check_pointer (const void *pointer, gsize bytes, gsize alignment, const c
     g_error ("cuda double: %s: a pointer that is not of the device", what);
   if (b->freed)
     g_error ("cuda double: %s: memory is used after it was freed", what);
+  double_check_device (b->owner, "memory");
   if ((const guint8 *) pointer + bytes > b->pointer + b->bytes)
     g_error ("cuda double: %s: %" G_GSIZE_FORMAT " bytes are out of bounds", what, bytes);
   if ((guintptr) pointer % alignment != 0)
@@ -128,7 +130,10 @@ double_is_pinned (const void *pointer)
 {
   const Block *b = find (pointer);
 
-  return b != NULL && !b->device && !b->freed;
+  if (b == NULL || b->device || b->freed)
+    return FALSE;
+  double_check_device (b->owner, "pinned memory");
+  return TRUE;
 }
 
 void

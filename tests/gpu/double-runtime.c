@@ -11,12 +11,14 @@ struct DoubleStream {
   GQueue queue;       /* DoubleOp */
   GPtrArray *record;  /* DoubleOp, while a graph is recorded */
   gboolean dry;       /* between two events with timing */
+  int device;
 };
 
 typedef struct {
   gboolean timing;
   DoubleStream *stream;
   guint64 recorded, done;
+  int device;
 } Event;
 
 static GHashTable *live; /* stream, event, graph, graph exec, library -> its kind */
@@ -54,6 +56,22 @@ not_while_recording (const char *what)
     g_error ("cuda double: %s while a stream is recorded", what);
 }
 
+static __thread int current_device;
+static int working_device = -1; /* of the stream whose work is done */
+
+int
+double_current_device (void)
+{
+  return working_device >= 0 ? working_device : current_device;
+}
+
+void
+double_check_device (int device, const char *kind)
+{
+  if (device != double_current_device ())
+    g_error ("cuda double: %s of device %d is used on device %d", kind, device, double_current_device ());
+}
+
 static void
 op_unref (DoubleOp *op)
 {
@@ -76,6 +94,7 @@ double_enqueue (cudaStream_t handle, DoubleOp *op)
 {
   DoubleStream *stream = stream_of (handle);
 
+  double_check_device (stream->device, "a stream");
   op->ref_count = 1;
   if (stream->record != NULL) {
     g_ptr_array_add (stream->record, op);
@@ -91,14 +110,17 @@ double_enqueue (cudaStream_t handle, DoubleOp *op)
 static void
 drain (DoubleStream *stream, const Event *event, guint64 ticket)
 {
+  int before = working_device;
   DoubleOp *op;
 
+  working_device = stream->device;
   while ((event == NULL || event->done < ticket) && (op = g_queue_pop_head (&stream->queue)) != NULL) {
     op->run (op, stream->dry || double_dry);
     if (op->is_kernel || op->is_conv)
       double_counts.computed = (double_counts.computed ^ op->what) * 0x9E3779B97F4A7C15 + 1;
     op_unref (op);
   }
+  working_device = before;
 }
 
 /* What frees memory waits for the device, as CUDA does. */
@@ -200,9 +222,19 @@ double_cudaDeviceGetAttribute (int *value, enum cudaDeviceAttr attribute, int de
 }
 
 static cudaError_t
+double_cudaGetDevice (int *device)
+{
+  *device = current_device;
+  return cudaSuccess;
+}
+
+static cudaError_t
 double_cudaSetDevice (int device)
 {
-  return device < double_settings.count ? cudaSuccess : cudaErrorInvalidDevice;
+  if (device < 0 || device >= double_settings.count)
+    return cudaErrorInvalidDevice;
+  current_device = device;
+  return cudaSuccess;
 }
 
 static cudaError_t
@@ -318,6 +350,7 @@ double_cudaStreamCreateWithFlags (cudaStream_t *stream, unsigned flags)
 
   g_assert_cmpuint (flags, ==, cudaStreamNonBlocking);
   g_queue_init (&s->queue);
+  s->device = current_device;
   live_add (s, "stream");
   *stream = (cudaStream_t) (gpointer) s;
   return cudaSuccess;
@@ -378,6 +411,7 @@ double_cudaEventCreateWithFlags (cudaEvent_t *event, unsigned flags)
   Event *e = g_new0 (Event, 1);
 
   e->timing = (flags & cudaEventDisableTiming) == 0;
+  e->device = current_device;
   live_add (e, "event");
   *event = (cudaEvent_t) (gpointer) e;
   return cudaSuccess;
@@ -407,6 +441,8 @@ double_cudaEventRecord (cudaEvent_t event, cudaStream_t stream)
   live_check (event, "event");
   not_while_recording ("cudaEventRecord");
   e->stream = stream_of (stream);
+  if (e->device != e->stream->device)
+    g_error ("cuda double: an event of device %d is recorded on device %d", e->device, e->stream->device);
   *op = (EventOp){ { .run = record_run }, e, ++e->recorded };
   return double_enqueue (stream, &op->op);
 }
@@ -455,6 +491,7 @@ double_cudaStreamBeginCapture (cudaStream_t stream, enum cudaStreamCaptureMode m
 {
   DoubleStream *s = stream_of (stream);
 
+  double_check_device (s->device, "a stream");
   if (double_settings.no_capture)
     return cudaErrorStreamCaptureUnsupported;
   g_assert_null (s->record);
@@ -477,17 +514,25 @@ double_cudaStreamEndCapture (cudaStream_t stream, cudaGraph_t *graph)
   return cudaSuccess;
 }
 
+/* What can be launched is of the device that was current. */
+typedef struct {
+  GPtrArray *ops;
+  int device;
+} Exec;
+
 static cudaError_t
 double_cudaGraphInstantiate (cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags)
 {
   GPtrArray *ops = (GPtrArray *) (gpointer) graph;
-  GPtrArray *copy = g_ptr_array_new_with_free_func ((GDestroyNotify) op_unref);
+  Exec *copy = g_new0 (Exec, 1);
 
   live_check (graph, "graph");
+  copy->device = current_device;
+  copy->ops = g_ptr_array_new_with_free_func ((GDestroyNotify) op_unref);
   for (guint i = 0; i < ops->len; i++) {
     DoubleOp *op = ops->pdata[i];
     op->ref_count++;
-    g_ptr_array_add (copy, op);
+    g_ptr_array_add (copy->ops, op);
   }
   live_add (copy, "graph exec");
   *exec = (cudaGraphExec_t) (gpointer) copy;
@@ -497,14 +542,16 @@ double_cudaGraphInstantiate (cudaGraphExec_t *exec, cudaGraph_t graph, unsigned 
 static cudaError_t
 double_cudaGraphLaunch (cudaGraphExec_t exec, cudaStream_t stream)
 {
-  GPtrArray *ops = (GPtrArray *) (gpointer) exec;
+  Exec *e = (Exec *) (gpointer) exec;
   DoubleStream *s = stream_of (stream);
 
   live_check (exec, "graph exec");
+  double_check_device (s->device, "a stream");
+  double_check_device (e->device, "a graph");
   not_while_recording ("cudaGraphLaunch");
   double_counts.graphs++;
-  for (guint i = 0; i < ops->len; i++) {
-    DoubleOp *op = ops->pdata[i];
+  for (guint i = 0; i < e->ops->len; i++) {
+    DoubleOp *op = e->ops->pdata[i];
     op->ref_count++;
     g_queue_push_tail (&s->queue, op);
   }
@@ -522,8 +569,11 @@ double_cudaGraphDestroy (cudaGraph_t graph)
 static cudaError_t
 double_cudaGraphExecDestroy (cudaGraphExec_t exec)
 {
+  Exec *e = (Exec *) (gpointer) exec;
+
   live_remove (exec, "graph exec");
-  g_ptr_array_unref ((GPtrArray *) (gpointer) exec);
+  g_ptr_array_unref (e->ops);
+  g_free (e);
   return cudaSuccess;
 }
 

@@ -11,7 +11,8 @@
  * a stream is only queued, and done as late as CUDA allows: when somebody waits for it. So a missing wait
  * shows as a wrong result. Misuse ends the test: an operation on the default stream, a pointer that is not of
  * the device, out of bounds, not aligned or freed, a tensor missing from a variant pack, a call that must
- * not be made while a stream records, something freed twice.
+ * not be made while a stream records, something freed twice, or what is of one device (memory, stream, event, graph,
+ * cuDNN's handle) while another one is the thread's current one or its stream is of another.
  */
 
 #include "lib3dcnn/cudnn/loader.h"
@@ -45,6 +46,7 @@ const Cnn3dCuda *double_table (void);
 void double_check_clean (void);
 
 /* double-memory.c */
+/* On the current device, or pinned by it. */
 void *double_allocate (gsize bytes, gboolean device);
 /* FALSE if pointer is not of this kind or was freed. */
 gboolean double_release (void *pointer, gboolean device);
@@ -52,6 +54,7 @@ gboolean double_release (void *pointer, gboolean device);
 void double_check_pointer (const void *pointer, gsize bytes, gsize alignment, const char *what);
 /* Ends the test if a word of a kernel's arguments points to what was freed or is not aligned. */
 void double_check_words (const void *args, gsize bytes, const char *what);
+/* By the current device; ends the test if by another one. */
 gboolean double_is_pinned (const void *pointer);
 void double_memory_check_clean (void);
 
@@ -67,6 +70,10 @@ struct DoubleOp {
 };
 /* Takes op. */
 cudaError_t double_enqueue (cudaStream_t stream, DoubleOp *op);
+/* The thread's; of the stream while its work is done. */
+int double_current_device (void);
+/* Ends the test unless what is of this device can be used now. */
+void double_check_device (int device, const char *kind);
 void double_runtime_fill (Cnn3dCuda *table);
 void double_runtime_check_clean (void);
 

@@ -10,7 +10,7 @@
 
 #include "lib3dcnn/backend.h"
 #include "lib3dcnn/cudnn/plancache.h"
-#include "tests/gpu/double.h"
+#include "tests/gpu/faults.h"
 #include "tests/gpu/networks.h"
 #include "tests/gpu/short-model.h"
 
@@ -235,6 +235,136 @@ test_launches (void)
   }
 }
 
+/* What a thread of its own does with a session on the second device; its own current one stays the first. */
+typedef struct {
+  const Cnn3dSessionOptions *options;
+  Cnn3dModel *model;
+  Cnn3dSession *session;
+  const guint8 *rgb;
+  float logits[SHORT_CLASSES];
+} Worker;
+
+static void
+check_current (void)
+{
+  int device = -1;
+
+  g_assert_cmpint (double_table ()->cudaGetDevice (&device), ==, cudaSuccess);
+  g_assert_cmpint (device, ==, 0);
+}
+
+static gpointer
+worker_create (gpointer data)
+{
+  Worker *w = data;
+  g_autoptr (GError) error = NULL;
+
+  w->session = cnn3d_session_new (w->model, w->options, &error);
+  g_assert_no_error (error);
+  check_current ();
+  return NULL;
+}
+
+static gpointer
+worker_run (gpointer data)
+{
+  Worker *w = data;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (cnn3d_session_run_rgb (w->session, w->rgb, 1, w->logits, &error));
+  g_assert_no_error (error);
+  check_current ();
+  return NULL;
+}
+
+static gpointer
+worker_inspect (gpointer data)
+{
+  Worker *w = data;
+  const Cnn3dConfig *c = &w->model->config;
+  g_autofree float *clip = g_new (float, (gsize) 3 * c->frames * c->size * c->size);
+  g_autoptr (GError) error = NULL;
+  Cnn3dLayerCheck checks[32];
+  Cnn3dLayer layers[32];
+  int n;
+
+  cnn3d_model_normalize (w->model, w->rgb, clip);
+  n = cnn3d_session_check_layers (w->session, clip, checks, 32, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (n, >, 0);
+  check_current ();
+  g_assert_cmpint (cnn3d_session_profile (w->session, clip, layers, 32, NULL), ==, n);
+  check_current ();
+  return NULL;
+}
+
+static gpointer
+worker_destroy (gpointer data)
+{
+  cnn3d_session_unref (((Worker *) data)->session);
+  check_current ();
+  return NULL;
+}
+
+static gpointer
+worker_fail (gpointer data)
+{
+  Worker *w = data;
+
+  g_assert_null (cnn3d_session_new (w->model, w->options, NULL));
+  check_current ();
+  return NULL;
+}
+
+/* Each part of a session's life in a thread that CUDA knows nothing of, on a device that is not its first. */
+static void
+test_threads (gconstpointer eager)
+{
+  static const struct {
+    const char *name;
+    GThreadFunc work;
+  } parts[] = {
+    { "create", worker_create }, { "run", worker_run }, { "inspect", worker_inspect },
+    { "run again", worker_run }, { "destroy", worker_destroy },
+  };
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .device = "1", .batch = 1 };
+  Cnn3dSessionOptions cpu_options = { .backend = CNN3D_BACKEND_CPU, .threads = 1 };
+  g_autoptr (Cnn3dModel) model = short_model_new (CNN3D_ARCH_SHUFFLENET);
+  g_autofree guint8 *rgb = make_clips (&model->config, 1);
+  g_autoptr (Cnn3dSession) cpu = cnn3d_session_new (model, &cpu_options, NULL);
+  Worker worker = { &options, model, NULL, rgb, { 0 } };
+  float expected[SHORT_CLASSES];
+
+  if (!double_install ())
+    return;
+  double_settings = (DoubleSettings){ T4, .no_capture = GPOINTER_TO_INT (eager) };
+  run (cpu, model, rgb, 1, TRUE, expected, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
+    g_thread_join (g_thread_new (parts[i].name, parts[i].work, &worker));
+  g_assert_cmpfloat (compare (worker.logits, expected, SHORT_CLASSES), <=, 2e-2);
+  double_check_clean ();
+  cnn3d_cuda_replace (NULL);
+}
+
+/* Also where a session cannot be made. */
+static void
+test_failing_thread (void)
+{
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .device = "1" };
+  g_autoptr (Cnn3dModel) model = short_model_new (CNN3D_ARCH_MOBILENET);
+  Worker worker = { &options, model, NULL, NULL, { 0 } };
+
+  if (!faults_install ())
+    return;
+  double_settings = (DoubleSettings){ T4 };
+  faults = (Faults){ .function = "cudaLibraryLoadData" };
+  g_thread_join (g_thread_new ("fail", worker_fail, &worker));
+  g_assert_true (faults.hit);
+  faults = (Faults){ .at = -1 };
+  double_check_clean ();
+  cnn3d_cuda_replace (NULL);
+}
+
 static int
 count_timed (Cnn3dModel *model)
 {
@@ -304,6 +434,9 @@ main (int argc, char **argv)
   g_test_add_data_func ("/gpu/backend/batches/default", GINT_TO_POINTER (0), test_batches);
   g_test_add_data_func ("/gpu/backend/batches/6", GINT_TO_POINTER (6), test_batches);
   g_test_add_data_func ("/gpu/backend/batches/16", GINT_TO_POINTER (16), test_batches);
+  g_test_add_data_func ("/gpu/backend/threads/recorded", GINT_TO_POINTER (FALSE), test_threads);
+  g_test_add_data_func ("/gpu/backend/threads/eager", GINT_TO_POINTER (TRUE), test_threads);
+  g_test_add_func ("/gpu/backend/threads/failing", test_failing_thread);
   g_test_add_func ("/gpu/backend/launches", test_launches);
   g_test_add_func ("/gpu/backend/cache", test_cache);
   return g_test_run ();

@@ -156,7 +156,106 @@ unknown_handle (const Cnn3dCuda *c)
   c->cudnnSetStream (handle, make_stream (c));
 }
 
+/* The second device's. */
+static void
+set_device (const Cnn3dCuda *c, int device)
+{
+  double_settings.count = 2;
+  c->cudaSetDevice (device);
+}
+
+static void
+stream_of_another_device (const Cnn3dCuda *c)
+{
+  cudaStream_t stream;
+
+  set_device (c, 1);
+  stream = make_stream (c);
+  set_device (c, 0);
+  launch_add (c, stream, make_memory (c, 1024), make_memory (c, 1024), 4);
+}
+
+static void
+memory_of_another_device (const Cnn3dCuda *c)
+{
+  float *x;
+
+  set_device (c, 1);
+  x = make_memory (c, 1024);
+  set_device (c, 0);
+  launch_add (c, make_stream (c), x, make_memory (c, 1024), 4);
+}
+
+static void
+pinned_by_another_device (const Cnn3dCuda *c)
+{
+  void *host;
+
+  c->cudaHostAlloc (&host, 128, 0);
+  set_device (c, 1);
+  c->cudaMemcpyAsync (make_memory (c, 128), host, 128, cudaMemcpyHostToDevice, make_stream (c));
+}
+
+static void
+event_of_another_device (const Cnn3dCuda *c)
+{
+  cudaEvent_t event;
+
+  c->cudaEventCreateWithFlags (&event, cudaEventDisableTiming);
+  set_device (c, 1);
+  c->cudaEventRecord (event, make_stream (c));
+}
+
+static void
+graph_of_another_device (const Cnn3dCuda *c)
+{
+  cudaStream_t stream = make_stream (c);
+  cudaGraphExec_t exec;
+  cudaGraph_t graph;
+
+  c->cudaStreamBeginCapture (stream, cudaStreamCaptureModeThreadLocal);
+  c->cudaStreamEndCapture (stream, &graph);
+  c->cudaGraphInstantiate (&exec, graph, 0);
+  set_device (c, 1);
+  c->cudaGraphLaunch (exec, make_stream (c));
+}
+
+static void
+handle_of_another_device (const Cnn3dCuda *c)
+{
+  cudnnHandle_t handle;
+
+  set_device (c, 1);
+  c->cudnnCreate (&handle);
+  set_device (c, 0);
+  c->cudnnDestroy (handle);
+}
+
+/* A thread that has chosen no device is on the first one. */
+static gpointer
+launch_in_thread (gpointer stream)
+{
+  const Cnn3dCuda *c = double_table ();
+
+  launch_add (c, stream, make_memory (c, 1024), make_memory (c, 1024), 4);
+  return NULL;
+}
+
+static void
+device_of_another_thread (const Cnn3dCuda *c)
+{
+  set_device (c, 1);
+  g_thread_join (g_thread_new ("launch", launch_in_thread, make_stream (c)));
+}
+
 static const Misuse misuses[] = {
+  { "stream-of-another-device", "*stream of device 1*", stream_of_another_device },
+  { "memory-of-another-device", "*memory of device 1*", memory_of_another_device },
+  { "pinned-by-another-device", "*pinned memory of device 0*", pinned_by_another_device },
+  { "event-of-another-device", "*event of device 0*", event_of_another_device },
+  { "graph-of-another-device", "*graph of device 0*", graph_of_another_device },
+  { "handle-of-another-device", "*handle of device 1*", handle_of_another_device },
+  { "device-of-another-thread", "*stream of device 1*", device_of_another_thread },
   { "default-stream", "*default stream*", default_stream },
   { "destroyed-stream", "*does not exist (any more)*", destroyed_stream },
   { "use-after-free", "*used after it was freed*", use_after_free },
