@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/io/card-json.h"
 #include "lib3dcnn/io/half.h"
+#include "lib3dcnn/io/replace.h"
 #include "lib3dcnn/io/safetensors.h"
 #include "lib3dcnn/io/unknown.h"
 #include "lib3dcnn/session.h"
@@ -105,13 +106,12 @@ cnn3d_model_to_half (Cnn3dModel *model)
 gboolean
 cnn3d_model_save (Cnn3dModel *model, const char *path, GError **error)
 {
-  g_autoptr (GFile) file = NULL;
-  g_autoptr (GFileOutputStream) stream = NULL;
-  g_autoptr (GCancellable) abandon = g_cancellable_new ();
+  g_autoptr (GOutputStream) stream = NULL;
   g_autoptr (GHashTable) metadata = NULL;
   g_autofree float *check = NULL;
   Cnn3dParam more[CNN3D_UNKNOWN_PARAMS];
   float *values[CNN3D_UNKNOWN_PARAMS];
+  GMemoryOutputStream *memory;
   GString *header;
   gboolean ok;
   int n;
@@ -125,21 +125,17 @@ cnn3d_model_save (Cnn3dModel *model, const char *path, GError **error)
   n = cnn3d_unknown_get_params (model->card->unknown, more, values);
   header = cnn3d_safetensors_header (metadata, model->graph, model->half, more, n);
 
-  /* Written next to the file and renamed when it is closed; if cancelled, the old file stays. */
-  file = g_file_new_for_path (path);
-  stream = g_file_replace (file, NULL, FALSE, G_FILE_CREATE_REPLACE_DESTINATION, NULL, error);
-  ok = stream != NULL
-      && g_output_stream_write_all (G_OUTPUT_STREAM (stream), header->str, header->len, NULL, NULL, error)
-      && write_params (model, G_OUTPUT_STREAM (stream), error);
+  stream = g_memory_output_stream_new_resizable ();
+  ok = g_output_stream_write_all (stream, header->str, header->len, NULL, NULL, error)
+      && write_params (model, stream, error);
   for (int i = 0; ok && i < n; i++)
-    ok = write_floats (G_OUTPUT_STREAM (stream), values[i], (gsize) cnn3d_param_count (&more[i]), error);
+    ok = write_floats (stream, values[i], (gsize) cnn3d_param_count (&more[i]), error);
   g_string_free (header, TRUE);
-  if (stream != NULL && !ok) {
-    g_cancellable_cancel (abandon);
-    g_output_stream_close (G_OUTPUT_STREAM (stream), abandon, NULL);
-  }
-  ok = ok && g_output_stream_close (G_OUTPUT_STREAM (stream), NULL, error);
-  if (!ok)
+  if (!ok) {
     g_prefix_error (error, "%s: ", path);
-  return ok;
+    return FALSE;
+  }
+  memory = G_MEMORY_OUTPUT_STREAM (stream);
+  return cnn3d_replace_file (path, g_memory_output_stream_get_data (memory),
+      g_memory_output_stream_get_data_size (memory), error);
 }

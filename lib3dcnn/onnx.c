@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/onnx.h"
 #include "lib3dcnn/io/card-json.h"
+#include "lib3dcnn/io/replace.h"
 #include "lib3dcnn/onnx-graph.h"
 #include "lib3dcnn/protobuf.h"
 
@@ -93,44 +94,39 @@ write_layers (const Cnn3dOnnxGraph *graph, GOutputStream *stream, GError **error
   return TRUE;
 }
 
-static gboolean
-write_file (const Cnn3dOnnxGraph *graph, const char *path, GError **error)
+/* The file as it is to be; NULL with an error if ONNX has no room for it. */
+static GMemoryOutputStream *
+make_file (const Cnn3dOnnxGraph *graph, GError **error)
 {
   g_autoptr (GByteArray) start = file_start (graph);
-  g_autoptr (GFile) file = g_file_new_for_path (path);
-  g_autoptr (GCancellable) abandon = g_cancellable_new ();
-  g_autoptr (GFileOutputStream) stream = NULL;
-  gboolean ok;
+  g_autoptr (GOutputStream) stream = NULL;
 
   if (start->len + graph->bytes > MAX_BYTES) {
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_CONFIG,
         "the network takes %.1f GB, more than an ONNX file holds (2 GB)",
         (double) (start->len + graph->bytes) * 1e-9);
-    return FALSE;
+    return NULL;
   }
-  /* Written next to the file and renamed when it is closed; if cancelled, the old file stays. */
-  stream = g_file_replace (file, NULL, FALSE, G_FILE_CREATE_REPLACE_DESTINATION, NULL, error);
-  if (stream == NULL)
-    return FALSE;
-  ok = write_bytes (G_OUTPUT_STREAM (stream), start, error)
-      && write_layers (graph, G_OUTPUT_STREAM (stream), error);
-  if (!ok) {
-    g_cancellable_cancel (abandon);
-    g_output_stream_close (G_OUTPUT_STREAM (stream), abandon, NULL);
-  }
-  return ok && g_output_stream_close (G_OUTPUT_STREAM (stream), NULL, error);
+  stream = g_memory_output_stream_new_resizable ();
+  if (!write_bytes (stream, start, error) || !write_layers (graph, stream, error))
+    return NULL;
+  return G_MEMORY_OUTPUT_STREAM (g_steal_pointer (&stream));
 }
 
 gboolean
 cnn3d_model_export_onnx (Cnn3dModel *model, const char *path, GError **error)
 {
   g_autoptr (Cnn3dOnnxGraph) graph = NULL;
+  g_autoptr (GMemoryOutputStream) file = NULL;
 
   g_return_val_if_fail (model != NULL && path != NULL, FALSE);
 
   graph = cnn3d_onnx_graph_new (model);
-  if (write_file (graph, path, error))
-    return TRUE;
-  g_prefix_error (error, "%s: ", path);
-  return FALSE;
+  file = make_file (graph, error);
+  if (file == NULL) {
+    g_prefix_error (error, "%s: ", path);
+    return FALSE;
+  }
+  return cnn3d_replace_file (path, g_memory_output_stream_get_data (file),
+      g_memory_output_stream_get_data_size (file), error);
 }

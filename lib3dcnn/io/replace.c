@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 gboolean
@@ -41,9 +42,18 @@ gboolean
 cnn3d_replace_file (const char *path, const void *data, gsize size, GError **error)
 {
   g_autofree char *partial = g_strconcat (path, ".partial", NULL);
-  int fd = g_open (partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), reason = errno;
-  gboolean ok = fd >= 0 && cnn3d_write_all (fd, data, size) && fsync (fd) == 0;
+  GStatBuf old;
+  int fd, reason;
+  gboolean ok;
 
+  /* A new name would take the place of a device. */
+  if (g_stat (path, &old) == 0 && !S_ISREG (old.st_mode)) {
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s: cannot be written: is not a regular file", path);
+    return FALSE;
+  }
+  fd = g_open (partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  reason = errno;
+  ok = fd >= 0 && cnn3d_write_all (fd, data, size) && fsync (fd) == 0;
   if (fd >= 0) {
     reason = errno;
     if (close (fd) < 0 && ok) {

@@ -5,6 +5,9 @@
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "lib3dcnn/3dcnn.h"
 #include "lib3dcnn/io/half.h"
@@ -301,6 +304,50 @@ test_save_fails (void)
   g_assert_nonnull (strstr (error->message, path));
 }
 
+/* Of a new name nothing is left if the disk is full, which a limit on the size of files is to a program. */
+static void
+test_full_disk (void)
+{
+  gboolean (*const writers[]) (Cnn3dModel *, const char *, GError **) = { cnn3d_model_save, cnn3d_model_export_onnx };
+  g_autofree char *path = g_build_filename (folder, "full", NULL), *partial = g_strconcat (path, ".partial", NULL);
+  g_autoptr (Cnn3dModel) model = load_tiny ();
+  struct rlimit old, small;
+
+  signal (SIGXFSZ, SIG_IGN);
+  g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &old), ==, 0);
+  small = (struct rlimit){ 1000, old.rlim_max };
+  for (guint i = 0; i < G_N_ELEMENTS (writers); i++) {
+    g_autoptr (GError) error = NULL;
+    gboolean written;
+
+    g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &small), ==, 0);
+    written = writers[i] (model, path, &error);
+    g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &old), ==, 0);
+    g_assert_false (written);
+    g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED);
+    g_assert_true (g_str_has_prefix (error->message, path));
+    g_assert_null (strstr (error->message + 1, path));
+    g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+    g_assert_false (g_file_test (partial, G_FILE_TEST_EXISTS));
+    g_assert_true (writers[i] (model, path, NULL));
+    g_assert_cmpint (g_unlink (path), ==, 0);
+  }
+}
+
+/* What is no file is not replaced by one. */
+static void
+test_device (void)
+{
+  g_autofree char *path = g_build_filename (folder, "device", NULL);
+  g_autoptr (Cnn3dModel) model = load_tiny ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (symlink ("/dev/null", path), ==, 0);
+  g_assert_false (cnn3d_model_save (model, path, &error));
+  g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_INVAL);
+  g_assert_true (g_file_test (path, G_FILE_TEST_IS_SYMLINK));
+}
+
 static void
 test_presets (void)
 {
@@ -490,6 +537,8 @@ main (int argc, char **argv)
   g_test_add_func ("/files/half-numbers", test_half_numbers);
   g_test_add_func ("/files/half-model", test_half_model);
   g_test_add_func ("/files/save-fails", test_save_fails);
+  g_test_add_func ("/files/full-disk", test_full_disk);
+  g_test_add_func ("/files/device", test_device);
   g_test_add_func ("/files/presets", test_presets);
   g_test_add_func ("/files/labels", test_labels);
   g_test_add_func ("/files/mismatches", test_mismatches);
