@@ -120,9 +120,8 @@ CNN3D_API void cnn3d_loader_unref (Cnn3dLoader *loader);
 /**
  * cnn3d_loader_get_n_batches:
  *
- * Returns: batches in an epoch. In training the last clips that do not fill a
- *   batch are left out; they are others in each epoch. A set that is smaller
- *   than a batch makes one smaller batch
+ * Returns: batches in an epoch. The last one may be smaller; in training, it too
+ *   has as many clips for each process
  */
 CNN3D_API int cnn3d_loader_get_n_batches (Cnn3dLoader *loader);
 
@@ -132,6 +131,15 @@ CNN3D_API int cnn3d_loader_get_n_batches (Cnn3dLoader *loader);
  * Returns: clips in an epoch, those of all processes
  */
 CNN3D_API gint64 cnn3d_loader_get_n_clips (Cnn3dLoader *loader);
+
+/**
+ * cnn3d_loader_get_n_used:
+ *
+ * Returns: how many of them are in the epoch's batches. In training, clips at the
+ *   end that cannot be shared evenly by the processes, fewer than there are
+ *   processes, are left out; they are others in each epoch
+ */
+CNN3D_API gint64 cnn3d_loader_get_n_used (Cnn3dLoader *loader);
 
 /**
  * cnn3d_loader_seek:
@@ -146,8 +154,8 @@ CNN3D_API void cnn3d_loader_seek (Cnn3dLoader *loader, guint64 batch);
  * @batch: (out caller-allocates): valid on success, until the next call
  *
  * The next batch. After the last one of an epoch comes the first of the next;
- * when not training they are the same in each epoch, and a last batch may be
- * smaller, or empty for a process whose part of it holds no clips.
+ * when not training they are the same in each epoch. A last batch may be
+ * smaller, and when not training empty for a process whose part of it holds no clips.
  *
  * Returns: %TRUE on success, else %FALSE with %G_FILE_ERROR
  */

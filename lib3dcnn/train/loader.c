@@ -341,6 +341,7 @@ cnn3d_loader_new (Cnn3dCache *cache, const Cnn3dConfig *config, const Cnn3dCard 
   static const Cnn3dLoaderOptions defaults = { 0 };
   g_autoptr (Cnn3dLoader) loader = NULL;
   Cnn3dLoaderOptions *o;
+  int rest;
 
   g_return_val_if_fail (cache != NULL && config != NULL && card != NULL, NULL);
 
@@ -381,7 +382,8 @@ cnn3d_loader_new (Cnn3dCache *cache, const Cnn3dConfig *config, const Cnn3dCard 
 
   if (o->training) {
     loader->n_clips = cnn3d_cache_get_n_videos (cache);
-    loader->n_batches = (int) MAX (loader->n_clips / o->batch, 1);
+    rest = (int) (loader->n_clips % o->batch) / o->ranks; /* of each process; may be none */
+    loader->n_batches = (int) (loader->n_clips / o->batch) + (rest > 0);
     if (loader->n_clips < o->ranks) {
       g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_CONFIG,
           "%s: %d videos are not enough for %d processes", cnn3d_cache_get_folder (cache),
@@ -465,6 +467,16 @@ cnn3d_loader_get_n_clips (Cnn3dLoader *loader)
 {
   g_return_val_if_fail (loader != NULL, 0);
   return loader->n_clips;
+}
+
+gint64
+cnn3d_loader_get_n_used (Cnn3dLoader *loader)
+{
+  gint64 n;
+
+  g_return_val_if_fail (loader != NULL, 0);
+  n = loader->n_clips;
+  return loader->options.training ? n - n % loader->options.batch % loader->options.ranks : n;
 }
 
 void

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* BatchNorm, with the statistics of the batch in training, and what all lanes share. */
+/*
+ * BatchNorm, with the statistics of the batch in training, and what all lanes share. A channel of one number,
+ * of a batch of one clip, has no variance: it is normalised as in an evaluation, and the running averages stay.
+ */
 
 #include "lib3dcnn/train/tape.h"
 
@@ -101,11 +104,12 @@ cnn3d_train_norm_forward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
     if (tape->training && !tape->last_only) {
       Cnn3dTrainStats s = merge_stats (tape, c);
 
-      mean = s.mean;
-      var = s.m2 / s.count;
-      params[2][c] = (Real) (params[2][c] + MOMENTUM * (mean - params[2][c]));
-      params[3][c] = (Real) (params[3][c]
-          + MOMENTUM * (s.m2 / MAX (s.count - 1, 1) - params[3][c]));
+      if (s.count > 1) {
+        mean = s.mean;
+        var = s.m2 / s.count;
+        params[2][c] = (Real) (params[2][c] + MOMENTUM * (mean - params[2][c]));
+        params[3][c] = (Real) (params[3][c] + MOMENTUM * (s.m2 / (s.count - 1) - params[3][c]));
+      }
     }
     inv_std = 1 / sqrt (var + EPSILON);
     buffer->inv_std[c] = (Real) inv_std;
@@ -154,6 +158,8 @@ cnn3d_train_norm_backward (Cnn3dTape *tape, Cnn3dTrainStep *step, int thread)
     cnn3d_workers_barrier (tape->workers);
     count = tape->sums[2 * buffer->channels];
   }
+  if (count <= 1)
+    count = INFINITY; /* statistics that are not the batch's do not pass its gradient on */
   for (int c = first; c < end; c++) {
     double scale = (double) tape->params[param][c] * buffer->inv_std[c];
 

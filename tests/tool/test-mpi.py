@@ -109,6 +109,20 @@ def test_losses(folder, data, val):
             check("and those of validation, whose last batch is not whole", status == 0 and worst <= BAR, worst)
 
 
+def test_rest(folder, ten):
+    """The last batch of an epoch is shared too, but for clips that would make one process' part larger."""
+    args = ["train", *NETWORK, "-b", "4", "-e", "3", "--rate", "0.001", "--dropout", "0.5", "--double", "-o"]
+    a, b = (os.path.join(folder, f"rest-{n}") for n in (1, 2))
+    one(*args, a, "-d", ten)
+    status, text, err = several(2, *args, b, "-d", ten)
+    worst = difference(losses(a), losses(b)) if status == 0 else err
+    check("a smaller last batch: the same losses", status == 0 and worst <= BAR and " 10 clips, 2" in text, (text, worst))
+    eleven = make_cache(os.path.join(folder, "eleven"), 11)
+    status, text, err = several(2, *args, b + "-left", "-d", eleven)
+    check("clips that cannot be shared are said to be left out", status == 0 and "10 of 11 clips an epoch" in text,
+          (text, err))
+
+
 def test_float(folder, data):
     """The first losses, before rounding errors have grown."""
     args = ["train", *NETWORK, "-d", data, "-b", "8", "-e", "3", "--rate", "0.0001", "--dropout", "0.5", "-o"]
@@ -290,6 +304,7 @@ with tempfile.TemporaryDirectory() as tmp:
     if MPIRUN:
         test_losses(tmp, DATA, VAL)
         test_float(tmp, DATA)
+        test_rest(tmp, VAL)
         test_going_on(tmp, DATA, VAL)
         test_interrupt(tmp, DATA)
         test_failures(tmp, DATA)

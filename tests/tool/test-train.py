@@ -142,7 +142,8 @@ def same(a, b):
 
 
 def test_going_on(folder, data, val):
-    args = ["-d", data, "-v", val, "-b", "16", "--checkpoint-minutes", "0", "--schedule", "plateau", "--patience", "1",
+    # The last of three batches is smaller.
+    args = ["-d", data, "-v", val, "-b", "24", "--checkpoint-minutes", "0", "--schedule", "plateau", "--patience", "1",
             "--brightness", "0.1", "--contrast", "0.1", "--dropout", "0.3"]
     whole, parts = (os.path.join(folder, f"{n}.safetensors") for n in ("whole", "parts"))
     status, text, err = train(*args, "-o", whole, "-e", "6")
@@ -267,6 +268,19 @@ def test_errors(folder, data):
     check("an unknown architecture is named", p.returncode == 1 and "resnet" in p.stderr, p.stderr)
 
 
+def test_rest(folder):
+    """The last batch of an epoch is smaller, down to one clip."""
+    for n, size in ((50, SIZE), (33, 32)):
+        data, out = make_cache(os.path.join(folder, f"rest-{n}"), n), os.path.join(folder, f"rest-{n}.safetensors")
+        # With 32 pixels and 16 frames the last layers have one position.
+        args = ["--size", str(size), "--frames", "16"] if size == 32 else []
+        status, text, err = train("-d", data, "-o", out, "-e", "3", *args)
+        steps = without_times(out + ".checkpoint")[0]["__metadata__"]["3dcnn.checkpoint.steps"] if status == 0 else ""
+        loss = [float(r["loss"]) for r in read_log(out + ".csv")] if status == 0 else []
+        check(f"{n} clips in batches of 32 are two steps", steps == "6" and f"{n} clips" in text, (steps, text, err))
+        check("of a loss that is a number", len(loss) == 3 and max(loss) < 2, loss)
+
+
 def test_val_share(folder, data):
     out = os.path.join(folder, "share.safetensors")
     status, text, err = train("-d", data, "--val-share", "0.25", "-o", out, "-e", "2", "-b", "16")
@@ -283,5 +297,6 @@ with tempfile.TemporaryDirectory() as tmp:
     test_full_disk(tmp, DATA)
     test_damaged(tmp, DATA)
     test_errors(tmp, DATA)
+    test_rest(tmp)
     test_val_share(tmp, DATA)
 finish()

@@ -83,9 +83,13 @@ setup_run (const TrainOptions *o, Run *run, Cnn3dCache *cache, const char *more)
   g_autofree char *log = path_or (o->log, o->output, ".csv"),
                   *plot = path_or (o->plot, o->output, ".svg");
   g_autofree char *network = cnn3d_config_describe (config);
+  gint64 n_clips = cnn3d_loader_get_n_clips (run->data), n_used = cnn3d_loader_get_n_used (run->data);
 
-  printf ("%s, %d classes, %" G_GINT64_FORMAT " clips", network, config->classes,
-      cnn3d_loader_get_n_clips (run->data));
+  printf ("%s, %d classes, ", network, config->classes);
+  if (n_used < n_clips)
+    printf ("%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " clips an epoch", n_used, n_clips);
+  else
+    printf ("%" G_GINT64_FORMAT " clips", n_clips);
   if (parallel_ranks () > 1)
     printf (", %d processes", parallel_ranks ());
   putchar ('\n');
