@@ -102,6 +102,24 @@ def test_last_layer(folder, data, val):
     check("--val-share", status == 0 and "validation accuracy" in text and "of 12 clips" in text, (text, err))
 
 
+def test_rest(folder, data):
+    """Twice the videos, so that the last batch of 32 has four: each is seen in every pass."""
+    twice, out = os.path.join(folder, "twice"), os.path.join(folder, "rest.safetensors")
+    shutil.copytree(data, twice)
+    with open(os.path.join(twice, "cache.json"), encoding="utf-8") as f:
+        cache = json.load(f)
+    cache["videos"] += [{**v, "name": f"again {v['name']}"} for v in cache["videos"]]
+    with open(os.path.join(twice, "cache.json"), "w", encoding="utf-8") as f:
+        json.dump(cache, f)
+    status, text, err = run("finetune", MODEL, "-d", twice, "--views", "2", "-e", "20", "--unknown", "margin", "-o", out)
+    check("a last batch that is not whole is not left out", status == 0 and "features of 108 clips" in text
+          and "of 108 clips" in text.split("fitted")[0] and "from 108 clips" in text, (text, err))
+    status, text, err = run("finetune", MODEL, "--portion", "complete", "-d", twice, "-e", "1", "-o", out)
+    header = read_model(f"{out}.checkpoint")[0]["__metadata__"] if status == 0 else {}
+    check("nor of the complete network", header.get("3dcnn.checkpoint.steps") == "2" and "36 clips" in text,
+          (header, text, err))
+
+
 def test_losses(folder, data, val):
     """After one epoch, the loss on features is the model's: of a network that ends in a mean over positions too."""
     # Long enough for BatchNorm's averages to settle; rates so low that no score is too small for a float.
@@ -205,6 +223,7 @@ def test_jester(folder):
 with tempfile.TemporaryDirectory() as tmp:
     DATA, VAL = make_data(tmp)
     test_last_layer(tmp, DATA, VAL)
+    test_rest(tmp, DATA)
     test_losses(tmp, DATA, VAL)
     test_complete(tmp, DATA, VAL)
     test_errors(tmp, DATA)

@@ -149,22 +149,23 @@ shuffle (guint *order, guint n, GRand *rand)
   }
 }
 
-/* Clips that do not fill a batch are left out; they are others in each epoch. */
+/* The last batch may be smaller. */
 static gboolean
 train_epoch (const LastLayer *l, const Features *f, const guint *order, int epoch,
     Cnn3dScheduleState *plateau, double *loss, GError **error)
 {
-  int n = MIN (l->batch, (int)f->targets->len), n_batches = (int)f->targets->len / n;
-  g_autofree float *values = g_new (float, (gsize)n * f->width);
-  g_autofree int *targets = g_new (int, n);
+  int all = (int)f->targets->len, n_batches = (all + l->batch - 1) / l->batch;
+  g_autofree float *values = g_new (float, (gsize)MIN (l->batch, all) * f->width);
+  g_autofree int *targets = g_new (int, MIN (l->batch, all));
 
   *loss = 0;
   for (int b = 0; b < n_batches; b++) {
     double rate = cnn3d_schedule_get_rate (&l->schedule, plateau, epoch + (double)b / n_batches);
+    int first = b * l->batch, n = MIN (l->batch, all - first);
     Cnn3dTrainResult result;
 
     for (int i = 0; i < n; i++) {
-      guint from = order[b * n + i];
+      guint from = order[first + i];
 
       memcpy (values + (gsize)i * f->width, features_get (f, from), f->width * sizeof (float));
       targets[i] = g_array_index (f->targets, int, from);
@@ -176,7 +177,7 @@ train_epoch (const LastLayer *l, const Features *f, const guint *order, int epoc
           "epoch %d: the loss has grown beyond all numbers; a lower --rate may help", epoch + 1);
       return FALSE;
     }
-    *loss += result.loss / n_batches;
+    *loss += result.loss * n / all;
   }
   return TRUE;
 }
