@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/**
+/*
  * lib3dcnn: efficient 3D convolutional networks for video, in C.
  *
  * The networks are those of Köpüklü, Kose, Gunduz and Rigoll, "Resource
@@ -25,6 +25,7 @@
 #include <lib3dcnn/model.h>
 #include <lib3dcnn/session.h>
 #include <lib3dcnn/stream.h>
+#include <lib3dcnn/bytes.h>
 #include <lib3dcnn/labels.h>
 #include <lib3dcnn/onnx.h>
 #include <lib3dcnn/train.h>

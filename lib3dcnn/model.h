@@ -69,6 +69,7 @@ CNN3D_API Cnn3dModel *cnn3d_model_load (const char *path, const Cnn3dLoadOptions
  * cnn3d_model_load_bytes:
  * @bytes: the content of a model file; kept for as long as the model lives
  * @name: (nullable): what to call it in errors
+ * @options: (nullable): as of cnn3d_model_load()
  *
  * Like cnn3d_model_load(), from memory.
  */

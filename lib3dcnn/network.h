@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <glib-object.h>
 #include <lib3dcnn/error.h>
 
 G_BEGIN_DECLS
@@ -50,6 +51,11 @@ typedef struct {
   int frames;
   int size;
 } Cnn3dConfig;
+
+#define CNN3D_TYPE_CONFIG (cnn3d_config_get_type ())
+CNN3D_API GType cnn3d_config_get_type (void);
+CNN3D_API Cnn3dConfig *cnn3d_config_copy (const Cnn3dConfig *config);
+CNN3D_API void cnn3d_config_free (Cnn3dConfig *config);
 
 /**
  * Cnn3dComplexity:
@@ -129,5 +135,7 @@ CNN3D_API char *cnn3d_config_describe (const Cnn3dConfig *config);
  */
 CNN3D_API gboolean cnn3d_config_get_complexity (const Cnn3dConfig *config,
     Cnn3dComplexity *complexity, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Cnn3dConfig, cnn3d_config_free)
 
 G_END_DECLS

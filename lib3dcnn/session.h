@@ -178,7 +178,7 @@ typedef struct {
 } Cnn3dLayer;
 
 /**
- * cnn3d_session_profile:
+ * cnn3d_session_profile: (skip)
  * @clip: as of cnn3d_session_run(), of one clip
  * @layers: (out caller-allocates) (array length=max): the layers in order of execution
  * @max: room in @layers
@@ -210,7 +210,7 @@ typedef struct {
 } Cnn3dLayerCheck;
 
 /**
- * cnn3d_session_check_layers:
+ * cnn3d_session_check_layers: (skip)
  * @clip: as of cnn3d_session_run(), of one clip
  * @checks: (out caller-allocates) (array length=max): the layers in order of execution
  * @max: room in @checks

@@ -132,6 +132,12 @@ push (Cnn3dStream *stream, Kind kind, const Cnn3dClip *frame)
     collect (stream, frame);
 }
 
+gboolean
+cnn3d_stream_takes (Cnn3dStream *stream, gboolean rgb)
+{
+  return stream->kind == KIND_ANY || stream->kind == (rgb ? KIND_RGB : KIND_PLANES);
+}
+
 void
 cnn3d_stream_push (Cnn3dStream *stream, const float *frame)
 {

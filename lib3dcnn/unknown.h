@@ -32,8 +32,8 @@ typedef enum {
  * @threshold: below this margin, or beyond this distance, a clip is unknown
  * @n_classes: of the model; 0 for margin
  * @n_features: of the model; 0 for margin
- * @means: (nullable) (array): of distance: n_classes x n_features, the mean features of each class
- * @variances: (nullable) (array length=n_features): of distance: of features about the mean of their
+ * @means: (skip) (nullable): of distance: n_classes x n_features, the mean features of each class
+ * @variances: (skip) (nullable): of distance: of features about the mean of their
  *   class, all above zero
  *
  * The part of a model card by which clips that show none of the classes are told
@@ -75,7 +75,7 @@ CNN3D_API const char *cnn3d_unknown_rule_get_name (Cnn3dUnknownRule rule);
 CNN3D_API gboolean cnn3d_unknown_needs_features (const Cnn3dUnknown *unknown);
 
 /**
- * cnn3d_unknown_measure:
+ * cnn3d_unknown_measure: (skip)
  * @logits: (array length=n): logits of one clip
  * @n: number of classes
  * @features: (nullable): the clip's features, where the rule needs them
@@ -133,7 +133,7 @@ typedef struct {
 } Cnn3dUnknownClips;
 
 /**
- * cnn3d_unknown_fit:
+ * cnn3d_unknown_fit: (skip)
  * @quantile: above 0, up to 1: how much of clips of the known classes is to be accepted
  * @n_judged: (out) (optional): clips that the threshold is from; 0: there were none to be judged, so
  *   that it is from those that were learned from and is too strict

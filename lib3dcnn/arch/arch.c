@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+G_DEFINE_BOXED_TYPE (Cnn3dConfig, cnn3d_config, cnn3d_config_copy, cnn3d_config_free)
+
 static const struct {
   const char *name, *title;
   void (*build) (Cnn3dBuilder *b, const Cnn3dConfig *config);
@@ -72,6 +74,19 @@ cnn3d_config_fill (Cnn3dConfig *config)
     config->version = 0;
   else if (config->version == 0)
     config->version = 11;
+}
+
+Cnn3dConfig *
+cnn3d_config_copy (const Cnn3dConfig *config)
+{
+  g_return_val_if_fail (config != NULL, NULL);
+  return g_memdup2 (config, sizeof *config);
+}
+
+void
+cnn3d_config_free (Cnn3dConfig *config)
+{
+  g_free (config);
 }
 
 char *
