@@ -71,9 +71,14 @@ gst_clip_window_centre (GstClipWindow * window, GstClockTime duration)
 {
   gdouble rest = duration / window->period - window->frames;
 
-  if (!window->started && rest > 0)
-    window->offset = (gint64) (fmod (rest, window->stride) / 2
-        * window->period);
+  if (window->started || rest <= 0)
+    return;
+  window->offset = (gint64) (fmod (rest, window->stride) / 2 * window->period);
+  /* What the first frame shows would be left out, though it lasts longer. */
+  if (GST_CLOCK_TIME_IS_VALID (window->frame_duration)
+      && window->frame_duration > window->period
+      && window->frame_duration > (GstClockTime) window->offset)
+    window->offset = 0;
 }
 
 void
@@ -134,13 +139,16 @@ find_point (GstClipWindow * window, gint64 time)
       / window->period);
 }
 
+/* Of a source slower than a frame a clip, each frame is longer than a clip. */
 static gboolean
 is_jump (GstClipWindow * window, gint64 time)
 {
   gdouble step = time - window->last_time;
+  gdouble max_step = window->period * window->frames;
 
-  return window->started && (step < -window->period
-      || step > window->period * window->frames);
+  if (GST_CLOCK_TIME_IS_VALID (window->frame_duration))
+    max_step = MAX (max_step, 2.0 * window->frame_duration);
+  return window->started && (step < -window->period || step > max_step);
 }
 
 guint8 *

@@ -285,17 +285,20 @@ find_step (GstVideoClassify3D * self, GstClockTime from, GstClockTime pts)
   return GST_BASE_TRANSFORM (self)->segment.rate < 0 ? -step : step;
 }
 
-/* Whether so much is missing between two times that no clip can span them. */
+/* Whether so much is missing between two times that no clip can span them. Of a
+ * source that is slower than a frame a clip, each frame is longer than that. */
 static gboolean
 is_jump (GstVideoClassify3D * self, GstClockTime pts)
 {
   gint64 period = GST_SECOND / self->network->rate, step;
+  gint64 max_step = gst_classify_network_get_clip_duration (self->network);
 
+  if (GST_CLOCK_TIME_IS_VALID (self->frame_duration))
+    max_step = MAX (max_step, 2 * (gint64) self->frame_duration);
   if (!GST_CLOCK_TIME_IS_VALID (self->last_time))
     return FALSE;
   step = find_step (self, self->last_time, pts);
-  return step < -period
-      || step > (gint64) gst_classify_network_get_clip_duration (self->network);
+  return step < -period || step > max_step;
 }
 
 /* A discontinuity by which frames of the clip are missing. Single lost frames,

@@ -39,7 +39,7 @@ def of_tool(video, stride):
 
 
 def main():
-    print("1..2")
+    print("1..3")
     with tempfile.TemporaryDirectory() as folder:
         video = os.path.join(folder, "video.avi")
         subprocess.run([LAUNCH, "-q"] + "videotestsrc num-buffers=200 pattern=smpte horizontal-speed=2 ! "
@@ -51,6 +51,11 @@ def main():
             print(f"{'ok' if ok else 'not ok'} {i} clip-stride={stride}: {len(a)} clips")
             if not ok:
                 print(f"# element: {a}\n# tool: {b}")
+        subprocess.run([LAUNCH, "-q"] + "videotestsrc num-buffers=4 ! video/x-raw,width=160,height=120,framerate=2/5 ! "
+                       f"jpegenc ! avimux ! filesink location={video}".split(), check=True)
+        a, b = of_element(video, 16), of_tool(video, 16)
+        ok = a == b and [(start, end) for start, end, _ in a] == [(k * 25 * 10**8, (k + 1) * 25 * 10**8) for k in range(3)]
+        print(f"{'ok' if ok else 'not ok'} 3 frames longer than clips: {len(a)} clips")
 
 
 main()

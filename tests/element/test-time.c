@@ -508,6 +508,21 @@ test_noise (void)
   gst_harness_teardown (h);
 }
 
+/* A frame in 2.5 seconds, longer than a clip: a clip for each but the first, and
+ * one for a single one. */
+static void
+test_very_slow (void)
+{
+  for (guint n = 1; n <= 4; n++) {
+    g_autofree gchar *launch = g_strdup_printf ("videotestsrc num-buffers=%u "
+        "! video/x-raw,width=64,height=48,framerate=2/5 "
+        "! videoclassify3d mode=sync ! fakesink", n);
+    g_autoptr (GPtrArray) found = run_pipeline (launch, "videoclassify3d");
+
+    g_assert_cmpuint (found->len, ==, MAX (n, 2) - 1);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -534,5 +549,6 @@ main (int argc, char **argv)
   g_test_add_func ("/time/every-format", test_every_format);
   g_test_add_func ("/time/odd-sizes", test_odd_sizes);
   g_test_add_func ("/time/interlaced", test_interlaced);
+  g_test_add_func ("/time/very-slow", test_very_slow);
   return g_test_run ();
 }

@@ -187,6 +187,35 @@ test_centre (void)
   g_assert_cmpuint (clip[15], ==, 17);
 }
 
+/* A source of a frame in 2.5 seconds, with clips of 1.6: it goes on, and its first
+ * frame is not left out. */
+static void
+test_very_slow (void)
+{
+  g_autoptr (GstClipWindow) window = gst_clip_window_new (16, 16, 10, 1);
+  const gint64 frame = 5 * GST_SECOND / 2;
+  guint taken = 0;
+
+  gst_clip_window_set_frame_duration (window, frame);
+  gst_clip_window_centre (window, 6 * frame);
+  for (guint n = 0; n < 6; n++) {
+    g_assert_cmpint (offer (window, n, n * frame, &taken), ==, n > 0);
+    if (n == 0)
+      continue;
+    gst_clip_window_copy (window, clip, &start, &end);
+    g_assert_cmpuint (clip[0], ==, n - 1);
+    g_assert_cmpint (start, ==, (n - 1) * frame);
+    g_assert_cmpint (end, ==, n * frame);
+  }
+  g_assert_cmpuint (taken, ==, 6);
+  /* Two frames that are missing are a jump. */
+  g_assert_false (offer (window, 8, 8 * frame, &taken));
+  g_assert_false (gst_clip_window_is_between_clips (window));
+  g_assert_true (gst_clip_window_pad (window));
+  gst_clip_window_copy (window, clip, &start, &end);
+  g_assert_cmpint (start, ==, 8 * frame);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -200,5 +229,6 @@ main (int argc, char **argv)
   g_test_add_func ("/window/repeated-time", test_repeated_time);
   g_test_add_func ("/window/padding", test_padding);
   g_test_add_func ("/window/centre", test_centre);
+  g_test_add_func ("/window/very-slow", test_very_slow);
   return g_test_run ();
 }

@@ -7,6 +7,7 @@
 #include "tools/progress.h"
 
 #define NO_VIDEO "%s: has no video that could be decoded"
+#define NO_CLIP "%s: no clip came of the %" G_GUINT64_FORMAT " frames that were decoded"
 
 void
 clip_clear (gpointer data)
@@ -128,6 +129,27 @@ take_error (GstMessage *message, GstElement *classifier, const char *path, GErro
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", path, reason->message);
 }
 
+/* That nothing was classified. */
+static void
+set_nothing_error (guint64 frames, const char *name, GError **error)
+{
+  if (frames > 0)
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, NO_CLIP, name, frames);
+  else
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, NO_VIDEO, name);
+}
+
+static guint64
+count_frames (GstElement *classifier)
+{
+  g_autoptr (GstStructure) stats = NULL;
+  guint64 frames = 0;
+
+  g_object_get (classifier, "stats", &stats, NULL);
+  gst_structure_get_uint64 (stats, "frames", &frames);
+  return frames;
+}
+
 GArray *
 classifier_run (const Classifier *c, const Video *video, GError **error)
 {
@@ -135,6 +157,7 @@ classifier_run (const Classifier *c, const Video *video, GError **error)
   g_autoptr (GArray) clips = g_array_new (FALSE, FALSE, sizeof (Clip));
   g_autoptr (GstBus) bus = NULL;
   gboolean done = FALSE, ok = TRUE;
+  guint64 frames;
 
   g_array_set_clear_func (clips, clip_clear);
   bus = gst_element_get_bus (pipeline);
@@ -172,10 +195,11 @@ classifier_run (const Classifier *c, const Video *video, GError **error)
     }
   }
   progress_clear ();
+  frames = count_frames (classifier);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
   if (ok && clips->len == 0) {
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, NO_VIDEO, video->name);
+    set_nothing_error (frames, video->name, error);
     ok = FALSE;
   }
   return ok ? g_steal_pointer (&clips) : NULL;
