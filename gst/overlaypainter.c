@@ -5,7 +5,8 @@
 #include <pango/pangocairo.h>
 
 /* Lengths in units of the font's size. */
-#define PANEL_WIDTH 17.5
+#define PANEL_WIDTH 17.5        /* or more, for labels that are longer */
+#define LABEL_WIDTH 6           /* at least, or else there are no scores */
 #define PADDING 0.45
 #define ROW_PADDING 0.16        /* above and below a text */
 #define ROW_INDENT 0.45
@@ -17,12 +18,16 @@
 #define FAINT 0.88
 #define FAINT_BAR 0.55
 
+/* Of the width that there is, for labels that want more than PANEL_WIDTH. */
+#define WIDEST 0.5
+
 struct _GstOverlayPainter
 {
   PangoContext *context;
   PangoLayout *layout;
   GstOverlayStyle style;
   PangoFontDescription *normal, *bold;
+  gdouble panel_width;          /* of the last one; it does not shrink again */
 };
 
 /* A picture that is being painted, in units of the picture's height. */
@@ -84,6 +89,7 @@ gst_overlay_painter_set_style (GstOverlayPainter * painter,
   pango_font_description_set_weight (painter->bold, MAX (PANGO_WEIGHT_BOLD,
           pango_font_description_get_weight (painter->normal)));
   painter->style.font = NULL;
+  painter->panel_width = 0;
 }
 
 /* A length in pixels of the picture's height, at least one. */
@@ -233,6 +239,19 @@ format_score (gdouble score)
   return g_strdup_printf ("%.0f%%", CLAMP (score, 0, 1) * 100);
 }
 
+/* A score, which ends at right. */
+static void
+draw_text_right (GstOverlayPainter * painter, cairo_t * cr, const gchar * text,
+    gboolean bold, gdouble right, gdouble y, gdouble height, gdouble strength,
+    gboolean outlined)
+{
+  gdouble width = set_text (painter, text, bold, -1);
+
+  draw_text (painter, cr, right - width, y, height, painter->style.color,
+      strength, outlined);
+}
+
+/* score_width: of its column; 0: there is none */
 static void
 draw_row (GstOverlayPainter * painter, cairo_t * cr, const GstOverlayRow * row,
     gboolean is_first, gdouble x, gdouble y, gdouble w, gdouble h,
@@ -243,7 +262,7 @@ draw_row (GstOverlayPainter * painter, cairo_t * cr, const GstOverlayRow * row,
   gdouble strength = is_first || outlined ? 1 : FAINT;
   gdouble radius = scale (painter, RADIUS), indent = scale (painter, ROW_INDENT);
   g_autofree gchar *score = format_score (row->score);
-  gdouble filled, width;
+  gdouble filled, width = w - 2 * indent;
 
   /* The way that the bar could go, and how far it goes. */
   cairo_save (cr);
@@ -257,15 +276,35 @@ draw_row (GstOverlayPainter * painter, cairo_t * cr, const GstOverlayRow * row,
   cairo_fill (cr);
   cairo_restore (cr);
 
-  width = set_text (painter, score, is_first, -1);
-  draw_text (painter, cr, x + w - indent - width, y, h, style->color,
-      strength, outlined);
-  width = w - 2 * indent - score_width - scale (painter, COLUMN_SPACING);
-  if (width < painter->style.text_height)
-    return;
-  set_text (painter, row->label, is_first, width);
+  if (score_width > 0) {
+    draw_text_right (painter, cr, score, is_first, x + w - indent, y, h,
+        strength, outlined);
+    width -= score_width + scale (painter, COLUMN_SPACING);
+  }
+  set_text (painter, row->label, is_first, MAX (0, width));
   draw_text (painter, cr, x + indent, y, h, style->color, strength,
       outlined);
+}
+
+static gdouble
+widest_label (GstOverlayPainter * painter, const GstOverlayRow * rows,
+    guint n_rows)
+{
+  gdouble widest = 0;
+
+  for (guint i = 0; i < n_rows; i++)
+    widest = MAX (widest, set_text (painter, rows[i].label, i == 0, -1));
+  return widest;
+}
+
+/* So much of what is usable do a panel and an action take at most. */
+static gdouble
+widest_plate (GstOverlayPainter * painter, gint max_width)
+{
+  gdouble room = usable (painter, max_width);
+
+  return MIN (room, MAX (round (PANEL_WIDTH * painter->style.text_height),
+          round (WIDEST * room)));
 }
 
 GstVideoOverlayRectangle *
@@ -274,10 +313,11 @@ gst_overlay_painter_draw_classes (GstOverlayPainter * painter,
 {
   gdouble em = painter->style.text_height;
   gdouble padding = scale (painter, PADDING);
+  gdouble frame = 2 * (padding + scale (painter, ROW_INDENT));
   gdouble row = line_height (painter) + 2 * scale (painter, ROW_PADDING);
   gdouble step = row + scale (painter, ROW_SPACING);
-  gdouble width = MIN (round (PANEL_WIDTH * em), usable (painter, max_width));
-  gdouble height, score_width;
+  gdouble widest = widest_plate (painter, max_width);
+  gdouble height, width, label_width, score_width;
   Canvas canvas;
 
   while (n_rows > 0
@@ -287,6 +327,15 @@ gst_overlay_painter_draw_classes (GstOverlayPainter * painter,
     return NULL;
   height = 2 * padding + n_rows * step - (step - row);
   score_width = set_text (painter, "100%", TRUE, -1);
+  label_width = widest_label (painter, rows, n_rows);
+  width = frame + label_width + scale (painter, COLUMN_SPACING) + score_width;
+  width = MAX (MIN (MAX (width, round (PANEL_WIDTH * em)), widest),
+      MIN (painter->panel_width, widest));
+  painter->panel_width = width;
+  /* The label is what matters, and there is the bar. */
+  if (width - frame - scale (painter, COLUMN_SPACING) - score_width
+      < MIN (label_width, LABEL_WIDTH * em))
+    score_width = 0;
 
   canvas_begin (painter, &canvas, width, height);
   width = canvas.width * painter->style.aspect;
@@ -320,7 +369,8 @@ draw_plate (GstOverlayPainter * painter, const gchar * label,
   if (even (height) > max_height)
     return NULL;
   /* The label is what matters. */
-  if (room - after_width < 3 * painter->style.text_height)
+  if (room - after_width < MIN (set_text (painter, label, TRUE, -1),
+          LABEL_WIDTH * painter->style.text_height))
     after_width = 0;
   room -= after_width;
   if (room < painter->style.text_height)
@@ -365,8 +415,7 @@ gst_overlay_painter_draw_event (GstOverlayPainter * painter,
     gint max_height)
 {
   max_width = MIN (max_width,
-      (gint) (PANEL_WIDTH * painter->style.text_height /
-          painter->style.aspect));
+      (gint) (widest_plate (painter, max_width) / painter->style.aspect));
   return draw_plate (painter, label, time, painter->style.event, G_MAXINT,
       scale (painter, 0.5), active, max_width, max_height);
 }

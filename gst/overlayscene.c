@@ -7,6 +7,10 @@
 
 /* Text that is smaller cannot be read. */
 #define MIN_TEXT_HEIGHT 10.0
+/* Of the room that there is: larger text leaves none for the other things, be it
+ * the action or a few letters of a label. */
+#define MAX_TEXT_HEIGHT (1 / 5.6)
+#define MAX_TEXT_WIDTH (1 / 10.0)
 /* The painter wants some room. */
 #define MIN_PICTURE 16
 /* Tags of objects that are kept. */
@@ -53,14 +57,37 @@ forget_paintings (GstOverlayScene * self)
   g_clear_pointer (&self->composition, gst_video_overlay_composition_unref);
 }
 
+static gint
+margin (GstOverlayScene * self, gint pad)
+{
+  gint automatic = MIN (GST_VIDEO_INFO_HEIGHT (&self->info),
+      GST_VIDEO_INFO_WIDTH (&self->info) * 3 / 4) / 40;
+
+  return pad >= 0 ? pad : MAX (2, automatic);
+}
+
+static void
+largest_size (GstOverlayScene * self, gint * width, gint * height)
+{
+  *width = MAX (MIN_PICTURE, GST_VIDEO_INFO_WIDTH (&self->info)
+      - 2 * margin (self, self->settings.xpad));
+  *height = MAX (MIN_PICTURE, GST_VIDEO_INFO_HEIGHT (&self->info)
+      - 2 * margin (self, self->settings.ypad));
+}
+
 /* By the height, but a portrait is too narrow for that. */
 static gdouble
 text_height (GstOverlayScene * self, gdouble aspect)
 {
-  gdouble width = GST_VIDEO_INFO_WIDTH (&self->info) * aspect;
-  gdouble height = MIN (GST_VIDEO_INFO_HEIGHT (&self->info), 0.75 * width);
+  gdouble picture = MIN (GST_VIDEO_INFO_HEIGHT (&self->info),
+      0.75 * GST_VIDEO_INFO_WIDTH (&self->info) * aspect);
+  gint width, height;
+  gdouble most;
 
-  return CLAMP (height * self->settings.size, MIN_TEXT_HEIGHT, 1000);
+  largest_size (self, &width, &height);
+  most = MIN (MAX_TEXT_HEIGHT * height, MAX_TEXT_WIDTH * width * aspect);
+  return CLAMP (picture * self->settings.size, MIN_TEXT_HEIGHT,
+      CLAMP (most, MIN_TEXT_HEIGHT, 1000));
 }
 
 /* For a new size of the picture or of the text, or other colours. */
@@ -79,24 +106,6 @@ set_style (GstOverlayScene * self)
   style.text_height = text_height (self, style.aspect);
   gst_overlay_painter_set_style (self->painter, &style);
   forget_paintings (self);
-}
-
-static gint
-margin (GstOverlayScene * self, gint pad)
-{
-  gint automatic = MIN (GST_VIDEO_INFO_HEIGHT (&self->info),
-      GST_VIDEO_INFO_WIDTH (&self->info) * 3 / 4) / 40;
-
-  return pad >= 0 ? pad : MAX (2, automatic);
-}
-
-static void
-largest_size (GstOverlayScene * self, gint * width, gint * height)
-{
-  *width = MAX (MIN_PICTURE, GST_VIDEO_INFO_WIDTH (&self->info)
-      - 2 * margin (self, self->settings.xpad));
-  *height = MAX (MIN_PICTURE, GST_VIDEO_INFO_HEIGHT (&self->info)
-      - 2 * margin (self, self->settings.ypad));
 }
 
 static void

@@ -397,6 +397,94 @@ test_positions (void)
   g_assert_cmpint (h2, ==, h);
 }
 
+/* A copy of what is drawn in the first rectangle. */
+static GstBuffer *
+panel_pixels (const gchar * properties, const gchar * caps,
+    const gchar * label)
+{
+  GstHarness *h = composing_harness (properties, caps);
+  g_autoptr (GstVideoClassifyResult) result = result_new (label, 0.9, label, 0);
+  g_autoptr (GstVideoOverlayComposition) c = push (h, gray_frame (0, result));
+  GstBuffer *pixels;
+
+  g_assert_nonnull (c);
+  /* The action is there too. */
+  g_assert_cmpuint (gst_video_overlay_composition_n_rectangles (c), ==, 2);
+  pixels = gst_buffer_copy_deep
+      (gst_video_overlay_rectangle_get_pixels_unscaled_raw
+      (gst_video_overlay_composition_get_rectangle (c, 0),
+          GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA));
+  gst_harness_teardown (h);
+  return pixels;
+}
+
+static gboolean
+same_pixels (GstBuffer * a, GstBuffer * b)
+{
+  GstMapInfo map;
+  gboolean same;
+
+  gst_buffer_map (a, &map, GST_MAP_READ);
+  same = map.size == gst_buffer_get_size (b)
+      && gst_buffer_memcmp (b, 0, map.data, map.size) == 0;
+  gst_buffer_unmap (a, &map);
+  return same;
+}
+
+/* However large the text, a label is there, and not its score alone. */
+static void
+test_large_text (void)
+{
+  static const gchar *const caps[] = {
+    "video/x-raw,format=GRAY8,framerate=30/1,width=160,height=120",
+    "video/x-raw,format=GRAY8,framerate=30/1,width=640,height=480",
+    "video/x-raw,format=GRAY8,framerate=30/1,width=1280,height=720",
+    "video/x-raw,format=GRAY8,framerate=30/1,width=480,height=640"
+  };
+  static const gchar *const sizes[] = { "size=0.005", "size=0.1", "size=0.2",
+    "size=0.3", "size=0.5"
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (caps); i++)
+    for (guint k = 0; k < G_N_ELEMENTS (sizes); k++) {
+      g_autoptr (GstBuffer) a = panel_pixels (sizes[k], caps[i], "walks home");
+      g_autoptr (GstBuffer) b = panel_pixels (sizes[k], caps[i], "sleeps here");
+
+      g_assert_false (same_pixels (a, b));
+    }
+}
+
+static gint
+panel_width (GstHarness * h, const gchar * label)
+{
+  g_autoptr (GstVideoClassifyResult) result = result_new (label, 0.9, NULL, 0);
+  g_autoptr (GstVideoOverlayComposition) c = push (h, gray_frame (0, result));
+  gint x, y;
+  guint w, height;
+
+  gst_video_overlay_rectangle_get_render_rectangle
+      (gst_video_overlay_composition_get_rectangle (c, 0), &x, &y, &w, &height);
+  return w;
+}
+
+/* Long labels make it wider, up to half of the picture, and it stays so. */
+static void
+test_wide_panel (void)
+{
+  GstHarness *h = composing_harness ("",
+      "video/x-raw,format=GRAY8,framerate=30/1,width=1920,height=1080");
+  gint narrow = panel_width (h, "a"), wide, widest;
+
+  wide = panel_width (h, "playing the glockenspiel outdoors in the rain");
+  g_assert_cmpint (wide, >, narrow + 50);
+  g_assert_cmpint (panel_width (h, "a"), ==, wide);
+  widest = panel_width (h, "a label that is much longer than there is room "
+      "for it in half of the picture, even if that picture is a large one");
+  g_assert_cmpint (widest, >=, wide);
+  g_assert_cmpint (widest, <=, 960);
+  gst_harness_teardown (h);
+}
+
 /* Labels that are long, empty, in other scripts or no UTF-8; all fonts. */
 static void
 test_labels (void)
@@ -579,6 +667,8 @@ main (int argc, char **argv)
 #endif
   g_test_add_func ("/overlay/sizes", test_sizes);
   g_test_add_func ("/overlay/positions", test_positions);
+  g_test_add_func ("/overlay/large-text", test_large_text);
+  g_test_add_func ("/overlay/wide-panel", test_wide_panel);
   g_test_add_func ("/overlay/labels", test_labels);
   g_test_add_func ("/overlay/upstream-overlay", test_upstream_overlay);
   g_test_add_func ("/overlay/new-caps", test_new_caps);
