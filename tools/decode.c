@@ -5,6 +5,7 @@
 #include <gst/video/video.h>
 
 #include "lib3dcnn/error.h"
+#include "tools/decode-seek.h"
 
 typedef struct {
   const char *path;
@@ -12,6 +13,7 @@ typedef struct {
   DecodeFunc take;
   gpointer data;
   gboolean any; /* frames */
+  gboolean lost; /* after seeking: nothing was taken, and it must be without */
 } Decoder;
 
 /* Caps of frames that are no longer than a side; what else is scaled, so that its shape stays. */
@@ -59,9 +61,9 @@ on_pad_added (GstElement *decodebin, GstPad *pad, gpointer data)
 static GstElement *
 make_pipeline (const char *path, const DecodeOptions *options, GError **error)
 {
-  g_autofree char *text = g_strdup_printf ("filesrc name=source ! decodebin name=decoder %s ! videoconvert"
-      " ! videoscale method=lanczos ! capsfilter name=filter ! appsink name=sink sync=false max-buffers=8",
-      options->rate > 0 ? "! videorate" : "");
+  g_autofree char *text = g_strdup_printf ("filesrc name=source ! decodebin name=decoder ! %s name=entry"
+      " ! videoconvert ! videoscale method=lanczos ! capsfilter name=filter ! appsink name=sink sync=false max-buffers=8",
+      options->rate > 0 ? "videorate" : "identity");
   g_autoptr (GstElement) pipeline = NULL, source = NULL, decoder = NULL, filter = NULL;
   g_autoptr (GstCaps) caps = NULL;
 
@@ -129,14 +131,59 @@ take_error (const Decoder *d, GstMessage *message, GError **error)
   g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", d->path, reason->message);
 }
 
+/* Goes near the start where that is worth it. TRUE if frames are not from the file's beginning on. */
+static gboolean
+begin (Decoder *d, GstElement *pipeline, DecodeSeek **seek)
+{
+  g_autoptr (GstElement) entry = gst_bin_get_by_name (GST_BIN (pipeline), "entry");
+  int rate_n = 0, rate_d = 1;
+
+  if (d->options->start <= 0 || d->lost)
+    return FALSE;
+  if (d->options->rate > 0)
+    gst_util_double_to_fraction (d->options->rate, &rate_n, &rate_d);
+  *seek = decode_seek_new (entry, rate_n, rate_d);
+  return decode_seek_to (*seek, pipeline, d->options->start);
+}
+
+/* Decodes once; sets d->lost where seeking led to nothing. */
+static void
+decode (Decoder *d, GError **error)
+{
+  g_autoptr (GstElement) pipeline = make_pipeline (d->path, d->options, error), sink = NULL;
+  g_autoptr (DecodeSeek) seek = NULL;
+  g_autoptr (GstBus) bus = NULL;
+  gboolean more = TRUE, sought;
+
+  if (pipeline == NULL)
+    return;
+  sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
+  bus = gst_element_get_bus (pipeline);
+  sought = begin (d, pipeline, &seek);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  /* After an error a sink may wait for ever, so that is looked for as well. */
+  while (more && *error == NULL) {
+    g_autoptr (GstSample) sample = gst_app_sink_try_pull_sample (GST_APP_SINK (sink), 50 * GST_MSECOND);
+    g_autoptr (GstMessage) message = NULL;
+
+    if (sample != NULL && sought && !decode_seek_arrived (seek, d->options->start))
+      more = FALSE;
+    else if (sample != NULL)
+      more = take_sample (d, sample, error);
+    else if ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR)) != NULL)
+      take_error (d, message, error);
+    else if (gst_app_sink_is_eos (GST_APP_SINK (sink)))
+      more = FALSE;
+  }
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  d->lost = sought && !d->any;
+}
+
 gboolean
 decode_file (const char *path, const DecodeOptions *options, DecodeFunc take, gpointer data, GError **error)
 {
-  g_autoptr (GstElement) pipeline = NULL, sink = NULL;
-  g_autoptr (GstBus) bus = NULL;
   g_autoptr (GError) reason = NULL;
-  Decoder d = { path, options, take, data, FALSE };
-  gboolean more = TRUE;
+  Decoder d = { path, options, take, data, FALSE, FALSE };
 
   /* A pipe could be waited for without end. */
   if (!g_file_test (path, G_FILE_TEST_IS_REGULAR)) {
@@ -144,25 +191,11 @@ decode_file (const char *path, const DecodeOptions *options, DecodeFunc take, gp
         g_file_test (path, G_FILE_TEST_EXISTS) ? "is not a file" : "is not there");
     return FALSE;
   }
-  pipeline = make_pipeline (path, options, error);
-  if (pipeline == NULL)
-    return FALSE;
-  sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
-  bus = gst_element_get_bus (pipeline);
-  gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  /* After an error a sink may wait for ever, so that is looked for as well. */
-  while (more && reason == NULL) {
-    g_autoptr (GstSample) sample = gst_app_sink_try_pull_sample (GST_APP_SINK (sink), 50 * GST_MSECOND);
-    g_autoptr (GstMessage) message = NULL;
-
-    if (sample != NULL)
-      more = take_sample (&d, sample, &reason);
-    else if ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR)) != NULL)
-      take_error (&d, message, &reason);
-    else if (gst_app_sink_is_eos (GST_APP_SINK (sink)))
-      more = FALSE;
+  decode (&d, &reason);
+  if (d.lost) {
+    g_clear_error (&reason);
+    decode (&d, &reason);
   }
-  gst_element_set_state (pipeline, GST_STATE_NULL);
   if (reason == NULL && !d.any)
     g_set_error (&reason, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: has no frames%s", path,
         options->start > 0 ? " after its start time" : "");

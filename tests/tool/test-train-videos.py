@@ -18,12 +18,12 @@ NETWORK = ["--arch", "mobilenet", "--width", "0.1", "--size", "48", "--frames", 
            "--crop-scales", "1,0.9", "-b", "4", "-e", "1"]
 
 
-def train(out, *args):
+def train(out, *args, env=None):
     for end in ("", ".checkpoint", ".csv", ".svg"):
         if os.path.exists(out + end):
             os.unlink(out + end)
     p = subprocess.run([TOOL, "train", *NETWORK, "-o", out, *args], capture_output=True, text=True, check=False,
-                       timeout=300)
+                       timeout=300, env=os.environ | (env or {}))
     return p.returncode, p.stdout, p.stderr
 
 
@@ -177,6 +177,44 @@ def test_table(folder, data, out):
           (status, err))
 
 
+def frames_of(cache, video):
+    with open(os.path.join(cache, "frames.bin"), "rb") as f:
+        size = video["width"] * video["height"] * 3
+        f.seek(video["offset"])
+        return [f.read(size) for _ in range(video["frames"])]
+
+
+def count_decoded(log):
+    """How many frames came to the element after the decoder."""
+    with open(log, encoding="utf-8", errors="replace") as f:
+        return sum("entry:sink" in line and "calling chain" in line for line in f)
+
+
+def test_seek(folder, out):
+    """Parts of long videos are sought: the same frames as of the whole, and few others are decoded."""
+    parts = [(12.8, 13.3), (20.01, 21), (3.34, 4.7), (0.5, 1), (29.5, None)]
+    for name, encode in (("mjpeg.avi", "jpegenc ! avimux"), ("vp8.webm", "vp8enc keyframe-max-dist=70 deadline=1 ! webmmux"),
+                         ("theora.ogv", "theoraenc keyframe-force=64 keyframe-freq=64 ! oggmux")):
+        make_video(os.path.join(folder, name), "ball", 900, 30, 80, 60, encode)
+        for rate in ("5.1" if "theora" in name else "7.5", "0"):
+            table = os.path.join(folder, f"{name}-{rate}.csv")
+            caches = []
+            for lines in ([(None, None)], parts):
+                with open(table, "w", encoding="utf-8") as f:
+                    f.writelines(f"{name},x,{a or ''},{b or ''}\n" for a, b in lines)
+                log = os.path.join(folder, "log")
+                status, _, err = train(out, "-d", table, "--sample-rate", rate,
+                                       env={"GST_DEBUG": "GST_SCHEDULING:6", "GST_DEBUG_FILE": log})
+                caches.append([frames_of(table + ".cache", v) for v in index(table + ".cache")["videos"]])
+            step = 30 if rate == "0" else 2 * float(rate)
+            expected = [[f for i, f in enumerate(caches[0][0]) if (a or 0) <= i / step + 2e-3 and i / step + 2e-3 < (b or 99)]
+                        for a, b in parts]
+            check(f"{name}: the same frames at rate {rate}", status == 0 and caches[1] == expected,
+                  (err, [len(c) for c in caches[1]], [len(c) for c in expected]))
+            n = count_decoded(log)
+            check(f"{name}: few are decoded", 0 < n < 900, n)
+
+
 def test_val_share(data, out):
     status, text, err = train(out, "-d", data, "--val-share", "0.4", "--sample-rate", "7.5")
     check("--val-share", status == 0 and "3 clips" in text and "validation" in text, (text, err))
@@ -209,6 +247,7 @@ with tempfile.TemporaryDirectory() as tmp:
     test_changes(DATA, OUT)
     test_unreadable(DATA, OUT)
     test_table(tmp, DATA, OUT)
+    test_seek(tmp, OUT)
     test_val_share(DATA, OUT)
     test_two(tmp)
 finish()
