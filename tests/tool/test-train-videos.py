@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """3dcnn train on videos: a folder for each class, tables, the cache that is made of them. TAP output."""
+import glob
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -128,6 +130,9 @@ def test_unreadable(data, out):
     status, _, err = train(out, *args)
     check("too many unreadable videos fail", status == 1 and "2 of 7" in err and "--max-unreadable" in err, err)
     check("each is named", "a.avi" in err and "b.avi" in err, err)
+    status, _, err = train(out, *args, "--max-unreadable", "0")
+    check("it ends at the first that is too many", status == 1 and "a.avi" in err and "b.avi" not in err
+          and "1 of 7" in err and "1 were not tried" in err, err)
     status, text, err = train(out, *args, "--max-unreadable", "2")
     check("as many as are allowed are left out and counted", status == 0 and "5 clips" in text and "a.avi" in err
           and "2 of 7 videos cannot be read and are left out" in err, (text, err))
@@ -137,6 +142,20 @@ def test_unreadable(data, out):
     check("the limit holds for the cache too", status == 1 and "2 of 7" in err, err)
     for name in ("a", "b"):
         os.unlink(os.path.join(data, "red", name + ".avi"))
+
+
+def test_interrupt(folder, out):
+    """Ctrl-C while videos are decoded leaves nothing half done."""
+    data = os.path.join(folder, "long")
+    make_video(os.path.join(data, "x", "a.avi"), "ball", 3000, 30, 320, 240)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with subprocess.Popen([TOOL, "train", *NETWORK, "-d", data, "-o", out], stderr=subprocess.PIPE, text=True) as job:
+            while job.poll() is None and not glob.glob(data + ".cache.partial-*/frames.bin"):
+                time.sleep(0.01)
+            job.send_signal(number)
+            _, err = job.communicate(timeout=60)
+        check(f"interrupted by {number.name}", job.returncode == -number and not glob.glob(data + ".cache.partial-*")
+              and not os.path.exists(data + ".cache"), (job.returncode, os.listdir(folder), err))
 
 
 def test_table(folder, data, out):
@@ -246,6 +265,7 @@ with tempfile.TemporaryDirectory() as tmp:
     DATA, OUT = test_folder(tmp)
     test_changes(DATA, OUT)
     test_unreadable(DATA, OUT)
+    test_interrupt(tmp, OUT)
     test_table(tmp, DATA, OUT)
     test_seek(tmp, OUT)
     test_val_share(DATA, OUT)

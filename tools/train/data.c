@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -29,6 +30,33 @@ typedef struct {
   Cnn3dCache *old;            /* what was there before; NULL: nothing to be used */
   GHashTable *old_videos;     /* name -> index + 1 */
 } Build;
+
+static volatile sig_atomic_t interrupted; /* by which signal */
+
+static void
+on_signal (int number)
+{
+  interrupted = number;
+}
+
+/* A cache in the making is removed before a signal ends the process; a second one ends it at once. */
+static void
+catch_signals (struct sigaction *before)
+{
+  struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int) SA_RESETHAND };
+
+  sigaction (SIGINT, &action, &before[0]);
+  sigaction (SIGTERM, &action, &before[1]);
+}
+
+static void
+restore_signals (const struct sigaction *before)
+{
+  sigaction (SIGINT, &before[0], NULL);
+  sigaction (SIGTERM, &before[1], NULL);
+  if (interrupted)
+    raise (interrupted);
+}
 
 /* How videos are stored, as words; another one makes another cache. */
 static char *
@@ -72,12 +100,23 @@ check_room (Build *build, gint64 more, GError **error)
 }
 
 static gboolean
+check_interrupted (const Build *build, GError **error)
+{
+  if (!interrupted)
+    return TRUE;
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_INTR, "%s: interrupted", build->source->path);
+  return FALSE;
+}
+
+static gboolean
 take_frame (const DecodedFrame *frame, gpointer data, GError **error)
 {
   Build *build = data;
   Cnn3dCacheVideo *video = &build->video;
   gsize row = (gsize) frame->width * 3;
 
+  if (!check_interrupted (build, error))
+    return FALSE;
   if (video->width == 0) {
     video->width = frame->width;
     video->height = frame->height;
@@ -130,6 +169,8 @@ add_source (Build *build, const DecodeOptions *options, GError **error)
   DecodeOptions decode = *options;
   g_autoptr (GError) reason = NULL;
 
+  if (!check_interrupted (build, error))
+    return FALSE;
   if (copy_old (build, &reason))
     return TRUE;
   if (reason != NULL) {
@@ -166,21 +207,35 @@ clear_progress (void)
     fputs ("\r\033[K", stderr);
 }
 
-/* Says how many are missing, and whether that is too many. */
-static gboolean
-check_unreadable (const char *path, guint unreadable, guint all, const DataOptions *o, GError **error)
+/* How many unreadable videos are put up with. */
+static guint
+get_limit (guint all, const DataOptions *o)
 {
   guint limit = o->max_unreadable > 0 || (o->strict && o->max_unreadable == 0) ? (guint) o->max_unreadable : MAX (all / 10, 1);
 
-  if (unreadable > limit || unreadable == all) {
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT,
-        "%s: %u of %u videos cannot be read, more than the %u that --max-unreadable allows", path, unreadable,
-        all, MIN (limit, all - 1));
-    return FALSE;
-  }
+  return MIN (limit, all - 1);
+}
+
+/* Whether that many of all are too many; some may not have been tried yet. */
+static gboolean
+check_unreadable (const char *path, guint unreadable, guint tried, guint all, const DataOptions *o, GError **error)
+{
+  guint limit = get_limit (all, o);
+  g_autofree char *rest = tried < all ? g_strdup_printf ("; %u were not tried", all - tried) : NULL;
+
+  if (unreadable <= limit)
+    return TRUE;
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT,
+      "%s: %u of %u videos cannot be read, more than the %u that --max-unreadable allows%s", path, unreadable, all,
+      limit, rest ? rest : "");
+  return FALSE;
+}
+
+static void
+tell_unreadable (const char *path, guint unreadable, guint all)
+{
   if (unreadable > 0)
     tool_complain ("%s: %u of %u videos cannot be read and are left out", path, unreadable, all);
-  return TRUE;
 }
 
 /* Decodes all sources. */
@@ -206,10 +261,11 @@ build_cache (Build *build, const char *path, const Sources *sources, const Decod
     }
     unreadable++;
     tool_complain ("%s; passed over", reason->message);
+    if (!check_unreadable (path, unreadable, i + 1, n, o, error))
+      return FALSE;
   }
   clear_progress ();
-  if (!check_unreadable (path, unreadable, n, o, error))
-    return FALSE;
+  tell_unreadable (path, unreadable, n);
   count = g_strdup_printf ("%u", unreadable);
   cnn3d_cache_writer_set_note (build->writer, UNREADABLE, count);
   return cnn3d_cache_writer_finish (build->writer, error);
@@ -294,6 +350,7 @@ renew (const char *path, const char *folder, Cnn3dCache *old, const Sources *sou
   g_autoptr (GHashTable) old_videos = g_hash_table_new (g_str_hash, g_str_equal);
   double gib = o->cache_size > 0 ? o->cache_size : DEFAULT_GIB;
   Build build = { .limit = gib * GIB, .old_videos = old_videos };
+  struct sigaction before[2];
   gboolean ok;
 
   remove_partial (folder);
@@ -310,7 +367,10 @@ renew (const char *path, const char *folder, Cnn3dCache *old, const Sources *sou
   }
   cnn3d_cache_writer_set_note (writer, FINGERPRINT, fingerprint);
   build.writer = writer;
+  catch_signals (before);
   ok = build_cache (&build, path, sources, decode, o, error);
+  g_clear_pointer (&writer, cnn3d_cache_writer_free);
+  restore_signals (before);
   g_free (build.row_less);
   return ok ? cnn3d_cache_open (folder, error) : NULL;
 }
@@ -338,10 +398,12 @@ open_videos (const char *path, const DataOptions *o, GError **error)
 
     cache = renew (path, folder, old, sources, storage, fingerprint, &decode, o, error);
   } else {
-    const char *unreadable = cnn3d_cache_get_note (cache, UNREADABLE);
+    const char *note = cnn3d_cache_get_note (cache, UNREADABLE);
+    guint unreadable = note ? (guint) g_ascii_strtoull (note, NULL, 10) : 0, all = sources->sources->len;
 
-    if (!check_unreadable (path, unreadable ? (guint) g_ascii_strtoull (unreadable, NULL, 10) : 0,
-            sources->sources->len, o, error))
+    if (check_unreadable (path, unreadable, all, all, o, error))
+      tell_unreadable (path, unreadable, all);
+    else
       g_clear_pointer (&cache, cnn3d_cache_unref);
   }
   close (lock); /* and unlocks */
