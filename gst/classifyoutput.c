@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "gst/idlelabels.h"
+
 /* A score below any threshold minus any hysteresis. */
 #define NEVER -2
 
@@ -29,20 +31,15 @@ struct _GstClassifyOutput
   guint64 n_clips;
 };
 
-/* Which classes are among the labels, which commas separate. Being of no class
- * is idle too. */
+/* Being of no class is idle too. */
 static gboolean *
 find_idle (Cnn3dModel * model, const gchar * idle_labels)
 {
   gint n = cnn3d_model_get_config (model)->classes;
-  gboolean *idle = g_new0 (gboolean, n + 1);
-  g_auto (GStrv) labels = g_strsplit (idle_labels ? idle_labels : "", ",", -1);
+  gboolean *idle = g_new (gboolean, n + 1);
 
-  for (guint i = 0; labels[i]; i++) {
-    g_strstrip (labels[i]);
-    for (gint c = 0; c < n; c++)
-      idle[c] |= g_strcmp0 (labels[i], cnn3d_model_get_label (model, c)) == 0;
-  }
+  /* Of names that no class has, the element has warned. */
+  g_free (gst_idle_labels_find (model, idle_labels, idle));
   idle[n] = TRUE;
   return idle;
 }

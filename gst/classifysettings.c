@@ -590,12 +590,15 @@ gst_classify_settings_install (GObjectClass * klass)
   /**
    * GstVideoClassify3D:idle-labels:
    *
-   * Labels that are no actions, separated by commas. Changed while the element
-   * runs, they change with the model.
+   * Labels that are no actions, separated by commas. Case does not matter, `_` is
+   * the same as a space, and `\,` is a comma in a label. A name that no class of
+   * the model has is a warning on the bus. Changed while the element runs, they
+   * change with the model.
    *
    * Since: 0.1
    */
   g_object_class_install_property (klass, PROP_IDLE_LABELS,
       g_param_spec_string ("idle-labels", "Idle labels",
-          "Labels that are no actions, separated by commas", NULL, playing));
+          "Labels that are no actions, separated by commas; case does not matter, "
+          "_ is a space, \\, a comma", NULL, playing));
 }

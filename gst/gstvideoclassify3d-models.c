@@ -8,6 +8,8 @@
 
 #include "gst/gstvideoclassify3d-private.h"
 
+#include "gst/idlelabels.h"
+
 GST_DEBUG_CATEGORY_EXTERN (gst_video_classify_3d_debug);
 #define GST_CAT_DEFAULT gst_video_classify_3d_debug
 
@@ -47,6 +49,20 @@ gst_video_classify_3d_warn_fallback (GstVideoClassify3D * self,
         ("Running on the CPU: %s", reason), ("set the property backend"));
 }
 
+/* A typing error would make the class that is meant an action. */
+static void
+warn_of_idle_labels (GstVideoClassify3D * self,
+    const GstClassifyNetwork * network)
+{
+  g_autofree gchar *unmatched = gst_idle_labels_find (network->model,
+      network->settings.idle_labels, NULL);
+
+  if (unmatched != NULL)
+    GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
+        ("idle-labels: the model %s has no class named %s", network->path,
+            unmatched), ("see 3dcnn info for the model's labels"));
+}
+
 static GstClassifyNetwork *
 load (GstVideoClassify3D * self, const GstClassifySettings * s, GError ** error)
 {
@@ -66,6 +82,7 @@ load (GstVideoClassify3D * self, const GstClassifySettings * s, GError ** error)
         ("The model %s does not say at which rate frames are to be taken; "
             "taking %g a second", network->path, network->rate),
         ("set the property sample-rate"));
+  warn_of_idle_labels (self, network);
   return network;
 }
 
