@@ -1,43 +1,97 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs the commands that the documentation of the element shows: those of gst-launch-1.0 and of
-`3dcnn classify`. Test pictures stand in for cameras and sinks that show nothing for windows; files are
-made for the names that are used. TAP output.
+"""Runs the commands that the documentation shows: those of gst-launch-1.0, `3dcnn classify` and `3dcnn info`, with
+their pipes and redirects, in Markdown pages, the man page's examples and the elements' example launch lines. Test pictures
+stand in for cameras, and sinks that show nothing for windows; files are made for the names that are used, and those
+that a command is to write have to be there. TAP output.
 
     test-docs.py GST-LAUNCH TOOL-OR-"" SOURCE-FOLDER
 """
+import glob
+import json
 import os
 import re
-import shlex
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 
 LAUNCH, TOOL, SOURCE = sys.argv[1], sys.argv[2] and os.path.abspath(sys.argv[2]), sys.argv[3]
-CAMERA = ("videotestsrc is-live=true num-buffers=20 ! video/x-raw,width=160,height=120,framerate=30/1")
+CAMERA = "videotestsrc is-live=true num-buffers=20 ! video/x-raw,width=160,height=120,framerate=30/1"
 # What stands in for what, one after the other.
 STAND_INS = [
     (r"\bv4l2src(?: device=\S+)?", CAMERA),
     (r"\brtspsrc location=\S+ ! decodebin\b", CAMERA),
+    (r"\buridecodebin uri=rtsp:\S+", CAMERA),
     (r"\bautovideosink\b", "fakesink"),
     (r"\bplaybin\b", "playbin video-sink=fakesink audio-sink=fakesink"),
-    (r"\$PWD", "."),
+    (r"\buri=file:///home/me/", "uri=file://$PWD/"),
+    (r"(?<=find )/srv/videos\b", "."),
 ]
+# Elements and programs that need not be there, nor do options of the build. Without them, commands are left out.
+OPTIONAL = {"x264enc", "vp8enc", "mp4mux", "videoclassoverlay", "pngdec", "jq", "find", "grep", "stdbuf"}
+COMMAND = r"(gst-launch-1\.0|3dcnn (classify|info)|find .*\| 3dcnn classify) "
+FEWEST = 40
 
 
-def commands(path):
-    """Indented lines that begin with a command, with the lines that go on."""
-    text = ""
+def commands_of_page(path):
+    """Indented lines that begin with a command, with the lines that go on. Those that set a variable belong to all
+    commands after them."""
+    text = variables = ""
     with open(path, encoding="utf-8") as f:
         for line in f:
-            if text or re.match(r"    (gst-launch-1\.0|3dcnn classify) ", line):
+            if re.match(r'    [A-Z]+=".*"$', line):
+                variables += line.strip() + "; "
+            if text or re.match("    " + COMMAND, line):
                 text += line.strip()
                 if text.endswith("\\"):
                     text = text[:-1]
                     continue
-                yield text
+                yield variables + text if "$" in text else text
                 text = ""
+
+
+def commands_of_man_page(path):
+    with open(path, encoding="utf-8") as f:
+        examples = f.read().split(".SH EXAMPLES", 1)[1].split(".SH", 1)[0]
+    for line in examples.replace("\\-", "-").splitlines():
+        if re.match(COMMAND, line):
+            yield line
+
+
+def commands_of_source(path):
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    for block in re.findall(r"\|\[\n(.*?)\]\|", text, re.DOTALL):
+        yield re.sub(r"\n? \* ?", "", block).strip()
+
+
+def find_commands():
+    for pattern, function in (("README.md", commands_of_page), ("doc/videoclass*.md", commands_of_page),
+                              ("doc/players.md", commands_of_page), ("doc/recipes/*.md", commands_of_page),
+                              ("examples/README.md", commands_of_page), ("doc/3dcnn.1", commands_of_man_page),
+                              ("gst/gstvideoclass*.c", commands_of_source)):
+        for path in sorted(glob.glob(os.path.join(SOURCE, pattern))):
+            for command in function(path):
+                if TOOL or "3dcnn " not in command:
+                    yield os.path.relpath(path, SOURCE), command
+
+
+def write_gestures(path):
+    """The bundled model under the names of gestures; the test pictures, which stand still, are the first."""
+    with open(os.path.join(SOURCE, "models", "labels", "jester.txt"), encoding="utf-8") as f:
+        labels = f.read().split("\n")
+    idle = ["No_gesture", "Doing_other_things"]
+    with open(os.path.join(SOURCE, "models", "shufflenet.safetensors"), "rb") as f:
+        header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
+        tensors = f.read()
+    gestures = [label for label in labels if label and label not in idle]
+    header["__metadata__"]["3dcnn.labels"] = json.dumps(gestures[:8] + idle)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + tensors)
 
 
 def make_files(folder):
@@ -47,46 +101,89 @@ def make_files(folder):
                    cwd=folder, check=True)
     with open(os.path.join(folder, "archive.txt"), "w", encoding="utf-8") as f:
         f.write("# an archive\nholiday.mp4\n")
-    shutil.copy(os.path.join(SOURCE, "models", "shufflenet.safetensors"), os.path.join(folder, "jester.safetensors"))
+    write_gestures(os.path.join(folder, "jester.safetensors"))
+    os.mkdir(os.path.join(folder, "bin"))
+    os.symlink(LAUNCH, os.path.join(folder, "bin", "gst-launch-1.0"))
+    if TOOL:
+        os.symlink(TOOL, os.path.join(folder, "bin", "3dcnn"))
 
 
 def exists(element):
     inspect = os.path.join(os.path.dirname(LAUNCH), "gst-inspect-1.0")
-    return subprocess.run([inspect, element], stdout=subprocess.DEVNULL, check=False).returncode == 0
+    return subprocess.run([inspect, element], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          check=False).returncode == 0
+
+
+def missing(command):
+    """What a command needs that is not there, if it need not be."""
+    for name in sorted(OPTIONAL & set(re.findall(r"[\w-]+", command))):
+        if not shutil.which(name) and not exists(name):
+            return name
+    return None
+
+
+def outputs(command):
+    """The files that a command writes."""
+    command = re.sub(r"\s#.*", "", command)
+    names = re.findall(r"\b(?:filesink|videoclassjson)\b[^!]*?\blocation=(\S+)", command)
+    names += re.findall(r">>? (\S+)$", command)
+    if "3dcnn classify" in command:
+        names += ["holiday." + kind for kind in ("srt", "vtt", "csv") if f"--{kind}" in command]
+    return names
+
+
+def problems(command, p, folder):
+    """What is wrong with what came out of a command, a line each."""
+    if p.returncode != 0:
+        yield f"status {p.returncode}"
+    if "ERROR" in p.stderr or re.search(r"WARNING: from element \S*GstVideoClass", p.stdout + p.stderr):
+        yield "an error or a warning"
+    for name in outputs(command):
+        path = os.path.join(folder, name)
+        if not os.path.exists(path) or os.path.getsize(path) == 0:
+            yield f"nothing in {name}"
+        elif name.endswith(".json"):
+            with open(path, encoding="utf-8") as f:
+                json.load(f)
+        elif name.endswith(".jsonl"):
+            with open(path, encoding="utf-8") as f:
+                for line in f:
+                    json.loads(line)
+    to_terminal = not re.search(r">>? \S+$|location=", command)
+    if " -m " in command and to_terminal and "videoclassify3d" not in p.stdout:
+        yield "no messages"
+    if ("videoclassjson" in command or "3dcnn " in command) and to_terminal and not p.stdout:
+        yield "nothing on the standard output"
 
 
 def run(command, folder):
-    if command.startswith("3dcnn"):
-        words = [TOOL] + shlex.split(command.split(" >")[0], comments=True)[1:]
-    else:
-        for what, stand_in in STAND_INS:
-            command = re.sub(what, stand_in, command)
-        command = command.replace("file://.", f"file://{folder}")
-        words = [LAUNCH] + shlex.split(command.split(" | ")[0].split(" >")[0], comments=True)[1:]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    for what, stand_in in STAND_INS:
+        command = re.sub(what, lambda m, s=stand_in: s, command)
+    for name in outputs(command):
+        if os.path.exists(os.path.join(folder, name)):
+            os.remove(os.path.join(folder, name))
+    env = dict(os.environ, PATH=os.path.join(folder, "bin") + ":" + os.environ["PATH"])
+    return subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=folder, env=env, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=120, check=False)
 
 
 def main():
-    pages = [os.path.join(SOURCE, "doc", "videoclassify3d.md")]
-    recipes = os.path.join(SOURCE, "doc", "recipes")
-    pages += sorted(os.path.join(recipes, p) for p in os.listdir(recipes) if p.endswith(".md"))
-    found = [(page, c) for page in pages for c in commands(page) if TOOL or not c.startswith("3dcnn")]
+    found = list(find_commands())
     print(f"1..{len(found)}")
     with tempfile.TemporaryDirectory() as folder:
         make_files(folder)
         for i, (page, command) in enumerate(found, 1):
-            name = f"{os.path.basename(page)}: {command[:70]}".replace("#", "")
-            elements = set(re.findall(r"\bvideoclass\w+", command))
-            missing = [e for e in elements if not exists(e)]
-            if missing:
-                print(f"ok {i} {name} # SKIP {missing[0]} is not built")
+            name = f"{page}: {command[:70]}".replace("#", "")
+            lacking = missing(command)
+            if lacking:
+                print(f"ok {i} {name} # SKIP {lacking} is not there")
                 continue
             p = run(command, folder)
-            bad = p.returncode != 0 or "ERROR" in p.stderr
+            bad = list(problems(command, p, folder))
             print(f"{'not ok' if bad else 'ok'} {i} {name}")
-            if bad:
-                print("\n".join("# " + line for line in (p.stdout + p.stderr).splitlines()[-8:]))
-    if len(found) < 8:
+            for line in bad + ((p.stdout + p.stderr).splitlines()[-8:] if bad else []):
+                print("#", line)
+    if TOOL and len(found) < FEWEST:
         print("Bail out! the documentation shows fewer commands than it had")
 
 
