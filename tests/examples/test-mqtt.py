@@ -52,16 +52,29 @@ def accept(server):
             return
 
 
+def run(*args):
+    return subprocess.run([sys.executable, sys.argv[1], *args], capture_output=True, text=True, check=False, timeout=100)
+
+
 def main():
     server = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=accept, args=(server,), daemon=True).start()
     port = server.getsockname()[1]
-    p = subprocess.run([sys.executable, sys.argv[1], f"127.0.0.1:{port}", "door", "--test"],
-                       capture_output=True, text=True, check=False, timeout=100)
+    p = run(f"127.0.0.1:{port}", "the back door", "--test")
     topics = [topic for topic, _ in received]
-    expected = [f"3dcnn/door/{kind}" for kind in ("result", "event-start", "event-end", "summary")]
-    if p.returncode or topics != expected or received[1][1]["label"] != "pan left":
+    expected = [f"3dcnn/the back door/{kind}" for kind in ("result", "event-start", "event-end", "summary")]
+    if p.returncode or topics != expected or received[1][1]["label"] != "pan left" \
+            or received[0][1]["source"] != "the back door":
         sys.exit(f"{p.returncode} {p.stderr} {received}")
+    # Nobody listens at a port that was just given back.
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        free = other.getsockname()[1]
+    failures = [(f"127.0.0.1:{free}", "door", "--test"), (f"127.0.0.1:{port}", "a/door", "--test"),
+                (f"127.0.0.1:{port}", "door", "/nonexistent/a video.avi")]
+    for args in failures:
+        p = run(*args)
+        if p.returncode != 1 or not p.stderr or "Traceback" in p.stderr:
+            sys.exit(f"{args}: {p.returncode} {p.stderr}")
 
 
 main()
