@@ -32,7 +32,7 @@ def main():
     Gst.init(None)
     if len(sys.argv) != 2:
         sys.exit("usage: metadata.py VIDEO")
-    source = TEST if sys.argv[1] == "--test" else f"filesrc location={sys.argv[1]} ! decodebin"
+    source = TEST if sys.argv[1] == "--test" else f'filesrc location="{sys.argv[1]}" ! decodebin'
     pipeline = Gst.parse_launch(f"{source} ! videoclassify3d ! fakesink name=sink")
     pipeline.get_by_name("sink").get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, on_buffer)
     pipeline.set_state(Gst.State.PLAYING)

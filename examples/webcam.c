@@ -3,10 +3,10 @@
 /*
  * Labels on the picture of the first camera.
  *
- *     webcam [VIDEO] [PROPERTY=VALUE...]
+ *     webcam [--camera=/dev/video1] [VIDEO] [PROPERTY=VALUE...]
  *
- * Without a camera it plays the video; without that, a test picture that pans to the left. With --test
- * there is no window, and it ends after some labels.
+ * Without a camera that opens it plays the video; without that, a test picture that pans to the left. With
+ * --test there is no window, and it ends after some labels.
  */
 
 #include <gst/gst.h>
@@ -16,27 +16,29 @@
 #define TEST_PICTURE \
   "videotestsrc is-live=true pattern=smpte horizontal-speed=-2 ! video/x-raw,width=640,height=480,framerate=30/1"
 
-/* The source element of the first camera, or NULL. */
-static GstElement *
-find_camera (void)
+/* Source elements of all cameras, or of the device that was asked for. */
+static GPtrArray *
+find_cameras (const char *device)
 {
   g_autoptr (GstDeviceMonitor) monitor = gst_device_monitor_new ();
-  GstElement *source = NULL;
+  GPtrArray *cameras = g_ptr_array_new_with_free_func (gst_object_unref);
+  GstElement *source = device != NULL ? gst_element_factory_make ("v4l2src", "camera") : NULL;
   GList *devices;
 
-  gst_device_monitor_add_filter (monitor, "Video/Source", NULL);
-  if (!gst_device_monitor_start (monitor))
-    return NULL;
-  devices = gst_device_monitor_get_devices (monitor);
-  if (devices != NULL) {
-    g_autofree char *name = gst_device_get_display_name (devices->data);
-
-    printf ("camera: %s\n", name);
-    source = gst_device_create_element (devices->data, "camera");
+  if (source != NULL) {
+    g_object_set (source, "device", device, NULL);
+    g_ptr_array_add (cameras, gst_object_ref_sink (source));
   }
+  gst_device_monitor_add_filter (monitor, "Video/Source", NULL);
+  if (device != NULL || !gst_device_monitor_start (monitor))
+    return cameras;
+  devices = gst_device_monitor_get_devices (monitor);
+  for (GList *l = devices; l != NULL; l = l->next)
+    if ((source = gst_device_create_element (l->data, "camera")) != NULL)
+      g_ptr_array_add (cameras, gst_object_ref_sink (source));
   g_list_free_full (devices, gst_object_unref);
   gst_device_monitor_stop (monitor);
-  return source;
+  return cameras;
 }
 
 static GstElement *
@@ -56,8 +58,6 @@ make_pipeline (GstElement *camera, const char *video, const char *properties, gb
 
     gst_bin_add (GST_BIN (pipeline), camera);
     gst_element_link (camera, in);
-  } else if (camera != NULL) {
-    gst_object_unref (gst_object_ref_sink (camera));
   }
   return pipeline;
 }
@@ -73,47 +73,68 @@ print_label (const GstStructure *s)
   fflush (stdout);
 }
 
-int
-main (int argc, char **argv)
+/* Plays to the end, or to the third label of a test. */
+static gboolean
+play (GstElement *pipeline, gboolean test, int *labels)
 {
-  g_autoptr (GString) properties = g_string_new (NULL);
-  g_autoptr (GstElement) pipeline = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GstBus) bus = NULL;
-  const char *video = NULL;
-  gboolean test = FALSE, done = FALSE;
-  int labels = 0, status = 0;
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+  gboolean done = FALSE, ok = TRUE;
 
-  gst_init (&argc, &argv);
-  for (int i = 1; i < argc; i++) {
-    if (strcmp (argv[i], "--test") == 0)
-      test = TRUE;
-    else if (strchr (argv[i], '=') != NULL)
-      g_string_append_printf (properties, " %s", argv[i]);
-    else
-      video = argv[i];
-  }
-  pipeline = make_pipeline (test ? NULL : find_camera (), video, properties->str, test, &error);
-  if (error != NULL) {
-    fprintf (stderr, "%s\n", error->message);
-    return 1;
-  }
-  bus = gst_element_get_bus (pipeline);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   while (!done) {
     g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE,
         GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT);
 
     if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
+      g_autoptr (GError) error = NULL;
+
       gst_message_parse_error (message, &error, NULL);
       fprintf (stderr, "%s\n", error->message);
-      status = 1;
+      ok = FALSE;
     } else if (gst_message_has_name (message, "videoclassify3d")) {
       print_label (gst_message_get_structure (message));
-      labels++;
+      ++*labels;
     }
-    done = GST_MESSAGE_TYPE (message) != GST_MESSAGE_ELEMENT || (test && labels == 3);
+    done = GST_MESSAGE_TYPE (message) != GST_MESSAGE_ELEMENT || (test && *labels == 3);
   }
   gst_element_set_state (pipeline, GST_STATE_NULL);
-  return test && labels < 3 ? 1 : status;
+  return ok;
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GString) properties = g_string_new (NULL);
+  g_autoptr (GPtrArray) cameras = NULL;
+  const char *video = NULL, *device = NULL;
+  gboolean test = FALSE, ok = FALSE;
+  int labels = 0;
+
+  gst_init (&argc, &argv);
+  for (int i = 1; i < argc; i++) {
+    if (strcmp (argv[i], "--test") == 0)
+      test = TRUE;
+    else if (g_str_has_prefix (argv[i], "--camera="))
+      device = argv[i] + strlen ("--camera=");
+    else if (strchr (argv[i], '=') != NULL)
+      g_string_append_printf (properties, " %s", argv[i]);
+    else
+      video = argv[i];
+  }
+  cameras = find_cameras (device);
+  if (test && device == NULL)
+    g_ptr_array_set_size (cameras, 0);
+  /* A camera that is there may be in use, or be no camera. After them comes the video, or the test picture. */
+  for (guint i = 0; i <= cameras->len && !ok && labels == 0; i++) {
+    g_autoptr (GError) error = NULL;
+    GstElement *camera = i < cameras->len ? cameras->pdata[i] : NULL;
+    g_autoptr (GstElement) pipeline = make_pipeline (camera, video, properties->str, test, &error);
+
+    if (error != NULL) {
+      fprintf (stderr, "%s\n", error->message);
+      return 1;
+    }
+    ok = play (pipeline, test, &labels);
+  }
+  return ok && (!test || labels == 3) ? 0 : 1;
 }
