@@ -38,7 +38,8 @@ print_help (FILE *to)
     fprintf (to, "  %-10s %s\n", commands[i].name, commands[i].summary);
   fprintf (to,
       "\nA MODEL is a file (.safetensors, or a PyTorch .pth) or the name of a bundled model.\n"
-      "3dcnn COMMAND --help tells more. Exit status: 0 success, 1 failure, 2 wrong usage.\n");
+      "3dcnn COMMAND --help tells more. Exit status: 0 success, 1 failure, 2 wrong usage,\n"
+      "130 a training that was interrupted.\n");
 }
 
 void
@@ -212,6 +213,8 @@ int
 main (int argc, char **argv)
 {
   setlocale (LC_ALL, "");
+  /* Through a pipe too, a line is there when it is printed. */
+  setvbuf (stdout, NULL, _IOLBF, BUFSIZ);
   if (argc < 2) {
     print_help (stderr);
     return EXIT_USAGE;

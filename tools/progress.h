@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A progress bar on standard error, if that is a terminal. */
+/* How far something is, on standard error. May be called at any rate. */
 
-#include <gst/gst.h>
+#include <glib.h>
 
 G_BEGIN_DECLS
 
-/* Says that the next file is the i-th of n, from 1. */
+/* Says that what follows is the i-th of n, from 1. */
 void progress_count (guint i, guint n);
-/* Shows how far the pipeline is in the file; may be called at any rate, and draws ten times a second. */
-void progress_show (GstElement *pipeline, const char *path);
+/* A bar that stays in place, if standard error is a terminal. part: 0 to 1. */
+void progress_bar (const char *what, double part, const char *text);
+/* The same; where there is no terminal, a line now and then. */
+void progress_tell (const char *what, double part, const char *text);
+/* A time that is left, "1:02:03". */
+char *progress_time (double seconds);
 /* Removes the bar, so that other text may follow. */
 void progress_clear (void);
 

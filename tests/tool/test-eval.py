@@ -5,6 +5,7 @@ import csv
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import xml.etree.ElementTree as ElementTree
 from launch import launch
 from png import read_png
 from tap import check, finish
+from terminal import run_on_terminal
 
 TOOL, SOURCE = sys.argv[1:3]
 MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
@@ -87,6 +89,9 @@ def test_numbers(folder):
     check("scores are those of a run", len(scores) == N and worst < 1e-4 and scores[4]["truth"] == "tilt down",
           (worst, scores[4]))
     status, out, _ = run("eval", MODEL, "--data", data)
+    ended, lines = run_on_terminal(TOOL, "eval", MODEL, "--data", data)
+    check("a bar on a terminal", ended == 0 and lines[-1] == "" and any(re.match(
+        r"eval \[#+ *\] \d+ clips  accuracy [\d.]+ %  [\d.]+ clips/s  0:\d\d:\d\d left$", line) for line in lines), lines)
     check("as text", status == 0 and f"{100 * right / N:.2f} %" in out and "shake" in out, out)
 
 

@@ -3,16 +3,19 @@
 """3dcnn finetune: what it prints is what eval finds, what it keeps of the base model, wrong use. With the authors'
 Jester checkpoint in $CNN3D_SHARED, or shared/ next to the sources, also gestures from video files. TAP output.
 """
+import csv
 import json
 import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 
 from tap import check, finish
+from terminal import OnTerminal, run_on_terminal
 
 TOOL, SOURCE = sys.argv[1:3]
 MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
@@ -55,6 +58,11 @@ def number(pattern, text):
     return float(found[-1]) if found else math.nan
 
 
+def read_table(path):
+    with open(path, encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f))
+
+
 def make_data(folder):
     """Clips of three kinds of camera motion: those to learn and those to test by."""
     out = os.path.join(folder, "motion")
@@ -91,8 +99,17 @@ def test_last_layer(folder, data, val):
     check("the same again is the same", read_model(out) == read_model(again))
     run(*args, again, "--seed", "2")
     check("another seed is not", read_model(out)[1] != read_model(again)[1])
-    check("no other files", not [n for n in os.listdir(folder) if n.startswith("last.") and n != "last.safetensors"],
-          os.listdir(folder))
+    check("files beside the model", sorted(n for n in os.listdir(folder) if n.startswith("last."))
+          == ["last.safetensors", "last.safetensors.csv", "last.safetensors.svg"], os.listdir(folder))
+    rows = read_table(out + ".csv")
+    check("the table has a line for each epoch", [int(row["epoch"]) for row in rows] == list(range(1, 201))
+          and all(0 <= float(row[key]) <= 1 for row in rows for key in ("accuracy", "val_accuracy"))
+          and abs(100 * max(float(row["val_accuracy"]) for row in rows) - printed) < 0.01, rows[-1])
+    check("the lines tell both accuracies", re.search(
+        rf"epoch 200/200: loss {float(rows[-1]['loss']):.4f}, accuracy {100 * float(rows[-1]['accuracy']):.2f} %, "
+        rf"validation loss {float(rows[-1]['val_loss']):.4f}, accuracy", text) is not None, (text, rows[-1]))
+    with open(out + ".svg", encoding="utf-8") as f:
+        check("a plot of four curves", f.read().count("<polyline") == 4)
     status, text, err = run("finetune", MODEL, "-d", data, "--views", "0", "--dropout", "0.9", "-o", out)
     accuracy, _ = evaluate(out, data, folder)
     check("dropout, without changed clips; eval finds the training accuracy", status == 0 and "of 18 clips" in text
@@ -118,6 +135,25 @@ def test_rest(folder, data):
     header = read_model(f"{out}.checkpoint")[0]["__metadata__"] if status == 0 else {}
     check("nor of the complete network", header.get("3dcnn.checkpoint.steps") == "2" and "36 clips" in text,
           (header, text, err))
+
+
+def test_end_of_last_layer(folder, data, val):
+    """Bars, other names of table and plot, and Ctrl-C."""
+    out, table, plot = (os.path.join(folder, n) for n in ("end.safetensors", "table.csv", "plot.svg"))
+    status, lines = run_on_terminal(TOOL, "finetune", MODEL, "-d", data, "-v", val, "--views", "1", "-e", "3", "--no-flip", "-o",
+                                    out, "--log", table, "--plot", plot)
+    check("bars of features and of epochs", status == 0 and lines[-1] == "" and any(
+        re.match(r"features \[#+ *\] \d+ clips  [\d.]+ clips/s  0:\d\d:\d\d left$", line) for line in lines), lines)
+    check("--log and --plot", len(read_table(table)) == 3 and os.path.exists(plot) and not os.path.exists(out + ".csv"))
+    for what, expected, more in (("features", "features [", ["--views", "1000"]), ("epochs", "epoch ", ["-e", "1000000"])):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            out = os.path.join(folder, "interrupted.safetensors")
+            program = OnTerminal(TOOL, "finetune", MODEL, "-d", data, "-v", val, "--no-flip", *more, "-o", out)
+            program.read_until(expected)
+            program.process.send_signal(number)
+            status = program.finish()
+            check(f"{number.name} while there are {what}", status == 130 and "interrupted; nothing is written" in program.text
+                  and not [n for n in os.listdir(folder) if n.startswith("interrupted")], (status, program.lines()[-1]))
 
 
 def test_losses(folder, data, val):
@@ -171,7 +207,8 @@ def test_errors(folder, data):
             ([MODEL, "-o", out], "--data"), ([MODEL, "-d", data], "--output"), (["-d", data, "-o", out], "1"),
             ([MODEL, "-d", data, "-o", out, "--portion", "first"], "'first'"),
             ([MODEL, "-d", data, "-o", out, "--resume"], "--resume is for --portion complete"),
-            ([MODEL, "-d", data, "-o", out, "--plot", "x.svg"], "--plot is for"),
+            ([MODEL, "-d", data, "-o", out, "--double"], "--double is for"),
+            ([MODEL, "-d", data, "-o", out, "--plot", "x.jpg"], "--plot writes files ending in .svg or .png"),
             ([MODEL, "-d", data, "-o", out, "--views", "-1"], "--views"),
             ([MODEL, "-d", data, "-o", out, "--dropout", "1"], "--dropout"),
             ([MODEL, "-d", data, "-o", out, "--size", "16"], "--size takes 32 to 1024, not 16"),
@@ -224,6 +261,7 @@ with tempfile.TemporaryDirectory() as tmp:
     DATA, VAL = make_data(tmp)
     test_last_layer(tmp, DATA, VAL)
     test_rest(tmp, DATA)
+    test_end_of_last_layer(tmp, DATA, VAL)
     test_losses(tmp, DATA, VAL)
     test_complete(tmp, DATA, VAL)
     test_errors(tmp, DATA)

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import time
 
 from png import read_png
 from tap import check, finish
+from terminal import run_on_terminal
 
 TOOL = sys.argv[1]
 SIZE, FRAMES, N = 48, 8, 64
@@ -133,6 +135,18 @@ def test_pictures(folder, data, val):
         status, _, err = train("-d", data, "-o", out, "-e", "1", "--plot", os.path.join(folder, bad))
         check(f"--plot {bad} is refused", status == 2 and "--plot" in err and ".svg" in err
               and not os.path.exists(os.path.join(folder, bad)), (status, err))
+
+
+def test_progress(folder, data, val):
+    out = os.path.join(folder, "progress.safetensors")
+    status, lines = run_on_terminal(*command("-d", data, "-v", val, "-o", out, "-e", "2", "-b", "8", "--no-flip"))
+    tail = r" \[[# ]{5,30}\] loss [\d.]+  accuracy [\d.]+ %  [\d.]+ clips/s  \d+:\d\d:\d\d left$"
+    check("a bar for each epoch", status == 0 and all(any(re.match(f"epoch {n}/2{what}{tail}", line) for line in lines)
+                                                      for n in "12" for what in ("", " validation")), lines)
+    check("it fits the terminal, and is gone at the end", max(map(len, lines)) < 100 and lines[-1] == "", lines)
+    os.remove(out + ".checkpoint")
+    status, text, err = train("-d", data, "-v", val, "-o", out, "-e", "2", "-b", "8", "--no-flip")
+    check("no bar through a pipe", status == 0 and "\r" not in text + err and "\033" not in text + err, (text, err))
 
 
 def same(a, b):
@@ -292,6 +306,7 @@ with tempfile.TemporaryDirectory() as tmp:
     DATA, VAL = make_cache(os.path.join(tmp, "data")), make_cache(os.path.join(tmp, "val"), 10)
     test_learning(tmp, DATA, VAL)
     test_pictures(tmp, DATA, VAL)
+    test_progress(tmp, DATA, VAL)
     test_going_on(tmp, DATA, VAL)
     test_interrupt(tmp, DATA)
     test_full_disk(tmp, DATA)

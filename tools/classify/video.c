@@ -6,6 +6,7 @@
 #include "lib3dcnn/error.h"
 #include "tools/progress.h"
 
+#define NAME_CHARACTERS 30
 #define NO_VIDEO "%s: has no video that could be decoded"
 #define NO_CLIP "%s: no clip came of the %" G_GUINT64_FORMAT " frames that were decoded"
 
@@ -150,6 +151,20 @@ count_frames (GstElement *classifier)
   return frames;
 }
 
+/* How far the pipeline is in the file. */
+static void
+show_progress (GstElement *pipeline, const char *path)
+{
+  gint64 position = 0, duration = 0;
+  g_autofree char *base = g_filename_display_basename (path), *name = NULL, *text = NULL;
+
+  gst_element_query_position (pipeline, GST_FORMAT_TIME, &position);
+  gst_element_query_duration (pipeline, GST_FORMAT_TIME, &duration);
+  name = g_utf8_strlen (base, -1) > NAME_CHARACTERS ? g_utf8_substring (base, 0, NAME_CHARACTERS) : g_strdup (base);
+  text = g_strdup_printf ("%.1f s", (double) MAX (position, 0) / GST_SECOND);
+  progress_bar (name, duration > 0 ? (double) position / (double) duration : 0, text);
+}
+
 GArray *
 classifier_run (const Classifier *c, const Video *video, GError **error)
 {
@@ -166,7 +181,7 @@ classifier_run (const Classifier *c, const Video *video, GError **error)
     g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus, 200 * GST_MSECOND,
         GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT | GST_MESSAGE_WARNING);
 
-    progress_show (pipeline, video->name);
+    show_progress (pipeline, video->name);
     if (c->idle != NULL)
       c->idle (c->idle_data);
     if (message == NULL)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/parallel.h"
+#include "tools/progress.h"
 #include "tools/session-options.h"
 #include "tools/tool.h"
 #include "tools/train/confusion.h"
@@ -88,6 +89,27 @@ label_of (const Eval *e, int c)
   return c == e->classes ? e->unknown->label : cnn3d_model_get_label (e->model, c);
 }
 
+static double
+part (gint64 some, gint64 all)
+{
+  return all > 0 ? (double) some / (double) all : 0;
+}
+
+/* Of all clips, of which the first of several processes sees its part. */
+static void
+show_progress (const Eval *e, Cnn3dLoader *loader, int batch, double seconds)
+{
+  const Tally *t = &e->clip;
+  gint64 n = (t->n + t->others) * parallel_ranks ();
+  double done = (batch + 1.0) / cnn3d_loader_get_n_batches (loader);
+  g_autofree char *left = progress_time (seconds / done - seconds);
+  g_autofree char *text = g_strdup_printf ("%" G_GINT64_FORMAT " clips  accuracy %.2f %%  %.1f clips/s  %s left", n,
+      100 * part (t->top1, t->n), (double) n / MAX (seconds, 1e-6), left);
+
+  if (parallel_rank () == 0)
+    progress_tell ("eval", done, text);
+}
+
 /* Runs this process' part of all clips of all videos, as many at a time as the loader gives. */
 static gboolean
 run_clips (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, GError **error)
@@ -96,6 +118,7 @@ run_clips (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, GError **error)
   gsize n_features = (gsize) cnn3d_model_get_n_features (e->model);
   g_autofree float *logits = NULL, *features = NULL, *scores = g_new (float, e->classes);
   g_autofree double *clip = g_new (double, e->classes);
+  gint64 begin = g_get_monotonic_time ();
 
   for (int b = 0; b < cnn3d_loader_get_n_batches (loader); b++) {
     Cnn3dLoaderBatch batch;
@@ -122,6 +145,7 @@ run_clips (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, GError **error)
       e->targets[v] = batch.targets[i];
       tally_add (&e->clip, clip, e->classes, batch.targets[i], rejected);
     }
+    show_progress (e, loader, b, (double) (g_get_monotonic_time () - begin) / G_USEC_PER_SEC);
   }
   return TRUE;
 }
@@ -189,12 +213,6 @@ write_scores (const Eval *e, const char *path, GError **error)
   g_object_unref (builder);
   text = json_to_string (root, FALSE);
   return g_file_set_contents (path, text, -1, error);
-}
-
-static double
-part (gint64 some, gint64 all)
-{
-  return all > 0 ? (double) some / (double) all : 0;
 }
 
 static void
@@ -319,6 +337,7 @@ evaluate (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, const char *const
   g_autoptr (GError) error = NULL;
 
   run_clips (e, session, loader, &error);
+  progress_clear ();
   if (!parallel_agree (&error))
     return tool_fail (error);
   add_up (e);

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "tools/parallel.h"
+#include "tools/train/interrupt.h"
 #include "tools/train/last-layer.h"
+#include "tools/train/plot.h"
 #include "tools/train/setup.h"
 #include "tools/train/unknown.h"
 
@@ -63,7 +65,8 @@ make_card (const TrainOptions *o, Cnn3dModel *base, const char *path, Cnn3dCache
   return card;
 }
 
-/* Writes the model, as float16 if that was asked for, and with a rule for unknown clips. */
+/* Writes the model, as float16 if that was asked for, and with a rule for unknown clips. FALSE with *error
+ * unset: interrupted. */
 static gboolean
 save (const Options *o, const UnknownData *data, Cnn3dModel *model, GError **error)
 {
@@ -78,11 +81,34 @@ save (const Options *o, const UnknownData *data, Cnn3dModel *model, GError **err
   return cnn3d_model_save (ruled ? ruled : half, o->train.output, error);
 }
 
+/* The table and the plot of a training of the last layer, once the model is there. */
+static gboolean
+save_table (const Options *o, const GArray *lines, Cnn3dTrainer *trainer, GError **error)
+{
+  g_autofree char *log = setup_path (o->train.log, o->train.output, ".csv");
+  g_autofree char *plot = setup_path (o->train.plot, o->train.output, ".svg");
+  g_autofree char *network = cnn3d_config_describe (cnn3d_trainer_get_config (trainer));
+
+  return log_write (log, lines, error) &&
+         plot_write (plot, log, o->train.name ? o->train.name : network, error);
+}
+
+/* The exit code of a training of the last layer that came to no end: error is NULL if it was interrupted. */
+static int
+stop (const GError *error)
+{
+  if (error != NULL)
+    return tool_fail (error);
+  tool_complain ("interrupted; nothing is written");
+  return EXIT_INTERRUPTED;
+}
+
 static int
 finetune_last_layer (const Options *o, const Work *w)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (Cnn3dModel) model = NULL;
+  g_autoptr (GArray) lines = g_array_new (FALSE, FALSE, sizeof (LogLine));
   g_autoptr (Cnn3dLoader) plain = setup_plain_loader (
       &o->train, w->cache, cnn3d_trainer_get_config (w->trainer), w->card, &error);
   const LastLayer last = { .trainer = w->trainer,
@@ -93,7 +119,8 @@ finetune_last_layer (const Options *o, const Work *w)
     .epochs = o->train.epochs,
     .batch = o->train.batch,
     .seed = (guint64)o->train.seed,
-    .schedule = w->schedule };
+    .schedule = w->schedule,
+    .lines = lines };
   const UnknownData data = { .cache = w->cache,
     .plain = plain,
     .changed = last.changed,
@@ -101,10 +128,15 @@ finetune_last_layer (const Options *o, const Work *w)
     .val = w->val,
     .threads = o->train.threads };
 
-  if (plain == NULL || !last_layer_train (&last, &error))
+  if (plain == NULL)
     return tool_fail (error);
+  interrupt_catch ();
+  if (!last_layer_train (&last, &error))
+    return stop (error);
   model = cnn3d_trainer_to_model (w->trainer, w->card);
   if (!save (o, &data, model, &error))
+    return stop (error);
+  if (!save_table (o, lines, w->trainer, &error))
     return tool_fail (error);
   printf ("%s: written\n", o->train.output);
   return EXIT_OK;
@@ -130,10 +162,14 @@ finetune_complete (const Options *o, const Work *w)
     return status;
   data.plain = plain = setup_plain_loader (
       &o->train, w->cache, cnn3d_trainer_get_config (w->trainer), w->card, &error);
-  if (plain == NULL || (model = cnn3d_model_load (o->train.output, NULL, &error)) == NULL ||
-      !save (o, &data, model, &error))
+  if (plain == NULL || (model = cnn3d_model_load (o->train.output, NULL, &error)) == NULL)
     return tool_fail (error);
-  return EXIT_OK;
+  if (save (o, &data, model, &error))
+    return EXIT_OK;
+  if (error != NULL)
+    return tool_fail (error);
+  tool_complain ("interrupted; %s has no rule for unknown clips yet, --resume measures it", o->train.output);
+  return EXIT_INTERRUPTED;
 }
 
 static int
@@ -209,7 +245,7 @@ complete_options (Options *options, const char *portion)
     const char *name;
     gboolean given;
   } of_complete[] = { { "resume", o->resume }, { "checkpoint", o->checkpoint != NULL },
-    { "log", o->log != NULL }, { "plot", o->plot != NULL }, { "double", o->double_precision } };
+    { "double", o->double_precision } };
 
   if (!last && strcmp (portion, "complete") != 0) {
     tool_complain ("--portion is last-layer or complete, not '%s'", portion);

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/progress.h"
+#include "tools/train/interrupt.h"
+
 #define LINES 10 /* that tell of progress */
 
 /* What the last layer sees of clips, one after another. */
@@ -46,9 +49,27 @@ features_get (const Features *f, guint i)
   return (const float *)(gpointer)f->values->data + i * f->width;
 }
 
-/* Appends the features of an epoch's clips, as many times. */
+/* Clips whose features are there, of how many, and since when. */
+typedef struct {
+  gint64 done, all, begin;
+} Pace;
+
+static void
+show_pace (const Pace *pace)
+{
+  double seconds = (double)(g_get_monotonic_time () - pace->begin) / G_USEC_PER_SEC;
+  double speed = (double)pace->done / MAX (seconds, 1e-6);
+  g_autofree char *left = progress_time ((double)(pace->all - pace->done) / speed);
+  g_autofree char *text = g_strdup_printf ("%" G_GINT64_FORMAT " clips  %.1f clips/s  %s left", pace->done,
+      speed, left);
+
+  progress_tell ("features", (double)pace->done / (double)pace->all, text);
+}
+
+/* Appends the features of an epoch's clips, as many times. FALSE with *error unset: interrupted. */
 static gboolean
-add_features (Features *f, Cnn3dTrainer *trainer, Cnn3dLoader *loader, int times, GError **error)
+add_features (Features *f, Cnn3dTrainer *trainer, Cnn3dLoader *loader, int times, Pace *pace,
+    GError **error)
 {
   g_autofree float *values = NULL;
 
@@ -56,7 +77,7 @@ add_features (Features *f, Cnn3dTrainer *trainer, Cnn3dLoader *loader, int times
     Cnn3dLoaderBatch batch;
     gsize n;
 
-    if (!cnn3d_loader_next (loader, &batch, error))
+    if (interrupt_seen () || !cnn3d_loader_next (loader, &batch, error))
       return FALSE;
     n = (gsize)batch.n * f->width;
     /* GArray counts in guint. */
@@ -71,6 +92,8 @@ add_features (Features *f, Cnn3dTrainer *trainer, Cnn3dLoader *loader, int times
       return FALSE;
     g_array_append_vals (f->values, values, (guint)n);
     g_array_append_vals (f->targets, batch.targets, (guint)batch.n);
+    pace->done += batch.n;
+    show_pace (pace);
   }
   return TRUE;
 }
@@ -149,17 +172,19 @@ shuffle (guint *order, guint n, GRand *rand)
   }
 }
 
-/* The last batch may be smaller. */
+/* The last batch may be smaller. Sets what training tells of the line. FALSE with *error unset: interrupted. */
 static gboolean
 train_epoch (const LastLayer *l, const Features *f, const guint *order, int epoch,
-    Cnn3dScheduleState *plateau, double *loss, GError **error)
+    Cnn3dScheduleState *plateau, LogLine *line, GError **error)
 {
   int all = (int)f->targets->len, n_batches = (all + l->batch - 1) / l->batch;
   g_autofree float *values = g_new (float, (gsize)MIN (l->batch, all) * f->width);
   g_autofree int *targets = g_new (int, MIN (l->batch, all));
+  gint64 begin = g_get_monotonic_time ();
+  int correct = 0;
 
-  *loss = 0;
-  for (int b = 0; b < n_batches; b++) {
+  *line = (LogLine){ .epoch = epoch + 1, .val_loss = NAN, .val_accuracy = NAN };
+  for (int b = 0; b < n_batches && !interrupt_seen (); b++) {
     double rate = cnn3d_schedule_get_rate (&l->schedule, plateau, epoch + (double)b / n_batches);
     int first = b * l->batch, n = MIN (l->batch, all - first);
     Cnn3dTrainResult result;
@@ -177,9 +202,36 @@ train_epoch (const LastLayer *l, const Features *f, const guint *order, int epoc
           "epoch %d: the loss has grown beyond all numbers; a lower --rate may help", epoch + 1);
       return FALSE;
     }
-    *loss += result.loss * n / all;
+    line->rate = rate;
+    line->loss += result.loss * n / all;
+    correct += result.correct;
   }
-  return TRUE;
+  line->accuracy = (double)correct / all;
+  line->clips_per_second = (double)all * G_USEC_PER_SEC / (double)MAX (g_get_monotonic_time () - begin, 1);
+  return !interrupt_seen ();
+}
+
+/* The line of an epoch, for people. */
+static void
+print_line (const LogLine *line, int epochs)
+{
+  progress_clear ();
+  printf ("epoch %d/%d: loss %.4f, accuracy %.2f %%", line->epoch, epochs, line->loss, 100 * line->accuracy);
+  if (!isnan (line->val_loss))
+    printf (", validation loss %.4f, accuracy %.2f %%", line->val_loss, 100 * line->val_accuracy);
+  putchar ('\n');
+  fflush (stdout);
+}
+
+static void
+show_fit (const LogLine *line, int epochs, double seconds)
+{
+  g_autofree char *left = progress_time (seconds * (epochs - line->epoch) / line->epoch);
+  g_autofree char *text = g_strdup_printf ("loss %.4f  accuracy %.2f %%  %.1f clips/s  %s left", line->loss,
+      100 * line->accuracy, line->clips_per_second, left);
+  g_autofree char *what = g_strdup_printf ("epoch %d/%d", line->epoch, epochs);
+
+  progress_tell (what, (double)line->epoch / epochs, text);
 }
 
 /* The weights of the best epoch so far. */
@@ -209,8 +261,9 @@ restore_best (const Best *best, const Layer *layer)
     memcpy (layer->bias, best->bias, (gsize)layer->classes * sizeof (float));
 }
 
+/* begin: when training began, with its features. */
 static gboolean
-fit (const LastLayer *l, const Features *data, const Features *val, GError **error)
+fit (const LastLayer *l, const Features *data, const Features *val, gint64 begin, GError **error)
 {
   const Layer layer = get_layer (l->trainer);
   g_autofree guint *order = g_new (guint, data->targets->len);
@@ -218,28 +271,32 @@ fit (const LastLayer *l, const Features *data, const Features *val, GError **err
   g_autoptr (GRand) rand = g_rand_new_with_seed ((guint32)l->seed);
   Cnn3dScheduleState plateau = { 0 };
   Best best = { .weights = weights, .bias = bias };
+  gint64 fit_begin = g_get_monotonic_time ();
   double loss, accuracy;
 
   for (guint i = 0; i < data->targets->len; i++)
     order[i] = i;
   for (int e = 0; e < l->epochs; e++) {
-    double val_loss = 0, val_accuracy = 0;
-    gboolean show = (e + 1) * LINES / l->epochs > e * LINES / l->epochs;
+    LogLine line;
+    gint64 now;
 
     shuffle (order, data->targets->len, rand);
-    if (!train_epoch (l, data, order, e, &plateau, &loss, error))
+    if (!train_epoch (l, data, order, e, &plateau, &line, error))
       return FALSE;
     if (val->targets->len > 0) {
-      judge (&layer, val, &val_loss, &val_accuracy);
-      keep_best (&best, &layer, e + 1, val_loss, val_accuracy);
+      judge (&layer, val, &line.val_loss, &line.val_accuracy);
+      keep_best (&best, &layer, e + 1, line.val_loss, line.val_accuracy);
     }
-    cnn3d_schedule_report (&l->schedule, &plateau, val->targets->len > 0 ? val_loss : loss);
-    if (show && val->targets->len > 0)
-      printf ("epoch %d/%d: loss %.4f, validation loss %.4f, accuracy %.2f %%\n", e + 1, l->epochs,
-          loss, val_loss, 100 * val_accuracy);
-    else if (show)
-      printf ("epoch %d/%d: loss %.4f\n", e + 1, l->epochs, loss);
+    cnn3d_schedule_report (&l->schedule, &plateau, val->targets->len > 0 ? line.val_loss : line.loss);
+    now = g_get_monotonic_time ();
+    line.seconds = (double)(now - begin) / G_USEC_PER_SEC;
+    g_array_append_val (l->lines, line);
+    if ((e + 1) * LINES / l->epochs > e * LINES / l->epochs)
+      print_line (&line, l->epochs);
+    else
+      show_fit (&line, l->epochs, (double)(now - fit_begin) / G_USEC_PER_SEC);
   }
+  progress_clear ();
   if (best.epoch > 0)
     restore_best (&best, &layer);
   judge (&layer, data, &loss, &accuracy);
@@ -254,20 +311,29 @@ gboolean
 last_layer_train (const LastLayer *l, GError **error)
 {
   g_auto (Features) data = { 0 }, val = { 0 };
-  gint64 begin = g_get_monotonic_time (), middle;
+  Pace pace = { .begin = g_get_monotonic_time () };
+  gint64 middle;
+
+  pace.all = cnn3d_loader_get_n_clips (l->plain) + (l->changed ? l->views * cnn3d_loader_get_n_clips (l->changed) : 0)
+      + (l->val ? cnn3d_loader_get_n_clips (l->val) : 0);
 
   features_init (&data, l->trainer);
   features_init (&val, l->trainer);
-  if (!add_features (&data, l->trainer, l->plain, 1, error) ||
-      (l->changed != NULL && !add_features (&data, l->trainer, l->changed, l->views, error)) ||
-      (l->val != NULL && !add_features (&val, l->trainer, l->val, 1, error)))
+  if (!add_features (&data, l->trainer, l->plain, 1, &pace, error) ||
+      (l->changed != NULL && !add_features (&data, l->trainer, l->changed, l->views, &pace, error)) ||
+      (l->val != NULL && !add_features (&val, l->trainer, l->val, 1, &pace, error))) {
+    progress_clear ();
     return FALSE;
+  }
+  progress_clear ();
   middle = g_get_monotonic_time ();
   printf ("features of %u clips in %.1f s\n", data.targets->len + val.targets->len,
-      (double)(middle - begin) / G_USEC_PER_SEC);
+      (double)(middle - pace.begin) / G_USEC_PER_SEC);
   fflush (stdout);
-  if (!fit (l, &data, &val, error))
+  if (!fit (l, &data, &val, pace.begin, error)) {
+    progress_clear ();
     return FALSE;
+  }
   printf ("fitted in %.1f s\n", (double)(g_get_monotonic_time () - middle) / G_USEC_PER_SEC);
   return TRUE;
 }

@@ -4,6 +4,7 @@
 /* Training of the last layer on features that are computed once. */
 
 #include "lib3dcnn/3dcnn.h"
+#include "tools/train/log.h"
 
 G_BEGIN_DECLS
 
@@ -16,10 +17,11 @@ typedef struct {
   int epochs, batch;
   guint64 seed; /* of the order */
   Cnn3dSchedule schedule;
+  GArray *lines; /* of LogLine; one for each epoch is appended */
 } LastLayer;
 
 /* Trains, prints how well, and leaves the best epoch's weights in the trainer (without val, the
- * last one's). */
+ * last one's). FALSE with *error unset: interrupted. */
 gboolean last_layer_train (const LastLayer *l, GError **error);
 
 G_END_DECLS

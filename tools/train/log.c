@@ -5,17 +5,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+
+#include "tools/progress.h"
 
 #define HEADER "epoch,rate,loss,accuracy,val_loss,val_accuracy,clips_per_second,seconds"
-
-/* Microseconds between lines of progress. */
-#define TERMINAL_INTERVAL (G_USEC_PER_SEC / 5)
-#define FILE_INTERVAL (60 * G_USEC_PER_SEC)
-
-static gint64 shown; /* when progress was shown last */
-static gboolean drawn;
 
 static gboolean
 fail (const char *path, GError **error)
@@ -53,8 +46,8 @@ append_number (GString *line, double value, int digits)
     g_string_append (line, g_ascii_formatd (text, sizeof text, digits == 6 ? "%.6g" : "%.9g", value));
 }
 
-gboolean
-log_add (const char *path, const LogLine *l, GError **error)
+static void
+append_line (GString *line, const LogLine *l)
 {
   /* Losses with the digits of a float, by which trainings can be compared. */
   const struct {
@@ -62,14 +55,21 @@ log_add (const char *path, const LogLine *l, GError **error)
     int digits;
   } numbers[] = { { l->rate, 6 }, { l->loss, 9 }, { l->accuracy, 6 }, { l->val_loss, 9 },
     { l->val_accuracy, 6 }, { l->clips_per_second, 6 }, { l->seconds, 6 } };
+
+  g_string_append_printf (line, "%d", l->epoch);
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    append_number (line, numbers[i].value, numbers[i].digits);
+  g_string_append_c (line, '\n');
+}
+
+gboolean
+log_add (const char *path, const LogLine *l, GError **error)
+{
   g_autoptr (GString) line = g_string_new (NULL);
   FILE *file = fopen (path, "ae");
   gboolean ok;
 
-  g_string_printf (line, "%d", l->epoch);
-  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
-    append_number (line, numbers[i].value, numbers[i].digits);
-  g_string_append_c (line, '\n');
+  append_line (line, l);
   if (file == NULL)
     return fail (path, error);
   ok = fputs (line->str, file) >= 0 && fflush (file) == 0;
@@ -78,10 +78,20 @@ log_add (const char *path, const LogLine *l, GError **error)
   return ok;
 }
 
+gboolean
+log_write (const char *path, const GArray *lines, GError **error)
+{
+  g_autoptr (GString) text = g_string_new (HEADER "\n");
+
+  for (guint i = 0; i < lines->len; i++)
+    append_line (text, &g_array_index (lines, LogLine, i));
+  return g_file_set_contents (path, text->str, (gssize) text->len, error);
+}
+
 void
 log_print (const LogLine *l, int epochs, gboolean best)
 {
-  log_clear ();
+  progress_clear ();
   printf ("epoch %d/%d  loss %.4f  accuracy %.2f %%", l->epoch, epochs, l->loss, 100 * l->accuracy);
   if (!isnan (l->val_loss))
     printf ("  validation: loss %.4f  accuracy %.2f %%%s", l->val_loss, 100 * l->val_accuracy,
@@ -90,30 +100,25 @@ log_print (const LogLine *l, int epochs, gboolean best)
   fflush (stdout);
 }
 
-void
-log_progress (const Progress *p)
+static void
+show (const char *what, const Progress *p)
 {
-  gboolean terminal = isatty (STDERR_FILENO);
-  gint64 now = g_get_monotonic_time ();
-  int left = (int) MIN (p->seconds_left + 0.5, 1e8);
+  g_autofree char *left = progress_time (p->seconds_left);
+  g_autofree char *epoch = g_strdup_printf ("epoch %d/%d%s", p->epoch, p->epochs, what);
+  g_autofree char *text = g_strdup_printf ("loss %.4f  accuracy %.2f %%  %.1f clips/s  %s left", p->loss,
+      100 * p->accuracy, p->clips_per_second, left);
 
-  if (shown == 0 && !terminal)
-    shown = now; /* the first line comes after an interval, when there is something to tell */
-  if (shown != 0 && now - shown < (terminal ? TERMINAL_INTERVAL : FILE_INTERVAL))
-    return;
-  shown = now;
-  drawn = terminal;
-  fprintf (stderr,
-      "%sepoch %d/%d %3.0f %%  loss %.4f  accuracy %.2f %%  rate %.3g  %.1f clips/s  %d:%02d:%02d left%s",
-      terminal ? "\r\033[K" : "", p->epoch, p->epochs, 100 * p->part, p->loss, 100 * p->accuracy,
-      p->rate, p->clips_per_second, left / 3600, left / 60 % 60, left % 60, terminal ? "" : "\n");
-  fflush (stderr);
+  progress_tell (epoch, p->part, text);
 }
 
 void
-log_clear (void)
+log_progress (const Progress *p)
 {
-  if (drawn)
-    fputs ("\r\033[K", stderr);
-  drawn = FALSE;
+  show ("", p);
+}
+
+void
+log_validation (const Progress *p)
+{
+  show (" validation", p);
 }

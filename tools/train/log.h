@@ -16,17 +16,18 @@ typedef struct {
 /* Begins the table, with the lines of epochs up to `keep` that are there already. */
 gboolean log_begin (const char *path, int keep, GError **error);
 gboolean log_add (const char *path, const LogLine *line, GError **error);
+/* The whole table at once; lines: of LogLine. */
+gboolean log_write (const char *path, const GArray *lines, GError **error);
 void log_print (const LogLine *line, int epochs, gboolean best);
 
 typedef struct {
   int epoch, epochs;       /* this one from 1 */
   double part;             /* of the epoch, 0 to 1 */
-  double loss, accuracy, rate, clips_per_second, seconds_left;
+  double loss, accuracy, clips_per_second, seconds_left;
 } Progress;
 
-/* Shows progress: a line that stays in place on a terminal, else a line now and then. */
+/* Shows how far an epoch is, and its validation (loss and accuracy are of the clips so far). */
 void log_progress (const Progress *progress);
-/* Removes the line, so that other text may follow. */
-void log_clear (void);
+void log_validation (const Progress *progress);
 
 G_END_DECLS

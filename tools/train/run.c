@@ -2,47 +2,55 @@
 #include "tools/train/run.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "tools/parallel.h"
+#include "tools/progress.h"
+#include "tools/train/interrupt.h"
 #include "tools/train/log.h"
 #include "tools/train/plot.h"
 
-#define EXIT_INTERRUPTED 130
-
-static volatile sig_atomic_t interrupted;
-
-static void
-on_signal (int number)
+/*
+ * Until all epochs are done, of which this one's validation is done so far; clips_per_second is that of
+ * training. Before the first validation, its clips are thought to take a third of what those of training take.
+ */
+static double
+get_seconds_left (const Run *run, const RunState *state, double clips_per_second, double validated)
 {
-  interrupted = 1;
+  double train = (double) (run->epochs - state->epoch) * (double) cnn3d_loader_get_n_clips (run->data)
+      - (double) state->seen;
+  double val = run->val ? (double) cnn3d_loader_get_n_clips (run->val) / (3 * clips_per_second) : 0;
+
+  if (run->val_seconds > 0)
+    val = run->val_seconds;
+  return train / clips_per_second + (run->epochs - state->epoch - validated) * val;
 }
 
-/*
- * The first Ctrl-C saves and ends; a second one ends at once. USR1 is what mpirun hands on to its
- * processes; those that it ends itself have one second left.
- */
 static void
-catch_signals (void)
+show_validation (Run *run, const RunState *state, const double *sums, double part, double seconds,
+    double clips_per_second)
 {
-  struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int) SA_RESETHAND };
+  double speed = sums[2] * parallel_ranks () / MAX (seconds, 1e-6);
+  Progress progress = { state->epoch + 1, run->epochs, part, sums[0] / sums[2], sums[1] / sums[2], speed, 0 };
 
-  sigaction (SIGINT, &action, NULL);
-  sigaction (SIGTERM, &action, NULL);
-  sigaction (SIGUSR1, &action, NULL);
+  run->val_seconds = seconds / part;
+  progress.seconds_left = get_seconds_left (run, state, clips_per_second > 0 ? clips_per_second : speed / 3, part);
+  if (parallel_rank () == 0)
+    log_validation (&progress);
 }
 
 /* Loss and accuracy on the validation clips. FALSE with *error unset: interrupted. */
 static gboolean
-validate (Run *run, double *loss, double *accuracy, GError **error)
+validate (Run *run, const RunState *state, double clips_per_second, double *loss, double *accuracy,
+    GError **error)
 {
+  gint64 begin = g_get_monotonic_time ();
   int classes = cnn3d_trainer_get_config (run->trainer)->classes;
   g_autofree float *logits = NULL;
   double sums[3] = { 0 }; /* of losses, right ones, clips */
 
   cnn3d_loader_seek (run->val, 0);
-  for (int b = 0; b < cnn3d_loader_get_n_batches (run->val) && !interrupted; b++) {
+  for (int b = 0; b < cnn3d_loader_get_n_batches (run->val) && !interrupt_seen (); b++) {
     Cnn3dLoaderBatch batch;
 
     if (!cnn3d_loader_next (run->val, &batch, error))
@@ -64,8 +72,11 @@ validate (Run *run, double *loss, double *accuracy, GError **error)
       sums[1] += best == batch.targets[i];
     }
     sums[2] += batch.n;
+    if (sums[2] > 0)
+      show_validation (run, state, sums, (b + 1.0) / cnn3d_loader_get_n_batches (run->val),
+          (double) (g_get_monotonic_time () - begin) / G_USEC_PER_SEC, clips_per_second);
   }
-  if (!share_go_on (interrupted, error))
+  if (!share_go_on (interrupt_seen (), error))
     return FALSE;
   parallel_sum (sums, G_N_ELEMENTS (sums), NULL);
   *loss = sums[0] / sums[2];
@@ -97,14 +108,12 @@ save_model (Run *run, GError **error)
 }
 
 static void
-show_progress (const Run *run, const RunState *state, double rate, double clips_per_second)
+show_progress (const Run *run, const RunState *state, double clips_per_second)
 {
   int n = cnn3d_loader_get_n_batches (run->data);
-  double batch = (double) state->seen / MAX (state->batch, 1);
-  double left = ((double) (run->epochs - state->epoch) * n - state->batch) * batch;
   Progress progress = { state->epoch + 1, run->epochs, (double) state->batch / n,
-    state->loss_sum / (double) state->seen, (double) state->correct / (double) state->seen, rate,
-    clips_per_second, left / clips_per_second };
+    state->loss_sum / (double) state->seen, (double) state->correct / (double) state->seen, clips_per_second,
+    get_seconds_left (run, state, clips_per_second, 0) };
 
   if (parallel_rank () == 0)
     log_progress (&progress);
@@ -127,9 +136,9 @@ train_epoch (Run *run, RunState *state, double *clips_per_second, GError **error
     gint64 now;
 
     /* An error may be that of the checkpoint before, which one process writes: all end here. */
-    if (*error == NULL && !interrupted)
+    if (*error == NULL && !interrupt_seen ())
       cnn3d_loader_next (run->data, &batch, error);
-    if (!share_go_on (interrupted, error))
+    if (!share_go_on (interrupt_seen (), error))
       return *error == NULL && save_state (run, state, error) && FALSE;
     if (!cnn3d_trainer_step (run->trainer, batch.clips, batch.targets, batch.n, rate, &result, error))
       return FALSE;
@@ -147,7 +156,7 @@ train_epoch (Run *run, RunState *state, double *clips_per_second, GError **error
     state->seen += clips;
     state->seconds = seconds_before + (double) (now - begin) / G_USEC_PER_SEC;
     *clips_per_second = (double) (state->seen - first) * G_USEC_PER_SEC / (double) MAX (now - begin, 1);
-    show_progress (run, state, rate, *clips_per_second);
+    show_progress (run, state, *clips_per_second);
     if ((double) (now - saved) / G_USEC_PER_SEC >= 60 * run->minutes && state->batch < n) {
       save_state (run, state, error);
       saved = now;
@@ -175,7 +184,7 @@ end_epoch (Run *run, RunState *state, double clips_per_second, GError **error)
   gint64 begin = g_get_monotonic_time ();
   gboolean best, reduced;
 
-  if (run->val != NULL && !validate (run, &line.val_loss, &line.val_accuracy, error))
+  if (run->val != NULL && !validate (run, state, clips_per_second, &line.val_loss, &line.val_accuracy, error))
     return *error == NULL && save_state (run, state, error) && FALSE;
   best = run->val == NULL || state->best_epoch == 0 || line.val_accuracy > state->best;
   if (best) {
@@ -256,9 +265,9 @@ run_training (Run *run)
     printf ("%s: all of %d epochs are done\n", run->checkpoint, state.epoch);
     return EXIT_OK;
   }
-  catch_signals ();
+  interrupt_catch ();
   if (!train (run, &state, &error)) {
-    log_clear ();
+    progress_clear ();
     if (error != NULL)
       return tool_fail (error);
     tool_complain ("interrupted; %s has all up to here, --resume goes on", run->checkpoint);

@@ -24,6 +24,7 @@ typedef struct {
   const char *title;       /* of the plot */
   const char *settings;    /* all that numbers depend on, as "key=value" words; compared on --resume */
   gboolean resume;
+  double val_seconds;      /* that a validation takes, as far as is known; 0 at first */
 } Run;
 
 /* Where a training is: with the trainer's arrays, all of a checkpoint. */

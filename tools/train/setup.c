@@ -67,8 +67,8 @@ setup_card_texts (const TrainOptions *o, Cnn3dCard *card)
   set_text (&card->source, o->source);
 }
 
-static char *
-path_or (const char *path, const char *output, const char *ending)
+char *
+setup_path (const char *path, const char *output, const char *ending)
 {
   return path ? g_strdup (path) : g_strconcat (output, ending, NULL);
 }
@@ -79,9 +79,9 @@ setup_run (const TrainOptions *o, Run *run, Cnn3dCache *cache, const char *more)
   const Cnn3dConfig *config = cnn3d_trainer_get_config (run->trainer);
   g_autofree char *described = train_options_describe (o, config, cache),
                   *settings = g_strconcat (described, more, NULL);
-  g_autofree char *checkpoint = path_or (o->checkpoint, o->output, ".checkpoint");
-  g_autofree char *log = path_or (o->log, o->output, ".csv"),
-                  *plot = path_or (o->plot, o->output, ".svg");
+  g_autofree char *checkpoint = setup_path (o->checkpoint, o->output, ".checkpoint");
+  g_autofree char *log = setup_path (o->log, o->output, ".csv"),
+                  *plot = setup_path (o->plot, o->output, ".svg");
   g_autofree char *network = cnn3d_config_describe (config);
   gint64 n_clips = cnn3d_loader_get_n_clips (run->data), n_used = cnn3d_loader_get_n_used (run->data);
 

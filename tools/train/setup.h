@@ -20,6 +20,9 @@ Cnn3dLoader *setup_plain_loader (const TrainOptions *o, Cnn3dCache *cache,
 /* Puts what the options say into a card. */
 void setup_card_texts (const TrainOptions *o, Cnn3dCard *card);
 
+/* A file's path: path, or output with the ending if that is NULL. */
+char *setup_path (const char *path, const char *output, const char *ending);
+
 /*
  * Trains by epochs. Of run: trainer, data, val, card and schedule are set. more: further settings
  * on which the numbers depend, "" or " key=value...". Returns an exit code.

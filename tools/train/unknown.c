@@ -7,6 +7,7 @@
 
 #include "tools/tool.h"
 #include "tools/train/data.h"
+#include "tools/train/interrupt.h"
 
 /* So many at a time. */
 #define BATCH 8
@@ -51,7 +52,7 @@ clips_init (Clips *c, const UnknownData *data)
   c->uses = g_new (int, c->room);
 }
 
-/* Runs an epoch's clips, as many times; videos: which numbers they have here. */
+/* Runs an epoch's clips, as many times; videos: which numbers they have here. FALSE with *error unset: interrupted. */
 static gboolean
 add_clips (Clips *c, Cnn3dLoader *loader, int times, int use, const int *videos, GError **error)
 {
@@ -61,7 +62,7 @@ add_clips (Clips *c, Cnn3dLoader *loader, int times, int use, const int *videos,
   for (int b = 0; b < times * cnn3d_loader_get_n_batches (loader); b++) {
     Cnn3dLoaderBatch batch;
 
-    if (!cnn3d_loader_next (loader, &batch, error))
+    if (interrupt_seen () || !cnn3d_loader_next (loader, &batch, error))
       return FALSE;
     g_assert ((gsize)(c->n + batch.n) <= c->room);
     if (!cnn3d_session_run_features (c->session, batch.clips, batch.n,

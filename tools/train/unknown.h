@@ -28,7 +28,7 @@ typedef struct {
 /* Says what is wrong with a name for them, if anything; FALSE then. */
 gboolean unknown_check_label (const UnknownOptions *o, const Cnn3dCard *card, const char *data);
 
-/* The model with the rule in its card; NULL with an error. Says what was found. */
+/* The model with the rule in its card; NULL with an error, or with none: interrupted. Says what was found. */
 Cnn3dModel *unknown_measure (
     const UnknownOptions *o, const UnknownData *data, Cnn3dModel *model, GError **error);
 
