@@ -3,6 +3,7 @@
 /* videoclassify3d in pipelines: formats, files, errors, restarts. */
 
 #include <glib/gstdio.h>
+#include <malloc.h>
 
 #include "lib3dcnn/3dcnn.h"
 #include "tests/element/common.h"
@@ -246,19 +247,163 @@ test_restarts (void)
   }
 }
 
+/* A live stream of 30 fps, and what came out of it. */
+#define LIVE_STREAM "videotestsrc is-live=true num-buffers=%u " \
+  "! video/x-raw,width=64,height=48,framerate=30/1 " \
+  "! videoclassify3d name=classify-%u mode=async %s " \
+  "! fakesink name=sink-%u sync=false signal-handoffs=true "
+
+typedef struct
+{
+  GstElement *classify;
+  guint n_buffers, n_results;
+  GstClockTime last;
+  guint64 due;                  /* at the end */
+  guint64 most_pending;         /* clips in work and waiting, at any buffer */
+  gsize settled;                /* memory, once everything was allocated */
+} Live;
+
+static void
+get_clips (Live * live, guint64 * frames, guint64 * due, guint64 * done,
+    guint64 * skipped)
+{
+  g_autoptr (GstStructure) stats = NULL;
+
+  g_object_get (live->classify, "stats", &stats, NULL);
+  g_assert_true (gst_structure_get (stats, "frames", G_TYPE_UINT64, frames,
+          "clips-due", G_TYPE_UINT64, due, "clips-done", G_TYPE_UINT64, done,
+          "clips-skipped", G_TYPE_UINT64, skipped, NULL));
+}
+
+static void
+on_live_buffer (GstElement * sink, GstBuffer * buffer, GstPad * pad,
+    Live * live)
+{
+  guint64 frames, due, done, skipped;
+
+  /* The source numbers its buffers: all are here, each in its place. */
+  g_assert_cmpuint (GST_BUFFER_OFFSET (buffer), ==, live->n_buffers);
+  if (live->n_buffers++ > 0)
+    g_assert_cmpuint (GST_BUFFER_PTS (buffer), >, live->last);
+  live->last = GST_BUFFER_PTS (buffer);
+  get_clips (live, &frames, &due, &done, &skipped);
+  live->most_pending = MAX (live->most_pending, due - done - skipped);
+  if (live->n_buffers == 2 * FPS)
+    live->settled = mallinfo2 ().uordblks;
+}
+
+/* Threads of this process by their name. */
+static guint
+count_threads (const gchar * name)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/task", 0, NULL);
+  const gchar *task;
+  guint n = 0;
+
+  while (dir != NULL && (task = g_dir_read_name (dir)) != NULL) {
+    g_autofree gchar *path = g_build_filename ("/proc/self/task", task, "comm",
+        NULL);
+    g_autofree gchar *comm = NULL;
+
+    n += g_file_get_contents (path, &comm, NULL, NULL)
+        && g_strcmp0 (g_strchomp (comm), name) == 0;
+  }
+  return n;
+}
+
+/* Runs n streams to their end. Every buffer comes out, and every clip is done, with a
+ * message, or was skipped. Returns how many networks there were. */
+static guint
+run_live (Live * live, guint n, guint n_buffers, const gchar * properties)
+{
+  g_autoptr (GString) launch = g_string_new (NULL);
+  g_autoptr (GstElement) pipeline = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GstBus) bus = NULL;
+  gboolean ended = FALSE;
+  guint engines = 0;
+
+  for (guint i = 0; i < n; i++)
+    g_string_append_printf (launch, LIVE_STREAM, n_buffers, i, properties, i);
+  pipeline = gst_parse_launch (launch->str, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < n; i++) {
+    g_autofree gchar *name = g_strdup_printf ("classify-%u", i);
+    g_autofree gchar *sink_name = g_strdup_printf ("sink-%u", i);
+    g_autoptr (GstElement) sink = gst_bin_get_by_name (GST_BIN (pipeline),
+        sink_name);
+
+    live[i].classify = gst_bin_get_by_name (GST_BIN (pipeline), name);
+    g_signal_connect (sink, "handoff", G_CALLBACK (on_live_buffer), &live[i]);
+  }
+  bus = gst_element_get_bus (pipeline);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  while (!ended) {
+    g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus,
+        120 * GST_SECOND,
+        GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT);
+
+    g_assert_nonnull (message);
+    g_assert_cmpint (GST_MESSAGE_TYPE (message), !=, GST_MESSAGE_ERROR);
+    ended = GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
+    /* Each network is run by a thread of its own. */
+    engines = MAX (engines, count_threads ("videoclassify3d"));
+    for (guint i = 0; i < n; i++)
+      live[i].n_results += gst_message_has_name (message, "videoclassify3d")
+          && GST_MESSAGE_SRC (message) == GST_OBJECT (live[i].classify);
+  }
+  for (guint i = 0; i < n; i++) {
+    guint64 frames, done, skipped;
+
+    get_clips (&live[i], &frames, &live[i].due, &done, &skipped);
+    g_assert_cmpuint (live[i].n_buffers, ==, n_buffers);
+    g_assert_cmpuint (frames, ==, n_buffers);
+    g_assert_cmpuint (done + skipped, ==, live[i].due);
+    g_assert_cmpuint (live[i].n_results, ==, done);
+  }
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  for (guint i = 0; i < n; i++)
+    gst_object_unref (live[i].classify);
+  return engines;
+}
+
 /* Many streams share one network, and none of them waits for the others. */
 static void
 test_sixteen_streams (void)
 {
-  g_autoptr (GString) launch = g_string_new (NULL);
-  g_autoptr (GPtrArray) found = NULL;
+  Live live[16] = { 0 };
 
-  for (guint i = 0; i < 16; i++)
-    g_string_append (launch, "videotestsrc is-live=true num-buffers=70 "
-        "! video/x-raw,width=64,height=48,framerate=30/1 "
-        "! videoclassify3d mode=async ! fakesink sync=false ");
-  found = run_pipeline (launch->str, "videoclassify3d");
-  g_assert_cmpuint (found->len, ==, 16);
+  g_assert_cmpuint (run_live (live, G_N_ELEMENTS (live), 3 * FPS,
+          "clip-stride=2 backend=cpu threads=2"), ==, 1);
+  /* The first clip ends with buffer 60, and another one every 8 after that. */
+  for (guint i = 0; i < G_N_ELEMENTS (live); i++)
+    g_assert_cmpuint (live[i].due, ==, 4);
+}
+
+/* A network that takes far longer than a clip's stride: clips are skipped and counted,
+ * buffers are not, and nothing piles up. */
+static void
+test_slow_network (void)
+{
+  Live live[2] = { 0 };
+  gsize after;
+
+  g_setenv ("GST_VIDEO_CLASSIFY_3D_SLOW_MS", "150", TRUE);
+  run_live (live, G_N_ELEMENTS (live), 5 * FPS,
+      "sample-rate=30 clip-stride=1 backend=cpu threads=1 events=once");
+  after = mallinfo2 ().uordblks;
+  g_unsetenv ("GST_VIDEO_CLASSIFY_3D_SLOW_MS");
+  for (guint i = 0; i < G_N_ELEMENTS (live); i++) {
+    g_test_message ("%u results, at most %u clips pending", live[i].n_results,
+        (guint) live[i].most_pending);
+    g_assert_cmpuint (live[i].due, ==, 5 * FPS - 15);
+    g_assert_cmpuint (live[i].n_results, >, 0);
+    g_assert_cmpuint (live[i].n_results, <, live[i].due);
+    /* One in work and the newest. */
+    g_assert_cmpuint (live[i].most_pending, <=, 2);
+    /* Less than two clips of 600 kB in three seconds, of 180 that were due. */
+    g_assert_cmpuint (after, <, live[i].settled + (1 << 20));
+  }
 }
 
 /* Pictures with bytes broken at random are still pictures. */
@@ -289,5 +434,6 @@ main (int argc, char **argv)
   g_test_add_func ("/pipelines/break-my-data", test_break_my_data);
   g_test_add_func ("/pipelines/restarts", test_restarts);
   g_test_add_func ("/pipelines/sixteen-streams", test_sixteen_streams);
+  g_test_add_func ("/pipelines/slow-network", test_slow_network);
   return g_test_run ();
 }
