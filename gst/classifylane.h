@@ -17,10 +17,25 @@
 
 G_BEGIN_DECLS
 
+/* Regions and GstAnalytics' tracks are numbered by themselves each. */
+typedef enum
+{
+  GST_CLASSIFY_PICTURE,
+  GST_CLASSIFY_REGION,          /* a GstVideoRegionOfInterestMeta */
+  GST_CLASSIFY_TRACKED,         /* by GstAnalytics */
+} GstClassifyKind;
+
+/* What clips are of. */
+typedef struct
+{
+  GstClassifyKind kind;
+  guint64 id;                   /* the tracker's; 0 for the picture */
+} GstClassifySubject;
+
 typedef struct
 {
   guint number;                 /* of its clips in the engine */
-  gint64 object;                /* the object's id, or -1 for the picture */
+  GstClassifySubject subject;
   GstClassifyNetwork *network;
   GstClipWindow *window;
   gint64 announced;             /* position up to which the engine has frames */

@@ -8,9 +8,13 @@
 static void
 add_object (GArray * objects, const GstClassifyObject * object)
 {
-  for (guint i = 0; i < objects->len; i++)
-    if (g_array_index (objects, GstClassifyObject, i).id == object->id)
+  for (guint i = 0; i < objects->len; i++) {
+    const GstClassifySubject *other =
+        &g_array_index (objects, GstClassifyObject, i).subject;
+
+    if (other->kind == object->subject.kind && other->id == object->subject.id)
       return;
+  }
   g_array_append_val (objects, *object);
 }
 
@@ -44,7 +48,7 @@ find_mtds (GstBuffer * buffer, GArray * objects)
             &confidence))
       continue;
     add_object (objects, &(GstClassifyObject) {
-        id, x, y, w, h, NULL, od.id});
+        {GST_CLASSIFY_TRACKED, id}, x, y, w, h, NULL, od.id});
   }
 }
 
@@ -77,20 +81,45 @@ add_classification (const GstClassifyObject * object, GstBuffer * buffer,
 }
 #endif
 
-GArray *
-gst_classify_objects_find (GstBuffer * buffer)
+static gboolean
+is_usable (const GstVideoRegionOfInterestMeta * region)
 {
-  GArray *objects = g_array_new (FALSE, FALSE, sizeof (GstClassifyObject));
+  return region->id >= 0 && region->w > 0 && region->h > 0;
+}
+
+static guint
+count_nameless (GstBuffer * buffer)
+{
   gpointer state = NULL;
   GstMeta *meta;
+  guint n = 0;
 
   while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state,
               GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))) {
     GstVideoRegionOfInterestMeta *r = (GstVideoRegionOfInterestMeta *) meta;
 
-    if (r->id >= 0 && r->w > 0 && r->h > 0)
+    n += is_usable (r) && r->id == 0;
+  }
+  return n;
+}
+
+GArray *
+gst_classify_objects_find (GstBuffer * buffer, guint * n_nameless)
+{
+  GArray *objects = g_array_new (FALSE, FALSE, sizeof (GstClassifyObject));
+  guint n = count_nameless (buffer);
+  gpointer state = NULL;
+  GstMeta *meta;
+
+  /* A single one may well be the tracker's first. */
+  *n_nameless = n > 1 ? n : 0;
+  while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state,
+              GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))) {
+    GstVideoRegionOfInterestMeta *r = (GstVideoRegionOfInterestMeta *) meta;
+
+    if (is_usable (r) && (r->id != 0 || *n_nameless == 0))
       add_object (objects, &(GstClassifyObject) {
-          r->id, r->x, r->y, r->w, r->h, r, 0});
+          {GST_CLASSIFY_REGION, r->id}, r->x, r->y, r->w, r->h, r, 0});
   }
 #ifdef HAVE_GST_ANALYTICS
   find_mtds (buffer, objects);

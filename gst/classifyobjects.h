@@ -6,20 +6,27 @@
 
 #include <gst/video/video.h>
 
-#include "gst/videoclassify/gstvideoclassifymeta.h"
+#include "gst/classifylane.h"
 
 G_BEGIN_DECLS
 
 typedef struct
 {
-  guint64 id;                   /* the tracker's */
+  GstClassifySubject subject;
   gdouble x, y, w, h;           /* pixels */
   GstVideoRegionOfInterestMeta *region; /* or NULL */
   guint mtd;                    /* of GstAnalytics, if region is NULL */
 } GstClassifyObject;
 
-/* The objects on a buffer that have an identity, each id once. */
-GArray *gst_classify_objects_find (GstBuffer * buffer);
+/**
+ * gst_classify_objects_find:
+ * @n_nameless: (out): how many regions were left out because they have the id 0
+ *   in common, which is what regions have if nobody gives them one
+ *
+ * Returns: (transfer full): the objects on a buffer that have an identity, each
+ *   once
+ */
+GArray *gst_classify_objects_find (GstBuffer * buffer, guint * n_nameless);
 
 /**
  * gst_classify_object_attach:

@@ -12,7 +12,7 @@
 
 struct _GstClassifyTracks
 {
-  GHashTable *by_id;            /* id -> track, owned */
+  GHashTable *by_subject;       /* GstClassifySubject -> track, owned */
   guint next_stream;
 };
 
@@ -25,13 +25,29 @@ track_free (gpointer data)
   g_free (track);
 }
 
+static guint
+hash_subject (gconstpointer subject)
+{
+  const GstClassifySubject *s = subject;
+
+  return g_int64_hash (&s->id) ^ s->kind;
+}
+
+static gboolean
+equal_subjects (gconstpointer a, gconstpointer b)
+{
+  const GstClassifySubject *s = a, *t = b;
+
+  return s->kind == t->kind && s->id == t->id;
+}
+
 GstClassifyTracks *
 gst_classify_tracks_new (void)
 {
   GstClassifyTracks *tracks = g_new0 (GstClassifyTracks, 1);
 
-  tracks->by_id = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL,
-      track_free);
+  tracks->by_subject = g_hash_table_new_full (hash_subject, equal_subjects,
+      NULL, track_free);
   tracks->next_stream = 1;
   return tracks;
 }
@@ -39,34 +55,34 @@ gst_classify_tracks_new (void)
 void
 gst_classify_tracks_free (GstClassifyTracks * tracks)
 {
-  g_hash_table_unref (tracks->by_id);
+  g_hash_table_unref (tracks->by_subject);
   g_free (tracks);
 }
 
 void
 gst_classify_tracks_reset (GstClassifyTracks * tracks)
 {
-  g_hash_table_remove_all (tracks->by_id);
+  g_hash_table_remove_all (tracks->by_subject);
 }
 
 GstClassifyTrack *
-gst_classify_tracks_see (GstClassifyTracks * tracks, guint64 id, gdouble x,
-    gdouble y, gdouble w, gdouble h, GstClockTime time)
+gst_classify_tracks_see (GstClassifyTracks * tracks,
+    const GstClassifySubject * object, gdouble x, gdouble y, gdouble w,
+    gdouble h, GstClockTime time)
 {
-  GstClassifyTrack *track = g_hash_table_lookup (tracks->by_id, &id);
+  GstClassifyTrack *track = g_hash_table_lookup (tracks->by_subject, object);
   gdouble side = MAX (w, h) * MARGIN;
 
   x += w / 2;
   y += h / 2;
   if (track == NULL) {
     track = g_new0 (GstClassifyTrack, 1);
-    track->id = id;
     track->lane.number = tracks->next_stream++;
-    track->lane.object = id;
+    track->lane.subject = *object;
     track->x = x;
     track->y = y;
     track->side = side;
-    g_hash_table_insert (tracks->by_id, &track->id, track);
+    g_hash_table_insert (tracks->by_subject, &track->lane.subject, track);
   } else {
     track->x += SMOOTHING * (x - track->x);
     track->y += SMOOTHING * (y - track->y);
@@ -82,7 +98,7 @@ gst_classify_tracks_find (GstClassifyTracks * tracks, guint stream)
   GHashTableIter iter;
   gpointer value;
 
-  g_hash_table_iter_init (&iter, tracks->by_id);
+  g_hash_table_iter_init (&iter, tracks->by_subject);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     if (((GstClassifyTrack *) value)->lane.number == stream)
       return value;
@@ -96,7 +112,7 @@ gst_classify_tracks_foreach (GstClassifyTracks * tracks,
   GHashTableIter iter;
   gpointer value;
 
-  g_hash_table_iter_init (&iter, tracks->by_id);
+  g_hash_table_iter_init (&iter, tracks->by_subject);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     func (value, data);
 }
@@ -107,7 +123,7 @@ gst_classify_tracks_find_expired (GstClassifyTracks * tracks, GstClockTime now)
   GHashTableIter iter;
   gpointer value;
 
-  g_hash_table_iter_init (&iter, tracks->by_id);
+  g_hash_table_iter_init (&iter, tracks->by_subject);
   while (g_hash_table_iter_next (&iter, NULL, &value)) {
     GstClassifyTrack *track = value;
 
@@ -121,13 +137,14 @@ void
 gst_classify_tracks_remove (GstClassifyTracks * tracks,
     GstClassifyTrack * track)
 {
-  g_hash_table_remove (tracks->by_id, &track->id);
+  g_hash_table_remove (tracks->by_subject, &track->lane.subject);
 }
 
 GstClassifyTrack *
-gst_classify_tracks_look (GstClassifyTracks * tracks, guint64 id)
+gst_classify_tracks_look (GstClassifyTracks * tracks,
+    const GstClassifySubject * object)
 {
-  return g_hash_table_lookup (tracks->by_id, &id);
+  return g_hash_table_lookup (tracks->by_subject, object);
 }
 
 static gint

@@ -13,8 +13,7 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  guint64 id;                   /* of the object, given by the tracker */
-  GstClassifyLane lane;         /* without a network at first */
+  GstClassifyLane lane;         /* its subject is the object; without a network at first */
   gdouble x, y, side;           /* centre and size of the crop, in pixels */
   GstClockTime last_seen;
 } GstClassifyTrack;
@@ -34,13 +33,13 @@ void gst_classify_tracks_reset (GstClassifyTracks * tracks);
  *   has no network if it is new
  */
 GstClassifyTrack *gst_classify_tracks_see (GstClassifyTracks * tracks,
-    guint64 id, gdouble x, gdouble y, gdouble w, gdouble h, GstClockTime time);
+    const GstClassifySubject * object, gdouble x, gdouble y, gdouble w, gdouble h, GstClockTime time);
 /* By number of its clips; %NULL if it has expired. */
 GstClassifyTrack *gst_classify_tracks_find (GstClassifyTracks * tracks,
     guint stream);
-/* By the object's id; %NULL if it is not known. */
+/* %NULL if it is not known. */
 GstClassifyTrack *gst_classify_tracks_look (GstClassifyTracks * tracks,
-    guint64 id);
+    const GstClassifySubject * object);
 /* Calls a function for each object. */
 void gst_classify_tracks_foreach (GstClassifyTracks * tracks,
     void (*func) (GstClassifyTrack * track, gpointer data), gpointer data);

@@ -59,8 +59,8 @@ gst_video_classify_3d_clip_done (gpointer data, const GstClassifyJob * job)
   GstClassifySettings settings;
   guint n_events = 0;
   gboolean latency_changed = FALSE;
+  GstClassifySubject subject;
   GstClassifyLane *lane;
-  gint64 object;
 
   GST_OBJECT_LOCK (self);
   settings = self->settings;    /* its strings are not used */
@@ -73,7 +73,7 @@ gst_video_classify_3d_clip_done (gpointer data, const GstClassifyJob * job)
     g_mutex_unlock (&self->lock);
     return;
   }
-  object = lane->object;
+  subject = lane->subject;
   self->stats.durations[self->stats.n_durations++ % N_DURATIONS] =
       (job->done - job->submitted) / 1000.0f;
   if (job->error != NULL) {
@@ -93,9 +93,9 @@ gst_video_classify_3d_clip_done (gpointer data, const GstClassifyJob * job)
         (NULL));
     return;
   }
-  gst_video_classify_3d_post_result (self, result, job->running_time, object);
+  gst_video_classify_3d_post_result (self, result, job->running_time, &subject);
   for (guint i = 0; i < n_events; i++)
-    gst_video_classify_3d_post_event (self, events[i], object);
+    gst_video_classify_3d_post_event (self, events[i], &subject);
   if (latency_changed
       && gst_video_classify_3d_get_mode (self) == GST_CLASSIFY_MODE_SYNC)
     gst_element_post_message (GST_ELEMENT (self),
@@ -191,7 +191,7 @@ finish_action (GstVideoClassify3D * self, GstClassifyLane * lane)
   if (lane->output != NULL)
     event = gst_classify_output_finish (lane->output);
   g_mutex_unlock (&self->lock);
-  gst_video_classify_3d_post_event (self, event, lane->object);
+  gst_video_classify_3d_post_event (self, event, &lane->subject);
 }
 
 static void
@@ -282,7 +282,7 @@ take_object (GstVideoClassify3D * self, GstBuffer * buffer, GstClockTime pts,
   GstVideoRectangle crop;
 
   g_mutex_lock (&self->lock);
-  track = gst_classify_tracks_see (self->tracks, object->id, object->x,
+  track = gst_classify_tracks_see (self->tracks, &object->subject, object->x,
       object->y, object->w, object->h, pts);
   g_mutex_unlock (&self->lock);
   crop = gst_classify_track_get_crop (track,
@@ -316,13 +316,28 @@ drain_track (GstClassifyTrack * track, gpointer self)
   drain (self, &track->lane);
 }
 
+/* Nobody can tell them apart from one buffer to the next. */
+static void
+warn_of_nameless (GstVideoClassify3D * self, guint n, GstClockTime pts)
+{
+  if (n == 0 || self->ids_warned)
+    return;
+  self->ids_warned = TRUE;
+  GST_ELEMENT_WARNING (self, STREAM, FAILED,
+      ("%u regions of the frame at %" GST_TIME_FORMAT
+          " have the id 0, so they are left out", n, GST_TIME_ARGS (pts)),
+      ("roi=meta needs a tracker that gives each region an id of its own"));
+}
+
 static gboolean
 take_objects (GstVideoClassify3D * self, GstBuffer * buffer, GstClockTime pts)
 {
-  g_autoptr (GArray) objects = gst_classify_objects_find (buffer);
+  guint n_nameless;
+  g_autoptr (GArray) objects = gst_classify_objects_find (buffer, &n_nameless);
   GstClassifyMode mode = gst_video_classify_3d_get_mode (self);
   gboolean ok = TRUE, submitted = FALSE;
 
+  warn_of_nameless (self, n_nameless, pts);
   for (guint i = 0; ok && i < objects->len; i++)
     ok = take_object (self, buffer, pts, &g_array_index (objects,
             GstClassifyObject, i), mode == GST_CLASSIFY_MODE_ASYNC
@@ -480,10 +495,8 @@ finish_lane (GstVideoClassify3D * self, GstClassifyLane * lane,
   g_mutex_unlock (&self->lock);
   if (summary == NULL)
     return;
-  if (lane->object >= 0)
-    gst_structure_set (summary, "object", G_TYPE_UINT64,
-        (guint64) lane->object, NULL);
-  else
+  gst_video_classify_3d_set_subject (summary, &lane->subject);
+  if (lane->subject.kind == GST_CLASSIFY_PICTURE)
     push_summary (self, summary, last);
   gst_video_classify_3d_post (self, summary);
 }

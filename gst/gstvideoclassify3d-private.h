@@ -40,6 +40,7 @@ struct _GstVideoClassify3D
   GstClassifyLane picture;      /* the whole picture's clips */
   GstVideoInfo info;            /* from caps on */
   GstClockTime frame_duration;
+  gboolean ids_warned;          /* that objects have no ids */
   gboolean is_first;            /* no buffer has come yet */
   GstClockTime last_time;       /* up to which the stream has come */
   GstClockTime next_pts;        /* if a buffer has none */
@@ -104,9 +105,13 @@ GstStructure *gst_video_classify_3d_make_stats (GstVideoClassify3D * self);
 void gst_video_classify_3d_post (GstVideoClassify3D * self, GstStructure * s);
 /* Takes the event, which may be NULL. */
 void gst_video_classify_3d_post_event (GstVideoClassify3D * self,
-    GstStructure * event, gint64 object);
+    GstStructure * event, const GstClassifySubject * subject);
 void gst_video_classify_3d_post_result (GstVideoClassify3D * self,
-    GstVideoClassifyResult * result, GstClockTime running_time, gint64 object);
+    GstVideoClassifyResult * result, GstClockTime running_time,
+    const GstClassifySubject * subject);
+/* Says what a message is about, if it is not the whole picture. */
+void gst_video_classify_3d_set_subject (GstStructure * s,
+    const GstClassifySubject * subject);
 void gst_video_classify_3d_post_skipped (GstVideoClassify3D * self,
     GstClockTime end, guint64 done, guint64 skipped);
 /* Attaches the newest results to a buffer. Returns FALSE if a clip failed. */

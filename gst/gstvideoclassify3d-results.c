@@ -58,20 +58,24 @@ gst_video_classify_3d_post (GstVideoClassify3D * self, GstStructure * s)
       gst_message_new_element (GST_OBJECT (self), s));
 }
 
-static void
-set_object (GstStructure * s, gint64 object)
+void
+gst_video_classify_3d_set_subject (GstStructure * s,
+    const GstClassifySubject * subject)
 {
-  if (object >= 0)
-    gst_structure_set (s, "object", G_TYPE_UINT64, (guint64) object, NULL);
+  if (subject->kind == GST_CLASSIFY_PICTURE)
+    return;
+  gst_structure_set (s, "object", G_TYPE_UINT64, subject->id,
+      "object-kind", G_TYPE_STRING,
+      subject->kind == GST_CLASSIFY_REGION ? "region" : "tracking", NULL);
 }
 
 void
 gst_video_classify_3d_post_event (GstVideoClassify3D * self,
-    GstStructure * event, gint64 object)
+    GstStructure * event, const GstClassifySubject * subject)
 {
   if (event == NULL)
     return;
-  set_object (event, object);
+  gst_video_classify_3d_set_subject (event, subject);
   g_signal_emit (self,
       gst_video_classify_3d_signals[GST_VIDEO_CLASSIFY_3D_EVENT], 0, event);
   gst_video_classify_3d_post (self, event);
@@ -79,7 +83,8 @@ gst_video_classify_3d_post_event (GstVideoClassify3D * self,
 
 void
 gst_video_classify_3d_post_result (GstVideoClassify3D * self,
-    GstVideoClassifyResult * result, GstClockTime running_time, gint64 object)
+    GstVideoClassifyResult * result, GstClockTime running_time,
+    const GstClassifySubject * subject)
 {
   GstStructure *s = gst_classify_output_describe (result);
 
@@ -88,7 +93,7 @@ gst_video_classify_3d_post_result (GstVideoClassify3D * self,
       "clip-end", G_TYPE_UINT64,
       gst_video_classify_result_get_clip_end (result),
       "running-time", G_TYPE_UINT64, running_time, NULL);
-  set_object (s, object);
+  gst_video_classify_3d_set_subject (s, subject);
   g_signal_emit (self,
       gst_video_classify_3d_signals[GST_VIDEO_CLASSIFY_3D_RESULT], 0, result);
   gst_video_classify_3d_post (self, s);
@@ -112,13 +117,14 @@ gst_video_classify_3d_post_skipped (GstVideoClassify3D * self,
 static void
 attach_to_objects (GstVideoClassify3D * self, GstBuffer * buffer)
 {
-  g_autoptr (GArray) objects = gst_classify_objects_find (buffer);
+  guint n_nameless;
+  g_autoptr (GArray) objects = gst_classify_objects_find (buffer, &n_nameless);
 
   g_mutex_lock (&self->lock);
   for (guint i = 0; i < objects->len; i++) {
     GstClassifyObject *object = &g_array_index (objects, GstClassifyObject, i);
     GstClassifyTrack *track = gst_classify_tracks_look (self->tracks,
-        object->id);
+        &object->subject);
 
     if (track != NULL && track->lane.result != NULL)
       gst_classify_object_attach (object, buffer, track->lane.result);

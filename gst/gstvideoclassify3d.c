@@ -185,7 +185,7 @@ gst_video_classify_3d_start (GstBaseTransform * trans)
   if (roi == GST_CLASSIFY_ROI_META)
     self->tracks = gst_classify_tracks_new ();
   gst_classify_lane_set_network (&self->picture, self->network);
-  self->picture.object = -1;
+  self->ids_warned = FALSE;
   self->latency = 0;
   self->is_live = FALSE;
   memset (&self->stats, 0, sizeof self->stats);

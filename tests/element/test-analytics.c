@@ -140,6 +140,39 @@ test_lost (void)
   gst_harness_teardown (h);
 }
 
+/* The same number twice: of a region, and of what GstAnalytics tracks. */
+static void
+test_kinds (void)
+{
+  GstHarness *h = harness_new ("mode=sync roi=meta");
+  g_autoptr (GstBus) bus = harness_bus (h);
+  guint regions = 0, tracked = 0;
+  GstMessage *message;
+
+  for (guint i = 0; i < CLIP_FRAMES; i++) {
+    GstBuffer *buffer = frame_new (i * FRAME);
+
+    add_object (buffer, 30, 11, TRUE);
+    gst_buffer_add_video_region_of_interest_meta (buffer, "person", 5, 5, 20,
+        30)->id = 11;
+    gst_buffer_unref (gst_harness_push_and_pull (h, buffer));
+  }
+  while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ELEMENT))) {
+    const GstStructure *s = gst_message_get_structure (message);
+    const gchar *kind = gst_structure_get_string (s, "object-kind");
+
+    if (gst_structure_has_name (s, "videoclassify3d")) {
+      regions += g_strcmp0 (kind, "region") == 0;
+      tracked += g_strcmp0 (kind, "tracking") == 0;
+    }
+    gst_message_unref (message);
+  }
+  g_assert_cmpuint (regions, ==, 1);
+  g_assert_cmpuint (tracked, ==, 1);
+  gst_element_set_bus (h->element, NULL);
+  gst_harness_teardown (h);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -148,5 +181,6 @@ main (int argc, char **argv)
   g_test_add_func ("/analytics/picture", test_picture);
   g_test_add_func ("/analytics/objects", test_objects);
   g_test_add_func ("/analytics/lost", test_lost);
+  g_test_add_func ("/analytics/kinds", test_kinds);
   return g_test_run ();
 }

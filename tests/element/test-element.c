@@ -484,6 +484,40 @@ test_regions (void)
   gst_harness_teardown (h);
 }
 
+/* Regions without ids: a single one is followed, several are left out, with one
+ * warning. */
+static void
+test_nameless (void)
+{
+  for (guint n = 1; n <= 3; n++) {
+    GstHarness *h = harness_new ("mode=sync roi=meta");
+    g_autoptr (GstBus) bus = harness_bus (h);
+    GstMessage *message;
+    guint warnings = 0, results = 0;
+
+    for (guint i = 0; i < CLIP_FRAMES + 5; i++) {
+      GstBuffer *buffer = frame_new (i * FRAME);
+
+      for (guint k = 0; k < n; k++)
+        gst_buffer_add_video_region_of_interest_meta (buffer, "person",
+            10 * k, 5, 20, 30);
+      /* One with an id is followed in any case. */
+      gst_buffer_add_video_region_of_interest_meta (buffer, "person", 40, 5,
+          20, 30)->id = 7;
+      gst_buffer_unref (gst_harness_push_and_pull (h, buffer));
+    }
+    while ((message = gst_bus_pop_filtered (bus,
+                GST_MESSAGE_WARNING | GST_MESSAGE_ELEMENT))) {
+      warnings += GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING;
+      results += gst_message_has_name (message, "videoclassify3d");
+      gst_message_unref (message);
+    }
+    g_assert_cmpuint (warnings, ==, n > 1);
+    g_assert_cmpuint (results, ==, n > 1 ? 1 : 2);
+    gst_harness_teardown (h);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -508,5 +542,6 @@ main (int argc, char **argv)
   g_test_add_func ("/element/never-waits", test_never_waits);
   g_test_add_func ("/element/signal", test_signal);
   g_test_add_func ("/element/regions", test_regions);
+  g_test_add_func ("/element/nameless", test_nameless);
   return g_test_run ();
 }

@@ -7,12 +7,18 @@
 #define WIDTH 640
 #define HEIGHT 480
 
+static GstClassifyTrack *
+look (GstClassifyTracks * tracks, GstClassifyKind kind, guint64 id)
+{
+  return gst_classify_tracks_look (tracks, &(GstClassifySubject) { kind, id });
+}
+
 static GstVideoRectangle
 see (GstClassifyTracks * tracks, guint64 id, gdouble x, gdouble y, gdouble w,
     gdouble h, GstClockTime time)
 {
-  GstClassifyTrack *track = gst_classify_tracks_see (tracks, id, x, y, w, h,
-      time);
+  GstClassifyTrack *track = gst_classify_tracks_see (tracks,
+      &(GstClassifySubject) { GST_CLASSIFY_REGION, id }, x, y, w, h, time);
   GstVideoRectangle crop = gst_classify_track_get_crop (track, WIDTH, HEIGHT);
 
   /* Always a square within the picture. */
@@ -99,21 +105,38 @@ test_expiry (void)
 
   see (tracks, 1, 10, 10, 50, 50, 0);
   see (tracks, 2, 10, 10, 50, 50, GST_SECOND);
-  number = gst_classify_tracks_look (tracks, 1)->lane.number;
+  number = look (tracks, GST_CLASSIFY_REGION, 1)->lane.number;
   g_assert_true (gst_classify_tracks_find (tracks, number) ==
-      gst_classify_tracks_look (tracks, 1));
+      look (tracks, GST_CLASSIFY_REGION, 1));
   g_assert_null (gst_classify_tracks_find_expired (tracks, 2 * GST_SECOND));
   track = gst_classify_tracks_find_expired (tracks, 2 * GST_SECOND + 1);
   g_assert_nonnull (track);
-  g_assert_cmpuint (track->id, ==, 1);
+  g_assert_cmpuint (track->lane.subject.id, ==, 1);
   gst_classify_tracks_remove (tracks, track);
   g_assert_null (gst_classify_tracks_find_expired (tracks, 2 * GST_SECOND + 1));
-  g_assert_null (gst_classify_tracks_look (tracks, 1));
+  g_assert_null (look (tracks, GST_CLASSIFY_REGION, 1));
   gst_classify_tracks_foreach (tracks, count, &n);
   g_assert_cmpuint (n, ==, 1);
   /* It comes back as another: late results of the old one do not find it. */
   see (tracks, 1, 10, 10, 50, 50, 3 * GST_SECOND);
   g_assert_null (gst_classify_tracks_find (tracks, number));
+  gst_classify_tracks_free (tracks);
+}
+
+/* A region and what GstAnalytics tracks may have the same number. */
+static void
+test_kinds (void)
+{
+  GstClassifyTracks *tracks = gst_classify_tracks_new ();
+  GstClassifySubject tracked = { GST_CLASSIFY_TRACKED, 1 };
+
+  see (tracks, 1, 10, 10, 50, 50, 0);
+  g_assert_null (look (tracks, GST_CLASSIFY_TRACKED, 1));
+  gst_classify_tracks_see (tracks, &tracked, 300, 10, 50, 50, 0);
+  g_assert_true (look (tracks, GST_CLASSIFY_TRACKED, 1) !=
+      look (tracks, GST_CLASSIFY_REGION, 1));
+  gst_classify_tracks_remove (tracks, look (tracks, GST_CLASSIFY_REGION, 1));
+  g_assert_nonnull (look (tracks, GST_CLASSIFY_TRACKED, 1));
   gst_classify_tracks_free (tracks);
 }
 
@@ -126,5 +149,6 @@ main (int argc, char **argv)
   g_test_add_func ("/tracks/jitter", test_jitter);
   g_test_add_func ("/tracks/borders", test_borders);
   g_test_add_func ("/tracks/expiry", test_expiry);
+  g_test_add_func ("/tracks/kinds", test_kinds);
   return g_test_run ();
 }
