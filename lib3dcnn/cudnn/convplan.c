@@ -174,11 +174,13 @@ make_graph (Maker *m, const Cnn3dConvKey *key)
   return finalize (m, graph);
 }
 
-/* Engine configurations, in the order of the heuristics; owned by the maker. */
+/* Engine configurations, in the order of the heuristics; owned by the maker. None if cuDNN refuses this mode, as it
+ * does with those that it has not for a device or an operation; *reason says why, unless it is set already. */
 static GArray *
-propose (Maker *m, cudnnBackendDescriptor_t graph, cudnnBackendDescriptor_t device,
-    cudnnBackendHeurMode_t mode)
+propose (const Maker *maker, cudnnBackendDescriptor_t graph, cudnnBackendDescriptor_t device,
+    cudnnBackendHeurMode_t mode, GError **reason)
 {
+  Maker of_mode = { maker->cuda, maker->made, *reason == NULL ? reason : NULL, FALSE }, *m = &of_mode;
   GArray *configs = g_array_new (FALSE, FALSE, sizeof (cudnnBackendDescriptor_t));
   cudnnBackendDescriptor_t heuristics = make (m, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   gint64 count = 0;
@@ -283,7 +285,10 @@ make_plan (Maker *m, cudnnBackendDescriptor_t config, cudnnBackendDescriptor_t d
   return FALSE;
 }
 
-/* Only one index of all proposals if it is not negative, and only if it is of this engine. */
+/* Proposals are counted from these on, mode by mode, so that one of a cache is found without asking the others. */
+#define MODE_INDICES 10000
+
+/* Only the proposal of this index if it is not negative, and only if it is of this engine. */
 static GArray *
 find_plans (const Cnn3dCuda *cuda, cudnnBackendDescriptor_t device, const Cnn3dConvKey *key,
     const Cnn3dConvFilter *filter, int only, int engine, GError **error)
@@ -293,19 +298,23 @@ find_plans (const Cnn3dCuda *cuda, cudnnBackendDescriptor_t device, const Cnn3dC
   cudnnBackendDescriptor_t graph = make_graph (&m, key);
   GArray *plans = g_array_new (FALSE, FALSE, sizeof (Cnn3dConvPlan));
   guint n_preferred = 0;
-  int index = 0;
+  g_autoptr (GError) refused = NULL;
 
   /* What neither of the modes proposes cannot be had. */
   for (guint k = 0; k < G_N_ELEMENTS (modes) && !m.failed && n_preferred < (guint) filter->max_plans;
        k++) {
-    g_autoptr (GArray) configs = propose (&m, graph, device, modes[k]);
+    g_autoptr (GArray) configs = NULL;
 
-    for (guint i = 0; i < configs->len && !m.failed && n_preferred < (guint) filter->max_plans; i++, index++) {
+    if (only >= 0 && only / MODE_INDICES != (int) k)
+      continue;
+    configs = propose (&m, graph, device, modes[k], &refused);
+    for (guint i = 0; i < MIN (configs->len, MODE_INDICES) && !m.failed && n_preferred < (guint) filter->max_plans;
+         i++) {
       cudnnBackendDescriptor_t config = g_array_index (configs, cudnnBackendDescriptor_t, i);
-      Cnn3dConvPlan plan = { .index = index };
+      Cnn3dConvPlan plan = { .index = (int) k * MODE_INDICES + (int) i };
       gboolean preferred;
 
-      if ((only >= 0 && index != only) || !inspect (&m, config, key, filter, &plan)
+      if ((only >= 0 && plan.index != only) || !inspect (&m, config, key, filter, &plan)
           || (only >= 0 && plan.engine != engine))
         continue;
       /* Of what has no tensor cores, the first few are kept, in case that there is nothing else. */
@@ -323,8 +332,9 @@ find_plans (const Cnn3dCuda *cuda, cudnnBackendDescriptor_t device, const Cnn3dC
   if (!m.failed && plans->len == 0) {
     g_autofree char *name = cnn3d_conv_key_string (key);
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
-        "cuDNN has no kernel for the convolution %s on this device with at most %d MB of workspace",
-        name, (int) (filter->workspace >> 20));
+        "cuDNN has no kernel for the convolution %s on this device with at most %d MB of workspace%s%s",
+        name, (int) (filter->workspace >> 20), refused != NULL ? "; its heuristics: " : "",
+        refused != NULL ? refused->message : "");
     m.failed = TRUE;
   }
   while (plans->len > (m.failed ? 0 : (guint) filter->max_plans)) {

@@ -405,6 +405,15 @@ double_cudnnBackendFinalize (cudnnBackendDescriptor_t handle)
   if (double_settings.no_fusion && d->type == CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR
       && descriptor_child (d, CUDNN_ATTR_OPERATIONGRAPH_OPS, 1) != NULL)
     return CUDNN_STATUS_NOT_SUPPORTED;
+  if (d->type == CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR) {
+    gsize bytes;
+    cudnnBackendHeurMode_t mode =
+        *(const cudnnBackendHeurMode_t *) descriptor_value (d, CUDNN_ATTR_ENGINEHEUR_MODE, &bytes);
+
+    double_counts.queries++;
+    if (double_settings.refused_modes & (mode == CUDNN_HEUR_MODE_A ? 1 : 2))
+      return CUDNN_STATUS_NOT_SUPPORTED;
+  }
   return change (d, &c, mix (d->hash, 2));
 }
 

@@ -23,6 +23,7 @@ typedef struct {
   int capability;        /* of the devices, times ten */
   gboolean no_fusion;    /* cuDNN has no kernel but for the convolution alone */
   gboolean no_capture;   /* streams cannot be recorded */
+  int refused_modes;     /* of heuristics, bits: 1 for mode A, 2 for the fallback */
   unsigned int order;    /* of threads in kernels, see emulate.h */
 } DoubleSettings;
 
@@ -31,6 +32,7 @@ typedef struct {
   int graphs;         /* launched */
   int recorded;       /* kernels and convolutions in the graph that was recorded last */
   int syncs, timings;
+  int queries;        /* of heuristics */
   guint64 computed; /* hash of all that was computed, in order; the same in a dry run */
 } DoubleCounts;
 

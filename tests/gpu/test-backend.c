@@ -56,6 +56,11 @@ static const Case cases[] = {
       CNN3D_PRECISION_FP32, 1e-4, 1, 2, TRUE, { T4, .no_fusion = TRUE } },
   { "eager", { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 5, .frames = 16, .size = 32 },
       CNN3D_PRECISION_FP16, 2e-2, 2, 3, TRUE, { H100, .no_capture = TRUE } },
+  /* Where cuDNN has no heuristics but those of last resort, or not these. */
+  { "no-mode-a", { CNN3D_ARCH_MOBILENET, 0.5, .classes = 5, .frames = 8, .size = 32 },
+      CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100, .refused_modes = 1 } },
+  { "no-fallback-mode", { CNN3D_ARCH_MOBILENET, 0.5, .classes = 5, .frames = 8, .size = 32 },
+      CNN3D_PRECISION_FP32, 1e-4, 1, 1, TRUE, { T4, .refused_modes = 2 } },
   /* As published, at the paper's input. */
   { "mobilenet-1.0x", { CNN3D_ARCH_MOBILENET, 1.0 }, CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100 } },
   { "mobilenetv2-1.0x", { CNN3D_ARCH_MOBILENETV2, 1.0 }, CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100 } },
@@ -235,6 +240,25 @@ test_launches (void)
   }
 }
 
+/* Without any heuristics there are no kernels, and it is said why. */
+static void
+test_no_heuristics (void)
+{
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .batch = 1 };
+  g_autoptr (Cnn3dModel) model = short_model_new (CNN3D_ARCH_MOBILENET);
+  g_autoptr (GError) error = NULL;
+
+  if (!double_install ())
+    return;
+  double_settings = (DoubleSettings){ H100, .refused_modes = 3 };
+  g_assert_null (cnn3d_session_new (model, &options, &error));
+  g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
+  g_assert_nonnull (strstr (error->message, "has no kernel"));
+  g_assert_nonnull (strstr (error->message, "CUDNN_STATUS_NOT_SUPPORTED"));
+  double_check_clean ();
+  cnn3d_cuda_replace (NULL);
+}
+
 /* What a thread of its own does with a session on the second device; its own current one stays the first. */
 typedef struct {
   const Cnn3dSessionOptions *options;
@@ -400,6 +424,7 @@ test_cache (void)
   g_assert_cmpint (first, >, 4 * convs);
   /* One run, before it is recorded. */
   g_assert_cmpint (count_timed (model), ==, convs);
+  g_assert_cmpint (double_counts.queries, ==, convs);
 
   dir = g_dir_open (folder, 0, &error);
   g_assert_no_error (error);
@@ -437,6 +462,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/gpu/backend/threads/recorded", GINT_TO_POINTER (FALSE), test_threads);
   g_test_add_data_func ("/gpu/backend/threads/eager", GINT_TO_POINTER (TRUE), test_threads);
   g_test_add_func ("/gpu/backend/threads/failing", test_failing_thread);
+  g_test_add_func ("/gpu/backend/no-heuristics", test_no_heuristics);
   g_test_add_func ("/gpu/backend/launches", test_launches);
   g_test_add_func ("/gpu/backend/cache", test_cache);
   return g_test_run ();
