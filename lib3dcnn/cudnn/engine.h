@@ -57,7 +57,7 @@ typedef struct {
   gint32 *from, *to;
 } Cnn3dGpuParams;
 
-/* What it takes to time plans, while programs are made. */
+/* What it takes to time things: while programs are made, and while layers are looked at. */
 typedef struct {
   cudaEvent_t begin, end;
   void *workspace;
@@ -129,6 +129,14 @@ void cnn3d_gpu_program_clear (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program);
 typedef struct {
   void *x, *w, *y, *z, *bias;
 } Cnn3dConvPointers;
+/*
+ * Milliseconds of one launch on the device: of several in a row that are recorded as a graph, as runs are,
+ * since those of the host, which take longer than many a kernel, would be measured otherwise; the median of
+ * some rounds. What cannot be recorded is launched one by one. Call cnn3d_gpu_stopwatch_clear() afterwards.
+ */
+typedef gboolean (*Cnn3dGpuLaunchFunc) (Cnn3dGpuEngine *engine, gpointer data, GError **error);
+gboolean cnn3d_gpu_time (Cnn3dGpuEngine *engine, Cnn3dGpuLaunchFunc launch, gpointer data, float *ms,
+    GError **error);
 gboolean cnn3d_gpu_choose_plan (Cnn3dGpuEngine *engine, const Cnn3dConvKey *key,
     const Cnn3dConvPointers *pointers, Cnn3dConvPlan *plan, GError **error);
 void cnn3d_gpu_stopwatch_clear (Cnn3dGpuEngine *engine);
@@ -146,6 +154,9 @@ gboolean cnn3d_gpu_launch_kernel (Cnn3dGpuEngine *engine, const Cnn3dGpuKernelLa
 gboolean cnn3d_gpu_launch_step (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, guint i,
     GError **error);
 gboolean cnn3d_gpu_launch_steps (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, GError **error);
+/* What `times` launches do, as a graph; NULL with error set if it cannot be recorded. */
+cudaGraphExec_t cnn3d_gpu_record (Cnn3dGpuEngine *engine, Cnn3dGpuLaunchFunc launch, gpointer data, int times,
+    GError **error);
 /* Records the steps as a graph. Without one, says why in engine->eager. */
 void cnn3d_gpu_capture (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program);
 

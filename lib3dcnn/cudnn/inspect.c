@@ -45,24 +45,40 @@ name_of (const Cnn3dGpuEngine *engine, const Cnn3dGpuStep *step)
   return name != NULL ? name : cnn3d_graph_node (engine->model->graph, step->value)->module;
 }
 
+/* A step to be timed. */
+typedef struct {
+  Cnn3dGpuProgram *program;
+  guint i;
+} Timed;
+
 static gboolean
-time_steps (Cnn3dGpuEngine *engine, const float *clip, cudaEvent_t *events, guint n, GError **error)
+launch_timed (Cnn3dGpuEngine *engine, gpointer data, GError **error)
 {
-  const Cnn3dCuda *cuda = engine->cuda;
-  Cnn3dGpuProgram *program = &engine->programs[0];
+  const Timed *t = data;
+
+  return cnn3d_gpu_launch_step (engine, t->program, t->i, error);
+}
+
+/* Each several times in its place: what it reads is there, and what it writes is nobody else's. */
+static gboolean
+time_steps (Cnn3dGpuEngine *engine, const float *clip, Cnn3dLayer *layers, int max, GError **error)
+{
+  Timed timed = { &engine->programs[0], 0 };
   Cnn3dClip input = { .planes = clip };
 
-  for (guint i = 0; i <= n; i++)
-    CNN3D_CUDA_TRY ("events", cudaEventCreateWithFlags, &events[i], cudaEventDefault);
-  if (!cnn3d_gpu_load_clips (engine, program, &engine->slots[0], &input, 1, error))
+  if (!cnn3d_gpu_load_clips (engine, timed.program, &engine->slots[0], &input, 1, error))
     return FALSE;
-  for (guint i = 0; i < n; i++) {
-    CNN3D_CUDA_TRY ("events", cudaEventRecord, events[i], engine->stream);
-    if (!cnn3d_gpu_launch_step (engine, program, i, error))
+  for (; timed.i < engine->plan->steps->len && (int) timed.i < max; timed.i++) {
+    const Cnn3dGpuStep *step = cnn3d_gpu_plan_step (engine->plan, (int) timed.i);
+    Cnn3dLayer *layer = &layers[timed.i];
+    float ms = 0;
+
+    if (!cnn3d_gpu_time (engine, launch_timed, &timed, &ms, error))
       return FALSE;
+    *layer = (Cnn3dLayer){ .name = name_of (engine, step), .macs = step->macs,
+      .seconds = (double) ms * 1e-3 };
+    g_strlcpy (layer->kind, kind_of (engine, step), sizeof layer->kind);
   }
-  CNN3D_CUDA_TRY ("events", cudaEventRecord, events[n], engine->stream);
-  CNN3D_CUDA_TRY ("events", cudaStreamSynchronize, engine->stream);
   return TRUE;
 }
 
@@ -70,31 +86,17 @@ int
 cnn3d_gpu_profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max, double *peak)
 {
   Cnn3dGpuEngine *engine = data;
-  const Cnn3dCuda *cuda = engine->cuda;
-  guint n = engine->plan->steps->len;
-  g_autofree cudaEvent_t *events = g_new0 (cudaEvent_t, n + 1);
   gboolean ok;
   int caller;
 
   if (!cnn3d_gpu_enter (engine, &caller, NULL))
     return 0;
-  ok = time_steps (engine, clip, events, n, NULL);
-  for (guint i = 0; ok && i < n && (int) i < max; i++) {
-    const Cnn3dGpuStep *step = cnn3d_gpu_plan_step (engine->plan, (int) i);
-    float ms = 0;
-
-    ok = cuda->cudaEventElapsedTime (&ms, events[i], events[i + 1]) == cudaSuccess;
-    layers[i] = (Cnn3dLayer){ .name = name_of (engine, step), .macs = step->macs,
-      .seconds = (double) ms * 1e-3 };
-    g_strlcpy (layers[i].kind, kind_of (engine, step), sizeof layers[i].kind);
-  }
-  for (guint i = 0; i <= n; i++)
-    if (events[i] != NULL)
-      cuda->cudaEventDestroy (events[i]);
+  ok = time_steps (engine, clip, layers, max, NULL);
+  cnn3d_gpu_stopwatch_clear (engine);
   cnn3d_gpu_leave (engine, caller);
   if (peak != NULL)
     *peak = 0;
-  return ok ? (int) n : 0;
+  return ok ? (int) engine->plan->steps->len : 0;
 }
 
 /* Compares what a step has stored, as it lies in host, with the graph's value. */

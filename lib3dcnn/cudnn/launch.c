@@ -16,6 +16,8 @@ cnn3d_gpu_leave (const Cnn3dGpuEngine *engine, int caller)
 {
   if (caller != engine->device->index)
     engine->cuda->cudaSetDevice (caller);
+  /* What has failed meanwhile was reported, or did not matter. */
+  engine->cuda->cudaGetLastError ();
 }
 
 gboolean
@@ -56,36 +58,63 @@ cnn3d_gpu_launch_steps (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, GError
 }
 
 static gboolean
-record (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, cudaGraph_t *graph, GError **error)
+instantiate (Cnn3dGpuEngine *engine, cudaGraph_t graph, cudaGraphExec_t *exec, GError **error)
 {
   const Cnn3dCuda *cuda = engine->cuda;
-  gboolean launched;
+
+  CNN3D_CUDA_TRY ("cudaGraphInstantiate", cudaGraphInstantiate, exec, graph, 0);
+  return TRUE;
+}
+
+static gboolean
+capture (Cnn3dGpuEngine *engine, Cnn3dGpuLaunchFunc launch, gpointer data, int times, cudaGraph_t *graph,
+    GError **error)
+{
+  const Cnn3dCuda *cuda = engine->cuda;
+  gboolean launched = TRUE;
 
   /* Other threads may allocate meanwhile. */
   CNN3D_CUDA_TRY ("cudaStreamBeginCapture", cudaStreamBeginCapture, engine->stream,
       cudaStreamCaptureModeThreadLocal);
-  launched = cnn3d_gpu_launch_steps (engine, program, error);
+  for (int i = 0; i < times && launched; i++)
+    launched = launch (engine, data, error);
   /* Also after a failure: the stream must not stay in this state. */
   if (!launched) {
     cuda->cudaStreamEndCapture (engine->stream, graph);
+    cuda->cudaGetLastError ();
     return FALSE;
   }
   CNN3D_CUDA_TRY ("cudaStreamEndCapture", cudaStreamEndCapture, engine->stream, graph);
-  CNN3D_CUDA_TRY ("cudaGraphInstantiate", cudaGraphInstantiate, &program->graph, *graph, 0);
   return TRUE;
+}
+
+cudaGraphExec_t
+cnn3d_gpu_record (Cnn3dGpuEngine *engine, Cnn3dGpuLaunchFunc launch, gpointer data, int times, GError **error)
+{
+  cudaGraph_t graph = NULL;
+  cudaGraphExec_t exec = NULL;
+
+  if (!capture (engine, launch, data, times, &graph, error) || !instantiate (engine, graph, &exec, error))
+    exec = NULL;
+  if (graph != NULL)
+    engine->cuda->cudaGraphDestroy (graph);
+  return exec;
+}
+
+static gboolean
+launch_program (Cnn3dGpuEngine *engine, gpointer program, GError **error)
+{
+  return cnn3d_gpu_launch_steps (engine, program, error);
 }
 
 void
 cnn3d_gpu_capture (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program)
 {
   g_autoptr (GError) error = NULL;
-  cudaGraph_t graph = NULL;
 
-  if (!record (engine, program, &graph, &error)) {
-    program->graph = NULL;
+  program->graph = cnn3d_gpu_record (engine, launch_program, program, 1, &error);
+  if (program->graph == NULL) {
     g_free (engine->eager);
     engine->eager = g_strdup (error->message);
   }
-  if (graph != NULL)
-    engine->cuda->cudaGraphDestroy (graph);
 }

@@ -246,11 +246,44 @@ cnn3d_cuda_replace_system (const Cnn3dCudaSystem *system)
   g_mutex_unlock (&lock);
 }
 
+/* After these, every call of this process fails. */
+static gboolean
+is_sticky (cudaError_t code)
+{
+  switch (code) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorHardwareStackError:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+    case cudaErrorContextIsDestroyed:
+    case cudaErrorExternalDevice:
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
+static char *
+describe_code (const Cnn3dCuda *cuda, cudaError_t code)
+{
+  return g_strdup_printf ("%s (CUDA error %d)%s", cuda->cudaGetErrorString (code), (int) code,
+      is_sticky (code) ? "; the process must be started anew to use the GPU again" : "");
+}
+
 gboolean
 cnn3d_cuda_fail (const Cnn3dCuda *cuda, const char *what, cudaError_t code, GError **error)
 {
-  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "%s: %s (CUDA error %d)", what,
-      cuda->cudaGetErrorString (code), (int) code);
+  g_autofree char *reason = describe_code (cuda, code);
+
+  cuda->cudaGetLastError ();
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "%s: %s", what, reason);
   return FALSE;
 }
 
@@ -258,9 +291,13 @@ gboolean
 cnn3d_cudnn_fail (const Cnn3dCuda *cuda, const char *what, cudnnStatus_t status, GError **error)
 {
   char reason[512] = "";
+  /* What cuDNN has not reported itself. */
+  cudaError_t code = cuda->cudaGetLastError ();
+  g_autofree char *cause = code != cudaSuccess ? describe_code (cuda, code) : NULL;
 
   cuda->cudnnGetLastErrorString (reason, sizeof reason);
-  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "%s: %s%s%s", what,
-      cuda->cudnnGetErrorString (status), reason[0] != '\0' ? ": " : "", reason);
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "%s: %s%s%s%s%s", what,
+      cuda->cudnnGetErrorString (status), reason[0] != '\0' ? ": " : "", reason, cause != NULL ? ": " : "",
+      cause != NULL ? cause : "");
   return FALSE;
 }

@@ -50,7 +50,8 @@ void cnn3d_cuda_replace (const Cnn3dCuda *cuda);
 /* For tests of each way to fail: loads from another system; NULL for the real one. */
 void cnn3d_cuda_replace_system (const Cnn3dCudaSystem *system);
 
-/* Sets error to "WHAT: CUDA's reason"; returns FALSE. */
+/* Sets error to "WHAT: CUDA's reason", and for what this process will not recover from to that as well; returns FALSE.
+ * CUDA has forgotten the error then, so that nobody takes it for a later one. */
 gboolean cnn3d_cuda_fail (const Cnn3dCuda *cuda, const char *what, cudaError_t code, GError **error);
 gboolean cnn3d_cudnn_fail (const Cnn3dCuda *cuda, const char *what, cudnnStatus_t status,
     GError **error);

@@ -6,11 +6,13 @@
 DoubleSettings double_settings = { .count = 1, .device = "h100", .capability = 90 };
 DoubleCounts double_counts;
 gboolean double_dry;
+cudaError_t double_last_error;
 
 struct DoubleStream {
   GQueue queue;       /* DoubleOp */
   GPtrArray *record;  /* DoubleOp, while a graph is recorded */
   gboolean dry;       /* between two events with timing */
+  gpointer timed_from; /* the first of these */
   int device;
 };
 
@@ -199,6 +201,15 @@ double_cudaGetErrorString (cudaError_t code)
 }
 
 static cudaError_t
+double_cudaGetLastError (void)
+{
+  cudaError_t code = double_last_error;
+
+  double_last_error = cudaSuccess;
+  return code;
+}
+
+static cudaError_t
 double_cudaRuntimeGetVersion (int *version)
 {
   *version = 13000;
@@ -232,7 +243,7 @@ static cudaError_t
 double_cudaSetDevice (int device)
 {
   if (device < 0 || device >= double_settings.count)
-    return cudaErrorInvalidDevice;
+    return double_last_error = cudaErrorInvalidDevice;
   current_device = device;
   return cudaSuccess;
 }
@@ -392,8 +403,13 @@ record_run (DoubleOp *op, gboolean dry)
   EventOp *e = (EventOp *) op;
 
   e->event->done = MAX (e->event->done, e->ticket);
-  if (e->event->timing)
-    e->event->stream->dry = !e->event->stream->dry;
+  if (e->event->timing) {
+    DoubleStream *s = e->event->stream;
+
+    /* The first one may come again, if what is to be timed has failed. */
+    s->dry = s->timed_from == NULL || s->timed_from == e->event;
+    s->timed_from = s->dry ? e->event : NULL;
+  }
 }
 
 static void
@@ -427,6 +443,7 @@ double_cudaEventDestroy (cudaEvent_t event)
   if (e->timing && e->stream != NULL && g_hash_table_contains (live, e->stream)) {
     drain (e->stream, NULL, 0);
     e->stream->dry = FALSE;
+    e->stream->timed_from = NULL;
   }
   bury (event);
   return cudaSuccess;
@@ -493,7 +510,7 @@ double_cudaStreamBeginCapture (cudaStream_t stream, enum cudaStreamCaptureMode m
 
   double_check_device (s->device, "a stream");
   if (double_settings.no_capture)
-    return cudaErrorStreamCaptureUnsupported;
+    return double_last_error = cudaErrorStreamCaptureUnsupported;
   g_assert_null (s->record);
   s->record = g_ptr_array_new_with_free_func ((GDestroyNotify) op_unref);
   n_recording++;

@@ -38,6 +38,8 @@ typedef struct {
 
 extern DoubleSettings double_settings;
 extern DoubleCounts double_counts;
+/* As cudaGetLastError() tells it, once. */
+extern cudaError_t double_last_error;
 /* Everything is checked, nothing computed. */
 extern gboolean double_dry;
 

@@ -65,6 +65,17 @@ cudaGetErrorString (cudaError_t code)
   return "an error that a test wants";
 }
 
+cudaError_t
+cudaGetLastError (void)
+{
+  cudaError_t code;
+
+  enter_double ();
+  code = table ()->cudaGetLastError ();
+  g_rec_mutex_unlock (&lock);
+  return code;
+}
+
 size_t
 cudnnGetVersion (void)
 {

@@ -27,9 +27,28 @@ is_release (const char *name)
 }
 
 #define FAILURE_CUresult CUDA_ERROR_UNKNOWN
-#define FAILURE_cudaError_t cudaErrorMemoryAllocation
+#define FAILURE_cudaError_t (faults.code != cudaSuccess ? faults.code : cudaErrorMemoryAllocation)
 #define FAILURE_cudnnStatus_t CUDNN_STATUS_INTERNAL_ERROR
 
+/* What the caller did not ask for stays known to CUDA; after a fault of the device, for good. */
+static void
+leave_behind (gboolean by_cuda)
+{
+  if (by_cuda)
+    double_last_error = FAILURE_cudaError_t;
+  else if (faults.code != cudaSuccess)
+    double_last_error = faults.code;
+}
+
+static cudaError_t
+fault_cudaGetLastError (void)
+{
+  if (faults.lost && faults.hit)
+    return double_last_error;
+  return double_table ()->cudaGetLastError ();
+}
+
+enum { DRIVER, RUNTIME, CUDNN };
 #define PLAIN(of, type, name, parameters)
 #define STATUS(of, type, name, parameters, arguments)                                              \
   static type fault_##name parameters                                                              \
@@ -38,6 +57,8 @@ is_release (const char *name)
     type result = FAILURE_##type;                                                                  \
     if (!fails || is_release (#name))                                                              \
       result = double_table ()->name arguments;                                                    \
+    if (fails && of != DRIVER)                                                                     \
+      leave_behind (of == RUNTIME);                                                                \
     return fails ? FAILURE_##type : result;                                                        \
   }
 #include "lib3dcnn/cudnn/functions.inc"
@@ -70,6 +91,7 @@ faults_install (void)
 #include "lib3dcnn/cudnn/functions.inc"
 #undef STATUS
 #undef PLAIN
+  table.cudaGetLastError = fault_cudaGetLastError;
   cnn3d_cuda_replace (&table);
   return TRUE;
 }

@@ -10,6 +10,7 @@ typedef struct {
   const char *prefix;   /* or of those whose name begins so */
   int at;               /* the number of the call that fails, from 0 on; -1: none does */
   gboolean lost;        /* and from then on all calls of CUDA fail, as after a fault of the device */
+  cudaError_t code;     /* CUDA's, and what cuDNN leaves behind; success: out of memory, and nothing left behind */
   gboolean hit;
   int calls;            /* so far, of those that may fail */
 } Faults;

@@ -184,6 +184,10 @@ live (Cnn3dBackend backend, Part part, Outcome *outcome)
   outcome->faults++;
   if (outcome->failed == failed && outcome->fell_back == fell_back)
     *(faults.hit ? &outcome->went_on : &outcome->missed) += 1;
+  /* Whoever uses CUDA next is not to take an error of ours for one of his. */
+  if (!faults.lost)
+    g_assert_cmpint (double_table ()->cudaGetLastError (), ==, cudaSuccess);
+  double_last_error = cudaSuccess;
   double_check_clean ();
 }
 
@@ -334,6 +338,52 @@ test_layers (gconstpointer arch)
   end ();
 }
 
+static char *
+get_reason (const char *function, int at, gboolean lost, cudaError_t code)
+{
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .batch = 1 };
+  g_autoptr (GError) error = NULL;
+
+  faults = (Faults){ .function = function, .at = at, .lost = lost, .code = code };
+  double_dry = TRUE;
+  g_assert_null (cnn3d_session_new (subject.model, &options, &error));
+  double_dry = FALSE;
+  g_assert_true (faults.hit);
+  faults = (Faults){ .at = -1 };
+  double_last_error = cudaSuccess;
+  double_check_clean ();
+  g_test_message ("%s", error->message);
+  return g_strdup (error->message);
+}
+
+/* What has happened on the device is told, wherever it comes to light. */
+static void
+test_reasons (void)
+{
+  static const char *const in_timing[] = { "cudaEventSynchronize", "cudnnBackendExecute", "cudaEventElapsedTime" };
+
+  if (!begin (CNN3D_ARCH_MOBILENET, 1))
+    return;
+  g_setenv (CNN3D_PLAN_CACHE_ENV, "", TRUE);
+  for (guint i = 0; i < G_N_ELEMENTS (in_timing); i++) {
+    g_autofree char *reason = get_reason (in_timing[i], 3, TRUE, cudaErrorLaunchFailure);
+
+    g_assert_nonnull (strstr (reason, "CUDA error 719"));
+    g_assert_nonnull (strstr (reason, "must be started anew"));
+  }
+  {
+    g_autofree char *memory = get_reason ("cudaMalloc", 1, FALSE, cudaErrorMemoryAllocation);
+    g_autofree char *lost = get_reason ("cudaStreamSynchronize", 0, TRUE, cudaErrorIllegalAddress);
+
+    g_assert_nonnull (strstr (memory, "CUDA error 2)"));
+    g_assert_null (strstr (memory, "anew"));
+    g_assert_nonnull (strstr (lost, "CUDA error 700"));
+    g_assert_nonnull (strstr (lost, "must be started anew"));
+  }
+  g_setenv (CNN3D_PLAN_CACHE_ENV, cache, TRUE);
+  end ();
+}
+
 /* Looking for GPUs. */
 static void
 test_devices (void)
@@ -403,6 +453,7 @@ main (int argc, char **argv)
     add ("run", arch, test_run);
     add ("layers", arch, test_layers);
   }
+  g_test_add_func ("/gpu/faults/reasons", test_reasons);
   g_test_add_func ("/gpu/faults/devices", test_devices);
   status = g_test_run ();
   remove_cache ();
