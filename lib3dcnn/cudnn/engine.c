@@ -163,7 +163,11 @@ build (Cnn3dGpuEngine *engine, GError **error)
   for (int i = 0; i < engine->n_programs; i++)
     if (!cnn3d_gpu_program_bind (engine, &engine->programs[i], error))
       return FALSE;
-  return warm_up (engine, error);
+  engine->plans_made = TRUE;
+  if (!warm_up (engine, error))
+    return FALSE;
+  cnn3d_plan_cache_save (engine->cache);
+  return TRUE;
 }
 
 /* Sizes of which one is always more than half full. */
@@ -175,18 +179,43 @@ choose_batches (Cnn3dGpuEngine *engine)
   engine->programs[engine->n_programs++].batch = engine->batch;
 }
 
-static gpointer
-create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
+/* All that makes plans faster or slower. */
+static char *
+make_identity (const Cnn3dGpuEngine *engine)
 {
-  const Cnn3dCuda *cuda = cnn3d_cuda_load (NULL, error);
-  g_autofree char *versions = NULL, *identity = NULL;
-  Cnn3dGpuEngine *engine;
+  g_autofree char *versions = cnn3d_cuda_versions (engine->cuda);
+  g_autofree char *release = cnn3d_driver_release (CNN3D_DRIVER_VERSION_FILE);
+
+  return g_strdup_printf ("%s, capability %d.%d, %d multiprocessors, driver %s, %s", engine->device->name,
+      engine->device->major, engine->device->minor, engine->device->multiprocessors,
+      release != NULL ? release : "unknown", versions);
+}
+
+static gboolean
+build_on_device (Cnn3dGpuEngine *engine, GError **error)
+{
   gboolean built;
   int caller;
 
-  if (cuda == NULL)
-    return NULL;
-  engine = g_new0 (Cnn3dGpuEngine, 1);
+  if (!cnn3d_gpu_enter (engine, &caller, error))
+    return FALSE;
+  built = build (engine, error);
+  cnn3d_gpu_leave (engine, caller);
+  return built;
+}
+
+/* What the next attempt to make a session does otherwise. */
+typedef struct {
+  gboolean anew; /* times all plans, as one of the cache does not run any more */
+} Attempt;
+
+static gpointer
+try_create (const Cnn3dCuda *cuda, Cnn3dModel *model, const Cnn3dSessionOptions *options, Attempt *attempt,
+    GError **error)
+{
+  Cnn3dGpuEngine *engine = g_new0 (Cnn3dGpuEngine, 1);
+  g_autofree char *identity = NULL;
+
   engine->cuda = cuda;
   engine->model = model;
   engine->device = cnn3d_cuda_find_device (cuda, options->device, error);
@@ -200,19 +229,36 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   engine->batch = options->batch > 0 ? MIN (options->batch, CNN3D_MAX_GROUP) : DEFAULT_BATCH;
   choose_batches (engine);
   engine->plan = cnn3d_gpu_plan_new (model->graph);
-  versions = cnn3d_cuda_versions (cuda);
-  identity = g_strdup_printf ("%s, capability %d.%d, %s", engine->device->name,
-      engine->device->major, engine->device->minor, versions);
-  engine->cache = cnn3d_plan_cache_new (identity);
-  built = cnn3d_gpu_enter (engine, &caller, error);
-  if (built) {
-    built = build (engine, error);
-    cnn3d_gpu_leave (engine, caller);
+  identity = make_identity (engine);
+  engine->cache = cnn3d_plan_cache_new (identity, attempt->anew);
+  if (build_on_device (engine, error))
+    return engine;
+  if (engine->plans_made && cnn3d_plan_cache_forget (engine->cache)) {
+    /* Also for sessions to come, as this process may not be able to use the device any more. */
+    cnn3d_plan_cache_save (engine->cache);
+    attempt->anew = TRUE;
   }
-  if (!built) {
-    destroy (engine);
+  destroy (engine);
+  return NULL;
+}
+
+static gpointer
+create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
+{
+  const Cnn3dCuda *cuda = cnn3d_cuda_load (NULL, error);
+  g_autoptr (GError) reason = NULL;
+  Attempt attempt = { FALSE }, last;
+  gpointer engine;
+
+  if (cuda == NULL)
     return NULL;
-  }
+  do {
+    g_clear_error (&reason);
+    last = attempt;
+    engine = try_create (cuda, model, options, &attempt, &reason);
+  } while (engine == NULL && attempt.anew != last.anew);
+  if (engine == NULL)
+    g_propagate_error (error, g_steal_pointer (&reason));
   return engine;
 }
 

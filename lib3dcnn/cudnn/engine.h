@@ -82,6 +82,7 @@ typedef struct {
   cudaKernel_t kernels[CNN3D_N_CUDA_KERNELS];
   Cnn3dGpuPlan *plan;
   Cnn3dPlanCache *cache;
+  gboolean plans_made; /* what fails after that may be a plan's fault */
   Cnn3dGpuStopwatch stopwatch;
   guint8 *param_memory, *arena, *workspace;
   gsize arena_bytes, workspace_bytes;

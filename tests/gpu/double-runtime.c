@@ -228,6 +228,7 @@ double_cudaDeviceGetAttribute (int *value, enum cudaDeviceAttr attribute, int de
 {
   *value = attribute == cudaDevAttrComputeCapabilityMajor   ? double_settings.capability / 10
            : attribute == cudaDevAttrComputeCapabilityMinor ? double_settings.capability % 10
+           : double_settings.multiprocessors > 0            ? double_settings.multiprocessors
                                                             : 132;
   return cudaSuccess;
 }

@@ -23,6 +23,7 @@ typedef struct {
   int capability;        /* of the devices, times ten */
   gboolean no_fusion;    /* cuDNN has no kernel but for the convolution alone */
   gboolean no_capture;   /* streams cannot be recorded */
+  int multiprocessors;   /* 0: 132 */
   int refused_modes;     /* of heuristics, bits: 1 for mode A, 2 for the fallback */
   unsigned int order;    /* of threads in kernels, see emulate.h */
 } DoubleSettings;

@@ -37,6 +37,7 @@ static struct {
   GHashTable *computed; /* what has given the right logits: DoubleCounts.computed */
   int batch;
   int run_calls; /* of a session without faults, from its creation to its end */
+  char *plans, *plans_path; /* the cache, as each session is to find it, or NULL */
 } subject;
 
 static char *cache;
@@ -69,6 +70,8 @@ end (void)
 {
   g_clear_pointer (&subject.model, cnn3d_model_unref);
   g_clear_pointer (&subject.computed, g_hash_table_unref);
+  g_clear_pointer (&subject.plans, g_free);
+  g_clear_pointer (&subject.plans_path, g_free);
   cnn3d_cuda_replace (NULL);
 }
 
@@ -148,6 +151,34 @@ run_session (Cnn3dSession *session, Cnn3dBackend backend, gboolean dry, Outcome 
   }
 }
 
+/* Keeps what is cached by now. */
+static void
+keep_plans (void)
+{
+  GDir *dir = g_dir_open (cache, 0, NULL);
+  const char *name = g_dir_read_name (dir);
+
+  g_clear_pointer (&subject.plans, g_free);
+  g_clear_pointer (&subject.plans_path, g_free);
+  if (name != NULL) {
+    subject.plans_path = g_build_filename (cache, name, NULL);
+    g_assert_true (g_file_get_contents (subject.plans_path, &subject.plans, NULL, NULL));
+  }
+  g_dir_close (dir);
+}
+
+/* A session whose cached plans have failed drops them. */
+static void
+restore_plans (void)
+{
+  g_autofree char *text = NULL;
+
+  if (subject.plans == NULL
+      || (g_file_get_contents (subject.plans_path, &text, NULL, NULL) && strcmp (text, subject.plans) == 0))
+    return;
+  g_assert_true (g_file_set_contents (subject.plans_path, subject.plans, -1, NULL));
+}
+
 /* A session from its creation to its end, with a fault as it is set. */
 static void
 live (Cnn3dBackend backend, Part part, Outcome *outcome)
@@ -161,6 +192,7 @@ live (Cnn3dBackend backend, Part part, Outcome *outcome)
 
   if (part == RUN)
     faults.at = -1;
+  restore_plans ();
   faults.calls = 0;
   faults.hit = FALSE;
   double_counts = (DoubleCounts){ 0 };
@@ -219,6 +251,7 @@ try_all (Cnn3dBackend backend, Part part, gboolean lost, int step)
   Outcome outcome = { 0 };
   int calls = count_calls (part);
 
+  keep_plans ();
   for (int at = 0; at < calls; at += step) {
     faults = (Faults){ .at = at, .lost = lost };
     live (backend, part, &outcome);
