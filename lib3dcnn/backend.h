@@ -39,6 +39,8 @@ typedef struct {
   void (*destroy) (gpointer engine);
   /* For people: what of the backend is in use. */
   char *(*describe) (gpointer engine);
+  /* What it has chosen where the options say auto; NULL: fp32. */
+  Cnn3dPrecision (*precision) (gpointer engine);
   /* As cnn3d_session_profile(); may be NULL. */
   int (*profile) (gpointer engine, const float *clip, Cnn3dLayer *layers, int max, double *peak);
   const Cnn3dStreamClass *stream; /* may be NULL */

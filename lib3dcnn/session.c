@@ -106,10 +106,11 @@ cnn3d_default_threads (void)
 
 /* What AUTO is; and fp16, which the CPU backend only sees if it stands in for a GPU. */
 static Cnn3dPrecision
-actual_precision (Cnn3dBackend backend, Cnn3dPrecision wanted)
+actual_precision (Cnn3dBackend backend, gpointer engine, Cnn3dPrecision wanted)
 {
   if (wanted == CNN3D_PRECISION_AUTO)
-    return backend == CNN3D_BACKEND_CUDNN ? CNN3D_PRECISION_FP16 : CNN3D_PRECISION_FP32;
+    return backends[backend].klass->precision != NULL ? backends[backend].klass->precision (engine)
+                                                      : CNN3D_PRECISION_FP32;
   return backends[backend].precisions >> wanted & 1 ? wanted : CNN3D_PRECISION_FP32;
 }
 
@@ -207,7 +208,7 @@ cnn3d_session_new (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError
   g_atomic_ref_count_init (&session->ref_count);
   session->model = cnn3d_model_ref (model);
   session->backend = o.backend;
-  session->precision = actual_precision (o.backend, o.precision);
+  session->precision = actual_precision (o.backend, engine, o.precision);
   session->klass = backends[o.backend].klass;
   session->engine = engine;
   session->description = session->klass->describe (engine);

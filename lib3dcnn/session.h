@@ -25,7 +25,7 @@ typedef enum {
 
 /**
  * Cnn3dPrecision:
- * @CNN3D_PRECISION_AUTO: fp16 on GPUs, fp32 elsewhere
+ * @CNN3D_PRECISION_AUTO: fp16 on GPUs with tensor cores if it can hold the model's weights, fp32 elsewhere
  * @CNN3D_PRECISION_FP32: everything in single precision
  * @CNN3D_PRECISION_FP16: weights and activations in half precision, sums in single precision;
  *   only of the cudnn backend

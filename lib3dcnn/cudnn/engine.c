@@ -206,8 +206,18 @@ build_on_device (Cnn3dGpuEngine *engine, GError **error)
 
 /* What the next attempt to make a session does otherwise. */
 typedef struct {
-  gboolean anew; /* times all plans, as one of the cache does not run any more */
+  gboolean anew;   /* times all plans, as one of the cache does not run any more */
+  gboolean single; /* computes in single precision, as halfs cannot hold the weights */
 } Attempt;
+
+/* Halfs are faster by tensor cores, which the GeForces called GTX 16 have not, though they are of Turing. */
+static gboolean
+prefers_half (const Cnn3dDevice *device)
+{
+  int capability = 10 * device->major + device->minor;
+
+  return capability >= 70 && !(capability == 75 && strstr (device->name, "GTX 16") != NULL);
+}
 
 static gpointer
 try_create (const Cnn3dCuda *cuda, Cnn3dModel *model, const Cnn3dSessionOptions *options, Attempt *attempt,
@@ -223,7 +233,8 @@ try_create (const Cnn3dCuda *cuda, Cnn3dModel *model, const Cnn3dSessionOptions 
     destroy (engine);
     return NULL;
   }
-  engine->half = options->precision != CNN3D_PRECISION_FP32;
+  engine->half = options->precision == CNN3D_PRECISION_FP16
+      || (options->precision == CNN3D_PRECISION_AUTO && !attempt->single && prefers_half (engine->device));
   engine->allow_tf32 = options->allow_tf32;
   engine->size = engine->half ? 2 : 4;
   engine->batch = options->batch > 0 ? MIN (options->batch, CNN3D_MAX_GROUP) : DEFAULT_BATCH;
@@ -238,6 +249,8 @@ try_create (const Cnn3dCuda *cuda, Cnn3dModel *model, const Cnn3dSessionOptions 
     cnn3d_plan_cache_save (engine->cache);
     attempt->anew = TRUE;
   }
+  if (engine->overflow && options->precision == CNN3D_PRECISION_AUTO)
+    attempt->single = TRUE;
   destroy (engine);
   return NULL;
 }
@@ -247,7 +260,7 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
 {
   const Cnn3dCuda *cuda = cnn3d_cuda_load (NULL, error);
   g_autoptr (GError) reason = NULL;
-  Attempt attempt = { FALSE }, last;
+  Attempt attempt = { FALSE, FALSE }, last;
   gpointer engine;
 
   if (cuda == NULL)
@@ -256,7 +269,7 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
     g_clear_error (&reason);
     last = attempt;
     engine = try_create (cuda, model, options, &attempt, &reason);
-  } while (engine == NULL && attempt.anew != last.anew);
+  } while (engine == NULL && (attempt.anew != last.anew || attempt.single != last.single));
   if (engine == NULL)
     g_propagate_error (error, g_steal_pointer (&reason));
   return engine;
@@ -272,6 +285,12 @@ describe (gpointer data)
       engine->eager != NULL ? ", without CUDA graphs: " : "", engine->eager != NULL ? engine->eager : "");
 }
 
+static Cnn3dPrecision
+get_precision (gpointer data)
+{
+  return ((const Cnn3dGpuEngine *) data)->half ? CNN3D_PRECISION_FP16 : CNN3D_PRECISION_FP32;
+}
+
 gboolean
 cnn3d_cudnn_absent (void)
 {
@@ -285,6 +304,7 @@ const Cnn3dBackendClass cnn3d_cudnn_backend = {
   .run = cnn3d_gpu_run,
   .destroy = destroy,
   .describe = describe,
+  .precision = get_precision,
   .profile = cnn3d_gpu_profile,
   .check = cnn3d_gpu_check,
 };

@@ -73,6 +73,7 @@ typedef struct {
   Cnn3dModel *model; /* borrowed */
   Cnn3dDevice *device;
   gboolean half, allow_tf32;
+  gboolean overflow; /* weights are too large for halfs */
   gsize size; /* of an element */
   int batch;  /* clips in the largest program */
   cudnnHandle_t handle;

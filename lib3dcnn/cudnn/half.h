@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* The largest. */
+#define CNN3D_HALF_MAX 65504.0f
+
 /* Rounds to the nearest, ties to even; too large becomes infinity. */
 static inline uint16_t
 cnn3d_half_from_float (float value)

@@ -3,9 +3,13 @@
 #include "lib3dcnn/cudnn/half.h"
 #include "lib3dcnn/cudnn/weights.h"
 
+#include <math.h>
+
 /* All parameters as they lie on the device, collected on the host first. */
 typedef struct {
   GByteArray *bytes;
+  gboolean overflow; /* a value has become infinite as a half */
+  float value;
 } Collection;
 
 /* Returns the place of data plus one, as 0 is "nothing". */
@@ -29,8 +33,13 @@ append_elements (Collection *c, const float *values, gsize n, gboolean half)
   if (!half)
     return append (c, values, n * sizeof (float));
   halfs = g_new (guint16, n);
-  for (gsize i = 0; i < n; i++)
+  for (gsize i = 0; i < n; i++) {
     halfs[i] = cnn3d_half_from_float (values[i]);
+    if (!c->overflow && isfinite (values[i]) && (halfs[i] & 0x7fff) == 0x7c00) {
+      c->overflow = TRUE;
+      c->value = values[i];
+    }
+  }
   return append (c, halfs, n * sizeof (guint16));
 }
 
@@ -48,7 +57,7 @@ cnn3d_gpu_upload_params (Cnn3dGpuEngine *engine, GError **error)
   guint n = engine->plan->steps->len;
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
   g_autofree gsize (*places)[5] = g_malloc0 (n * sizeof *places);
-  Collection c = { bytes };
+  Collection c = { .bytes = bytes };
 
   for (guint i = 0; i < n; i++) {
     const Cnn3dGpuStep *step = cnn3d_gpu_plan_step (engine->plan, (int) i);
@@ -63,6 +72,13 @@ cnn3d_gpu_upload_params (Cnn3dGpuEngine *engine, GError **error)
       places[i][0] = append_elements (&c, w->weights, w->n, half);
       places[i][1] = append_elements (&c, w->bias, lanes, half);
       places[i][2] = append_elements (&c, w->bias, lanes, FALSE);
+      if (c.overflow) {
+        engine->overflow = TRUE;
+        g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "%s: a weight of %g, BatchNorm included, is more than fp16"
+            " can hold (%g): use precision=fp32", step->module != NULL ? step->module : "the network",
+            (double) c.value, (double) CNN3D_HALF_MAX);
+        return FALSE;
+      }
     }
   }
 

@@ -2,6 +2,8 @@
 #include "lib3dcnn/cudnn/engine.h"
 #include "lib3dcnn/cudnn/half.h"
 
+#include <math.h>
+
 gboolean
 cnn3d_gpu_load_clips (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, Cnn3dGpuSlot *slot,
     const Cnn3dClip *clips, int n, GError **error)
@@ -89,6 +91,21 @@ read_logits (Cnn3dGpuEngine *engine, int n, float *logits)
           (gsize) i * (gsize) lanes + (gsize) engine->plan->output_lanes[c]);
 }
 
+/* Halfs end at 65504; what was larger on the way is infinite, or no number any more. */
+static gboolean
+check_logits (const Cnn3dGpuEngine *engine, int n, const float *logits, GError **error)
+{
+  int classes = engine->model->config.classes;
+
+  for (int i = 0; engine->half && i < n * classes; i++)
+    if (!isfinite (logits[i])) {
+      g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "the logits of clip %d of %d are not finite, as fp16 ends"
+          " at %g and activations may be larger: use precision=fp32", i / classes + 1, n, (double) CNN3D_HALF_MAX);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 /* The mean over positions, as where there are several the last layer ends in one. */
 static void
 read_features (Cnn3dGpuEngine *engine, int n, float *features)
@@ -155,6 +172,8 @@ cnn3d_gpu_run (gpointer data, const Cnn3dClip *clips, int n, float *logits, floa
   if (!ok)
     return FALSE;
   read_logits (engine, n, logits);
+  if (!check_logits (engine, n, logits, error))
+    return FALSE;
   if (features != NULL)
     read_features (engine, n, features);
   return TRUE;

@@ -331,9 +331,8 @@ double_cudnnBackendDestroyDescriptor (cudnnBackendDescriptor_t handle)
   return CUDNN_STATUS_SUCCESS;
 }
 
-/* The device that a test has chosen, as a file describes it. */
-static const char *
-device_json (gsize *n)
+const char *
+double_device_json (gsize *n)
 {
   static GHashTable *files;
   const char *json;
@@ -381,7 +380,7 @@ double_cudnnBackendSetAttribute (cudnnBackendDescriptor_t handle, cudnnBackendAt
       && name != CUDNN_ATTR_DEVICEPROP_HANDLE);
   if (name == CUDNN_ATTR_DEVICEPROP_DEVICE_ID) {
     c = (Change){ .name = CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, .type = CUDNN_TYPE_CHAR };
-    values = device_json (&c.bytes);
+    values = double_device_json (&c.bytes);
     c.count = (gint64) c.bytes;
   }
   c.values = g_memdup2 (values, c.bytes);

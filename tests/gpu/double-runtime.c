@@ -173,7 +173,11 @@ double_cuDeviceGet (CUdevice *device, int index)
 static CUresult
 double_cuDeviceGetName (char *name, int size, CUdevice device)
 {
-  g_snprintf (name, size, "Double %s", double_settings.device);
+  static const char begin[] = "\"deviceName\": \"";
+  gsize n;
+  const char *found = strstr (double_device_json (&n), begin) + strlen (begin);
+
+  g_snprintf (name, size, "%.*s", (int) strcspn (found, "\""), found);
   return CUDA_SUCCESS;
 }
 

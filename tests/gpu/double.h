@@ -82,6 +82,9 @@ void double_check_device (int device, const char *kind);
 void double_runtime_fill (Cnn3dCuda *table);
 void double_runtime_check_clean (void);
 
+/* double-descriptors.c: the device that a test has chosen, as a file describes it. */
+const char *double_device_json (gsize *n);
+
 /* double-cudnn.c */
 void double_cudnn_fill (Cnn3dCuda *table, const Cnn3dCuda *real);
 void double_cudnn_check_clean (void);

@@ -259,6 +259,143 @@ test_no_heuristics (void)
   cnn3d_cuda_replace (NULL);
 }
 
+/* What auto is on a device. */
+static void
+test_auto_precision (void)
+{
+  static const struct {
+    const char *device;
+    int capability;
+    Cnn3dPrecision wanted, actual;
+  } choices[] = {
+    { "t4", 75, CNN3D_PRECISION_AUTO, CNN3D_PRECISION_FP16 },
+    { "gtx1660ti", 75, CNN3D_PRECISION_AUTO, CNN3D_PRECISION_FP32 },
+    { "gtx1660ti", 75, CNN3D_PRECISION_FP16, CNN3D_PRECISION_FP16 },
+    { "h100", 90, CNN3D_PRECISION_AUTO, CNN3D_PRECISION_FP16 },
+    { "h100", 90, CNN3D_PRECISION_FP32, CNN3D_PRECISION_FP32 },
+  };
+  g_autoptr (Cnn3dModel) model = short_model_new (CNN3D_ARCH_MOBILENET);
+
+  for (guint i = 0; i < G_N_ELEMENTS (choices); i++) {
+    Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .batch = 1, .precision = choices[i].wanted };
+    g_autoptr (GError) error = NULL;
+    Cnn3dSession *session;
+    gboolean half = choices[i].actual == CNN3D_PRECISION_FP16;
+
+    if (!double_install ())
+      return;
+    double_settings = (DoubleSettings){ .device = choices[i].device, .capability = choices[i].capability, .count = 1 };
+    double_dry = TRUE;
+    session = cnn3d_session_new (model, &options, &error);
+    double_dry = FALSE;
+    g_assert_no_error (error);
+    g_test_message ("%s", cnn3d_session_describe (session));
+    g_assert_cmpint (cnn3d_session_get_precision (session), ==, choices[i].actual);
+    g_assert_nonnull (strstr (cnn3d_session_describe (session), half ? ", fp16" : ", fp32"));
+    cnn3d_session_unref (session);
+    double_check_clean ();
+  }
+  cnn3d_cuda_replace (NULL);
+}
+
+/* With positive weights in its last layer, larger by a factor than those below 0.5. */
+static Cnn3dModel *
+model_with_weight (float factor)
+{
+  Cnn3dModel *model = short_model_new (CNN3D_ARCH_MOBILENET);
+  int last = (int) model->graph->params->len - 2; /* before the bias */
+  float *weights = cnn3d_model_own_param (model, last);
+  gint64 n = cnn3d_param_count (cnn3d_graph_param (model->graph, last));
+
+  for (gint64 i = 0; i < n; i++)
+    weights[i] = fabsf (weights[i]) * factor;
+  return model;
+}
+
+/* Weights that no half can hold: an error, or single precision, or the CPU. */
+static void
+test_large_weights (void)
+{
+  g_autoptr (Cnn3dModel) model = model_with_weight (1e6f);
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .batch = 1, .precision = CNN3D_PRECISION_FP16 };
+  g_autoptr (GError) error = NULL;
+  Cnn3dSession *session;
+
+  if (!double_install ())
+    return;
+  double_settings = (DoubleSettings){ H100 };
+  double_dry = TRUE;
+  g_assert_null (cnn3d_session_new (model, &options, &error));
+  g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, "precision=fp32"));
+  g_clear_error (&error);
+
+  options.precision = CNN3D_PRECISION_AUTO;
+  session = cnn3d_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (cnn3d_session_get_precision (session), ==, CNN3D_PRECISION_FP32);
+  g_assert_cmpint (cnn3d_session_get_backend (session), ==, CNN3D_BACKEND_CUDNN);
+  cnn3d_session_unref (session);
+
+  options.precision = CNN3D_PRECISION_FP16;
+  options.backend = CNN3D_BACKEND_AUTO;
+  session = cnn3d_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (cnn3d_session_get_backend (session), ==, CNN3D_BACKEND_CPU);
+  g_assert_nonnull (strstr (cnn3d_session_get_fallback (session), "precision=fp32"));
+  cnn3d_session_unref (session);
+  double_dry = FALSE;
+  double_check_clean ();
+  cnn3d_cuda_replace (NULL);
+}
+
+/* Logits that no half can hold, of weights that are none too large. */
+static void
+test_large_activations (void)
+{
+  g_autoptr (Cnn3dModel) model = model_with_weight (1e5f);
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .batch = 1 };
+  Cnn3dSessionOptions cpu_options = { .backend = CNN3D_BACKEND_CPU, .threads = 1 };
+  g_autofree guint8 *rgb = make_clips (&model->config, 2);
+  g_autoptr (Cnn3dSession) cpu = cnn3d_session_new (model, &cpu_options, NULL);
+  g_autoptr (GError) error = NULL;
+  float logits[2 * SHORT_CLASSES], expected[2 * SHORT_CLASSES];
+  Cnn3dSession *session;
+
+  if (!double_install ())
+    return;
+  double_settings = (DoubleSettings){ H100 };
+  run (cpu, model, rgb, 2, TRUE, expected, NULL);
+  session = cnn3d_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (cnn3d_session_get_precision (session), ==, CNN3D_PRECISION_FP16);
+  g_assert_false (cnn3d_session_run_rgb (session, rgb, 2, logits, &error));
+  g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, "precision=fp32"));
+  g_clear_error (&error);
+  cnn3d_session_unref (session);
+
+  /* No clip is lost. */
+  options.backend = CNN3D_BACKEND_AUTO;
+  session = cnn3d_session_new (model, &options, &error);
+  g_assert_no_error (error);
+  run (session, model, rgb, 2, TRUE, logits, NULL);
+  g_assert_cmpint (cnn3d_session_get_backend (session), ==, CNN3D_BACKEND_CPU);
+  g_assert_nonnull (strstr (cnn3d_session_get_fallback (session), "not finite"));
+  g_assert_cmpfloat (compare (logits, expected, 2 * SHORT_CLASSES), <=, 1e-5);
+  cnn3d_session_unref (session);
+
+  options = (Cnn3dSessionOptions){ .backend = CNN3D_BACKEND_CUDNN, .batch = 1, .precision = CNN3D_PRECISION_FP32 };
+  session = cnn3d_session_new (model, &options, &error);
+  run (session, model, rgb, 2, TRUE, logits, NULL);
+  g_assert_cmpfloat (compare (logits, expected, 2 * SHORT_CLASSES), <=, 1e-4);
+  cnn3d_session_unref (session);
+  double_check_clean ();
+  cnn3d_cuda_replace (NULL);
+}
+
 /* What a thread of its own does with a session on the second device; its own current one stays the first. */
 typedef struct {
   const Cnn3dSessionOptions *options;
@@ -609,6 +746,9 @@ main (int argc, char **argv)
   g_test_add_data_func ("/gpu/backend/threads/recorded", GINT_TO_POINTER (FALSE), test_threads);
   g_test_add_data_func ("/gpu/backend/threads/eager", GINT_TO_POINTER (TRUE), test_threads);
   g_test_add_func ("/gpu/backend/threads/failing", test_failing_thread);
+  g_test_add_func ("/gpu/backend/auto-precision", test_auto_precision);
+  g_test_add_func ("/gpu/backend/large-weights", test_large_weights);
+  g_test_add_func ("/gpu/backend/large-activations", test_large_activations);
   g_test_add_func ("/gpu/backend/no-heuristics", test_no_heuristics);
   g_test_add_func ("/gpu/backend/launches", test_launches);
   g_test_add_func ("/gpu/backend/cache", test_cache);
