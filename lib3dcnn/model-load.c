@@ -176,6 +176,11 @@ cnn3d_model_load (const char *path, const Cnn3dLoadOptions *options, GError **er
 
   g_return_val_if_fail (path != NULL, NULL);
 
+  /* Mapping one would say that only. */
+  if (g_file_test (path, G_FILE_TEST_IS_DIR)) {
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_ISDIR, "%s: is a folder, not a model file", path);
+    return NULL;
+  }
   file = g_mapped_file_new (path, FALSE, error);
   if (file == NULL)
     return NULL;

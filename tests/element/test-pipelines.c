@@ -211,6 +211,7 @@ test_errors (void)
   check_error ("model-file=/nonexistent/model.pth",
       GST_RESOURCE_ERROR_NOT_FOUND, "/nonexistent/model.pth");
   check_missing_model ();
+  check_error ("model-file=/tmp", GST_RESOURCE_ERROR_READ, "/tmp: is a folder");
   check_error ("labels-file=/nonexistent/labels.txt",
       GST_RESOURCE_ERROR_NOT_FOUND, "labels.txt");
   g_assert_true (g_file_set_contents (path, "only\none model\n", -1, NULL));

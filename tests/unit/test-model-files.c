@@ -478,7 +478,7 @@ test_bad_paths (void)
   g_autofree char *text = write_file ("text", "hello, this is not a model\n", -1);
 
   check_load_error ("/nonexistent/model.pth", "No such file");
-  check_load_error (folder, "");
+  check_load_error (folder, "is a folder");
   check_load_error (empty, "neither");
   check_load_error (text, "neither");
 }
