@@ -153,10 +153,12 @@ cmd_classify (int argc, char **argv)
     tool_complain ("classify needs a VIDEO, or --list FILE");
     return EXIT_USAGE;
   }
-  if (c->sample_rate < 0 || c->sample_rate > 1000 || c->clip_stride < 0 || c->clip_stride > 100000
-      || job.output.top_k < 1 || c->threads < 0 || c->threads > 256) {
+  /* So that what is not a number is refused as well. */
+  if (!(c->sample_rate >= 0 && c->sample_rate <= 1000) || c->clip_stride < 0 || c->clip_stride > 100000
+      || job.output.top_k < 1 || c->threads < 0 || c->threads > 256
+      || !(job.output.threshold >= 0 && job.output.threshold <= 1)) {
     tool_complain ("an option is out of range: --sample-rate takes 0 to 1000, --clip-stride 0 to 100000,"
-        " --top-k 1 or more, --threads 0 to 256");
+        " --top-k 1 or more, --threads 0 to 256, --threshold 0 to 1");
     return EXIT_USAGE;
   }
   if (!tool_session_options (&where, &known, &error))

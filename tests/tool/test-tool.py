@@ -3,6 +3,7 @@
 """Runs every command of 3dcnn as a user would: results, messages, exit codes. TAP output."""
 import json
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -230,6 +231,23 @@ def test_classify(folder):
     check("classify writes WebVTT", text["vtt"].startswith("WEBVTT\n\n00:00:00.000 --> 00:00:02.000\npan left"),
           text)
     check("classify writes CSV", text["csv"].startswith('start,end,label,score\n0.000,2.000,"pan left",0.9'), text)
+    picture = os.path.join(folder, "one frame.avi")
+    launch("videotestsrc num-buffers=1 ! video/x-raw,width=320,height=240,framerate=25/1 ! jpegenc ! avimux "
+           "! filesink", picture)
+    status, out, err = run("classify", MODEL, picture, "--srt", "--vtt", "--threshold", "0")
+    for ending, cue in (("srt", "00:00:00,000 --> 00:00:00,040"), ("vtt", "00:00:00.000 --> 00:00:00.040")):
+        with open(picture[:-3] + ending, encoding="utf-8") as f:
+            check(f"{ending} of a single frame lasts as long as that", status == 0 and cue in f.read(), (out, err))
+    for options in (("--threshold", "7"), ("--threshold", "nan"), ("--threshold", "-0.1"), ("--sample-rate", "nan")):
+        status, out, err = run("classify", MODEL, video, *options)
+        check(f"classify refuses {' '.join(options)}", status == 2 and options[0] in err and not out, (out, err))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nowhere = f"http://127.0.0.1:{server.getsockname()[1]}/x.mp4"
+    status, out, err = run("classify", MODEL, nowhere)
+    check("a URI that cannot be read is not called one without video", status == 1 and nowhere + ": " in err
+          and "has no video" not in err, err)
+    status, out, err = run("classify", folder, video)
+    check("a folder is not a model", status == 1 and "is a folder" in err, err)
     status, out, err = run("classify", MODEL, "/nonexistent.avi", video)
     check("a video that fails is named, the next one goes on", status == 1 and "/nonexistent.avi" in err
           and "pan left" in out, (out, err))

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tools/classify/output.h"
 
+/* Of a picture that does not say how long it is shown, in seconds. */
+#define SHORTEST_CUE 1.0
+
 static const char *
 label_of (const Output *o, int index)
 {
@@ -94,6 +97,13 @@ output_has_side_cars (const Output *o)
   return FALSE;
 }
 
+/* A cue that ends where it begins is not shown: of a single frame, it lasts as long as that. */
+static double
+cue_end (const Clip *clip)
+{
+  return clip->end > clip->start ? clip->end : clip->start + (clip->frame > 0 ? clip->frame : SHORTEST_CUE);
+}
+
 gboolean
 output_write_side_cars (const Output *o, const Video *video, const GArray *clips, GError **error)
 {
@@ -104,7 +114,7 @@ output_write_side_cars (const Output *o, const Video *video, const GArray *clips
     const Clip *clip = &g_array_index (clips, Clip, i);
 
     if (clip->n > 0 && clip->score[0] >= o->threshold)
-      timeline_add (entries, clip->start, clip->end, label_of (o, clip->index[0]), clip->score[0]);
+      timeline_add (entries, clip->start, cue_end (clip), label_of (o, clip->index[0]), clip->score[0]);
   }
   for (int format = 0; ok && format < N_TIMELINES; format++)
     if (o->side_cars[format])

@@ -93,8 +93,21 @@ classifier_check (GError **error)
   return TRUE;
 }
 
+/* In seconds; 0 if the stream does not say. */
+static double
+frame_duration (GstElement *classifier)
+{
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (classifier, "sink");
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (sink);
+  int n = 0, d = 1;
+
+  if (caps != NULL)
+    gst_structure_get_fraction (gst_caps_get_structure (caps, 0), "framerate", &n, &d);
+  return n > 0 ? (double) d / n : 0;
+}
+
 static void
-take_clip (const GstStructure *s, GArray *clips)
+take_clip (const GstStructure *s, GstElement *classifier, GArray *clips)
 {
   const GValue *indices = gst_structure_get_value (s, "indices");
   const GValue *scores = gst_structure_get_value (s, "scores");
@@ -105,6 +118,7 @@ take_clip (const GstStructure *s, GArray *clips)
   gst_structure_get_uint64 (s, "clip-end", &end);
   clip.start = (double) start / GST_SECOND;
   clip.end = (double) end / GST_SECOND;
+  clip.frame = frame_duration (classifier);
   clip.n = (int) gst_value_array_get_size (indices);
   clip.index = g_new (int, clip.n);
   clip.score = g_new (double, clip.n);
@@ -115,6 +129,19 @@ take_clip (const GstStructure *s, GArray *clips)
   g_array_append_val (clips, clip);
 }
 
+/* Whether all that a demuxer or a source can tell is that nobody takes its streams. */
+static gboolean
+is_not_linked (GstMessage *message, const GError *reason)
+{
+  const GstStructure *details = NULL;
+  int flow = GST_FLOW_NOT_LINKED;
+
+  gst_message_parse_error_details (message, &details);
+  if (details != NULL)
+    gst_structure_get_int (details, "flow-return", &flow);
+  return g_error_matches (reason, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED) && flow == GST_FLOW_NOT_LINKED;
+}
+
 /* A stream error's text, with the file's name. */
 static void
 take_error (GstMessage *message, GstElement *classifier, const char *path, GError **error)
@@ -123,9 +150,12 @@ take_error (GstMessage *message, GstElement *classifier, const char *path, GErro
   g_autoptr (GError) reason = NULL;
 
   gst_message_parse_error (message, &reason, NULL);
-  /* All that a demuxer can tell when nobody takes its streams is that they do not flow. */
-  if (!gst_pad_is_linked (sink) && g_error_matches (reason, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED))
+  if (!gst_pad_is_linked (sink) && is_not_linked (message, reason))
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, NO_VIDEO, path);
+  /* Some sources say no more than that their data do not flow. */
+  else if (GST_IS_ELEMENT (GST_MESSAGE_SRC (message))
+      && GST_OBJECT_FLAG_IS_SET (GST_MESSAGE_SRC (message), GST_ELEMENT_FLAG_SOURCE))
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: cannot be read: %s", path, reason->message);
   else
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", path, reason->message);
 }
@@ -189,7 +219,7 @@ classifier_run (const Classifier *c, const Video *video, GError **error)
     switch (GST_MESSAGE_TYPE (message)) {
       case GST_MESSAGE_ELEMENT:
         if (gst_message_has_name (message, "videoclassify3d"))
-          take_clip (gst_message_get_structure (message), clips);
+          take_clip (gst_message_get_structure (message), classifier, clips);
         break;
       case GST_MESSAGE_WARNING:
         if (GST_MESSAGE_SRC (message) == GST_OBJECT (classifier)) {

@@ -9,7 +9,8 @@
 G_BEGIN_DECLS
 
 typedef struct {
-  double start, end; /* seconds */
+  double start, end; /* seconds; of one frame they are the same */
+  double frame;      /* how long a frame of the video lasts; 0 if it does not say */
   int n;
   int *index;        /* best first; -1: it is of no class, which then is the first */
   double *score;
