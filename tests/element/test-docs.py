@@ -167,9 +167,28 @@ def run(command, folder):
                           capture_output=True, text=True, timeout=120, check=False)
 
 
+def members(node):
+    """The names of all members of a JSON document."""
+    if isinstance(node, dict):
+        return set(node) | set().union(*map(members, node.values()))
+    return set().union(*map(members, node)) if isinstance(node, list) else set()
+
+
+def undocumented(folder):
+    """Members of the tool's JSON and columns of its tables that the man page does not have in bold."""
+    p = subprocess.run([TOOL, "classify", "shufflenet", "holiday.mp4", "--json", "--csv"], cwd=folder,
+                       capture_output=True, text=True, check=True)
+    with open(os.path.join(folder, "holiday.csv"), encoding="utf-8") as f:
+        names = members(json.loads(p.stdout)) | set(f.readline().strip().split(","))
+    with open(os.path.join(SOURCE, "doc", "3dcnn.1"), encoding="utf-8") as f:
+        text = f.read().split(".SH OUTPUT OF CLASSIFY", 1)[1].split(".SH", 1)[0]
+    bold = set(re.findall(r"\w+", " ".join(re.findall(r"^\.B.*", text, re.MULTILINE))))
+    return sorted(names - bold)
+
+
 def main():
     found = list(find_commands())
-    print(f"1..{len(found)}")
+    print(f"1..{len(found) + bool(TOOL)}")
     with tempfile.TemporaryDirectory() as folder:
         make_files(folder)
         for i, (page, command) in enumerate(found, 1):
@@ -183,6 +202,9 @@ def main():
             print(f"{'not ok' if bad else 'ok'} {i} {name}")
             for line in bad + ((p.stdout + p.stderr).splitlines()[-8:] if bad else []):
                 print("#", line)
+        if TOOL:
+            lacking = undocumented(folder)
+            print(f"{'not ok' if lacking else 'ok'} {len(found) + 1} the man page has the output's fields {lacking or ''}")
     if TOOL and len(found) < FEWEST:
         print("Bail out! the documentation shows fewer commands than it had")
 
