@@ -21,6 +21,8 @@ struct _GstJsonOutput
   int fd;                       /* -1: not yet */
   gboolean is_ours;             /* to be closed */
   gboolean is_socket;
+  gboolean is_shared;           /* a pipe or a terminal of others, which may wait */
+  int at;                       /* while a line is written: where to */
   gboolean blocks;              /* write() waits, so poll() comes first */
   gboolean is_stuck;            /* the last line did not get through */
   GString *rest;                /* of a line of which a part was written */
@@ -76,22 +78,6 @@ gst_json_output_new_file (const gchar * location, gboolean append,
   return output;
 }
 
-/* Whether a descriptor waits in write() belongs to all who share it, so a pipe
- * or a terminal is opened once more, for this one alone. */
-static void
-reopen (GstJsonOutput * output, int fd)
-{
-  g_autofree gchar *path = g_strdup_printf ("/proc/self/fd/%d", fd);
-  int again = g_open (path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK
-      | O_NOCTTY, 0);
-
-  output->blocks = again < 0;
-  if (again < 0)
-    return;
-  output->fd = again;
-  output->is_ours = TRUE;
-}
-
 GstJsonOutput *
 gst_json_output_new_fd (gint fd, GError ** error)
 {
@@ -107,8 +93,8 @@ gst_json_output_new_fd (gint fd, GError ** error)
   if ((flags & O_ACCMODE) == O_RDONLY)
     return fail (output, EBADF, error);
   output->is_socket = S_ISSOCK (st.st_mode);
-  if (!(flags & O_NONBLOCK) && (S_ISFIFO (st.st_mode) || isatty (output->fd)))
-    reopen (output, output->fd);
+  output->is_shared = !(flags & O_NONBLOCK)
+      && (S_ISFIFO (st.st_mode) || isatty (output->fd));
   return output;
 }
 
@@ -142,13 +128,13 @@ write_quietly (GstJsonOutput * output, const gchar * data, gsize n)
   int error;
 
   if (output->is_socket)
-    return send (output->fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return send (output->at, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
   sigemptyset (&broken);
   sigaddset (&broken, SIGPIPE);
   sigemptyset (&pending);
   sigpending (&pending);
   pthread_sigmask (SIG_BLOCK, &broken, &before);
-  written = write (output->fd, data, n);
+  written = write (output->at, data, n);
   error = errno;
   /* One that was pending before is not ours to take away. */
   if (written < 0 && error == EPIPE && !sigismember (&pending, SIGPIPE))
@@ -228,6 +214,28 @@ write_all (GstJsonOutput * output, GString * data, GstPoll * poll,
   return error;
 }
 
+/* Whether a descriptor waits in write() belongs to all who share it, so a pipe
+ * or a terminal is opened once more, for one line alone: who reads sees the end
+ * as soon as the caller closes the descriptor. */
+static void
+begin (GstJsonOutput * output)
+{
+  g_autofree gchar *path = g_strdup_printf ("/proc/self/fd/%d", output->fd);
+
+  output->at = output->is_shared ? g_open (path, O_WRONLY | O_APPEND | O_CLOEXEC
+      | O_NONBLOCK | O_NOCTTY, 0) : output->fd;
+  output->blocks = output->at < 0;
+  if (output->at < 0)
+    output->at = output->fd;
+}
+
+static void
+end (GstJsonOutput * output)
+{
+  if (output->at != output->fd)
+    close (output->at);
+}
+
 static int
 write_line (GstJsonOutput * output, GString * line, GstPoll * poll,
     gint64 deadline)
@@ -240,13 +248,15 @@ write_line (GstJsonOutput * output, GString * line, GstPoll * poll,
     error = open_fifo (output, poll, deadline);
   if (error != 0)
     return error;
-  pollfd.fd = output->fd;
+  begin (output);
+  pollfd.fd = output->at;
   gst_poll_add_fd (poll, &pollfd);
   gst_poll_fd_ctl_write (poll, &pollfd, TRUE);
   error = write_all (output, output->rest, poll, deadline);
   if (error == 0)
     error = write_all (output, line, poll, deadline);
   gst_poll_remove_fd (poll, &pollfd);
+  end (output);
   if (line->len == 0 || line->len == length)
     return error;
   /* Whoever reads would take the next line for its end. */

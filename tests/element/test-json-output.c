@@ -87,6 +87,28 @@ test_flushing (void)
   close (fds[1]);
 }
 
+/* Who reads sees the end when the owner of the descriptor closes it. */
+static void
+test_end (void)
+{
+  GstPoll *poll = gst_poll_new (TRUE);
+  GstJsonOutput *output;
+  gchar some[8];
+  int fds[2];
+
+  g_assert_cmpint (pipe (fds), ==, 0);
+  output = gst_json_output_new_fd (fds[1], NULL);
+  g_assert_cmpint (gst_json_output_write (output, "a", poll, 0), ==, 0);
+  close (fds[1]);
+  fcntl (fds[0], F_SETFL, O_NONBLOCK);
+  g_assert_cmpint (read (fds[0], some, sizeof some), ==, 2);
+  g_assert_cmpint (read (fds[0], some, sizeof some), ==, 0);
+  g_assert_cmpint (gst_json_output_write (output, "a", poll, 0), ==, EBADF);
+  gst_json_output_free (output);
+  gst_poll_free (poll);
+  close (fds[0]);
+}
+
 static void
 fail_on_signal (int number)
 {
@@ -146,6 +168,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/json-output/full", test_full);
   g_test_add_func ("/json-output/flushing", test_flushing);
+  g_test_add_func ("/json-output/end", test_end);
   g_test_add_func ("/json-output/gone", test_gone);
   g_test_add_func ("/json-output/unusable", test_unusable);
   return g_test_run ();
