@@ -39,6 +39,33 @@ find_regions (GstBuffer * buffer, const gchar * model, GArray * found)
 }
 
 #ifdef HAVE_GST_ANALYTICS
+/* The classification of a detection that is videoclassify3d's, which a detector
+ * may have one of, too. It is the newest, and related in both of these ways; what
+ * has only one of them may have come through another element. */
+static gboolean
+find_classification (GstAnalyticsRelationMeta * relations, guint od,
+    GstAnalyticsClsMtd * found)
+{
+  const GstAnalyticsRelTypes ours =
+      GST_ANALYTICS_REL_TYPE_RELATE_TO | GST_ANALYTICS_REL_TYPE_CONTAIN;
+  gboolean any = FALSE, is_ours = FALSE;
+  gpointer state = NULL;
+  GstAnalyticsMtd cls;
+
+  while (gst_analytics_relation_meta_get_direct_related (relations, od, ours,
+          gst_analytics_cls_mtd_get_mtd_type (), &state, &cls)) {
+    gboolean both = (gst_analytics_relation_meta_get_relation (relations, od,
+            cls.id) & ours) == ours;
+
+    if (is_ours && !both)
+      continue;
+    any = TRUE;
+    is_ours = both;
+    *found = cls;
+  }
+  return any;
+}
+
 static void
 find_detections (GstBuffer * buffer, GArray * found)
 {
@@ -52,7 +79,7 @@ find_detections (GstBuffer * buffer, GArray * found)
   while (gst_analytics_relation_meta_iterate (relations, &state,
           gst_analytics_od_mtd_get_mtd_type (), &od)) {
     GstLabelledObject object = { -1 };
-    gpointer tracks = NULL, classes = NULL;
+    gpointer tracks = NULL;
     GstAnalyticsTrackingMtd track;
     GstAnalyticsClsMtd cls;
     GstClockTime first, last;
@@ -65,9 +92,7 @@ find_detections (GstBuffer * buffer, GArray * found)
     if (!gst_analytics_relation_meta_get_direct_related (relations, od.id,
             GST_ANALYTICS_REL_TYPE_ANY,
             gst_analytics_tracking_mtd_get_mtd_type (), &tracks, &track)
-        || !gst_analytics_relation_meta_get_direct_related (relations, od.id,
-            GST_ANALYTICS_REL_TYPE_RELATE_TO | GST_ANALYTICS_REL_TYPE_CONTAIN,
-            gst_analytics_cls_mtd_get_mtd_type (), &classes, &cls)
+        || !find_classification (relations, od.id, &cls)
         || !gst_analytics_od_mtd_get_location (&od, &object.x, &object.y,
             &object.w, &object.h, &confidence))
       continue;

@@ -18,7 +18,11 @@ typedef struct
 
 /**
  * gst_labelled_objects_find:
- * @model: (nullable): only results of this model, where that is known
+ * @model: (nullable): only results of this model, where that is known, which it
+ *   is not for GstAnalytics
+ *
+ * Of several classifications of a GstAnalytics object the newest is taken, which
+ * is videoclassify3d's and not the detector's.
  *
  * Returns: (transfer full): the objects on a buffer that have a result
  */

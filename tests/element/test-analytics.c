@@ -3,7 +3,10 @@
 /* GstAnalytics, on GStreamer 1.24 and later: objects that a detector and tracker
  * have found, and classifications next to our own metadata. */
 
+#include <glib/gstdio.h>
 #include <gst/analytics/analytics.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "tests/element/common.h"
 
@@ -173,6 +176,54 @@ test_kinds (void)
   gst_harness_teardown (h);
 }
 
+static void
+relate (GstAnalyticsRelationMeta * relations, guint od, const gchar * label,
+    GstAnalyticsRelTypes types)
+{
+  gfloat level = 0.5;
+  GQuark quark = g_quark_from_string (label);
+  GstAnalyticsClsMtd cls;
+
+  g_assert_true (gst_analytics_relation_meta_add_cls_mtd (relations, 1, &level,
+          &quark, &cls));
+  g_assert_true (gst_analytics_relation_meta_set_relation (relations, types,
+          od, cls.id));
+}
+
+/* What a detector, or what comes after, says of the object does not hide ours. */
+static void
+test_other_classes (void)
+{
+  g_autofree gchar *path = NULL, *properties = NULL, *text = NULL;
+  gint fd = g_file_open_tmp ("analytics-XXXXXX", &path, NULL);
+  GstHarness *h;
+  GstBuffer *buffer = frame_new (0);
+  GstAnalyticsRelationMeta *relations;
+  gpointer state = NULL;
+  GstAnalyticsMtd od;
+
+  g_assert_cmpint (fd, >=, 0);
+  close (fd);
+  properties = g_strdup_printf ("lines=objects location=%s", path);
+  h = companion_new ("videoclassjson", properties);
+  add_object (buffer, 10, 11, TRUE);
+  relations = gst_buffer_get_analytics_relation_meta (buffer);
+  g_assert_true (gst_analytics_relation_meta_iterate (relations, &state,
+          gst_analytics_od_mtd_get_mtd_type (), &od));
+  relate (relations, od.id, "person", GST_ANALYTICS_REL_TYPE_RELATE_TO);
+  relate (relations, od.id, "man", GST_ANALYTICS_REL_TYPE_RELATE_TO
+      | GST_ANALYTICS_REL_TYPE_CONTAIN);
+  relate (relations, od.id, "waving", GST_ANALYTICS_REL_TYPE_RELATE_TO
+      | GST_ANALYTICS_REL_TYPE_CONTAIN);
+  relate (relations, od.id, "tall", GST_ANALYTICS_REL_TYPE_CONTAIN);
+  gst_buffer_unref (gst_harness_push_and_pull (h, buffer));
+  gst_harness_teardown (h);
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_nonnull (strstr (text, "\"label\":\"waving\""));
+  g_assert_null (strchr (strchr (text, '\n') + 1, '\n'));
+  g_remove (path);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -182,5 +233,6 @@ main (int argc, char **argv)
   g_test_add_func ("/analytics/objects", test_objects);
   g_test_add_func ("/analytics/lost", test_lost);
   g_test_add_func ("/analytics/kinds", test_kinds);
+  g_test_add_func ("/analytics/other-classes", test_other_classes);
   return g_test_run ();
 }
