@@ -127,21 +127,29 @@ gst_classify_objects_find (GstBuffer * buffer, guint * n_nameless)
   return objects;
 }
 
+static GstStructure *
+make_param (const GstVideoClassifyResult * result, GstClockTime age)
+{
+  const GstVideoClassifyClass *best =
+      gst_video_classify_result_get_class (result, 0);
+  GstStructure *s = gst_classify_output_describe (result);
+
+  if (best != NULL)
+    gst_structure_set (s, "index", G_TYPE_INT, best->index, NULL);
+  gst_structure_set (s, "clip-start", G_TYPE_UINT64,
+      gst_video_classify_result_get_clip_start (result), "clip-end",
+      G_TYPE_UINT64, gst_video_classify_result_get_clip_end (result), "age",
+      G_TYPE_UINT64, age, NULL);
+  return s;
+}
+
 void
 gst_classify_object_attach (const GstClassifyObject * object,
-    GstBuffer * buffer, GstVideoClassifyResult * result)
+    GstBuffer * buffer, GstVideoClassifyResult * result, GstClockTime age)
 {
   if (object != NULL && object->region != NULL) {
-    const GstVideoClassifyClass *best =
-        gst_video_classify_result_get_class (result, 0);
-    GstStructure *s = gst_structure_new ("videoclassify3d",
-        "model", G_TYPE_STRING, gst_video_classify_result_get_model (result),
-        NULL);
-
-    if (best != NULL)
-      gst_structure_set (s, "label", G_TYPE_STRING, best->label,
-          "score", G_TYPE_DOUBLE, best->score, NULL);
-    gst_video_region_of_interest_meta_add_param (object->region, s);
+    gst_video_region_of_interest_meta_add_param (object->region,
+        make_param (result, age));
     return;
   }
 #ifdef HAVE_GST_ANALYTICS

@@ -32,12 +32,13 @@ GArray *gst_classify_objects_find (GstBuffer * buffer, guint * n_nameless);
  * gst_classify_object_attach:
  * @object: (nullable): %NULL for the whole picture
  * @buffer: a writable buffer
+ * @age: of the result on this buffer
  *
  * Attaches the result to the object: a region gets a parameter named
- * `videoclassify3d` with `model`, `label`, `score`; in GstAnalytics, a
- * classification related to the object's detection.
+ * `videoclassify3d` with what a message of it has, besides `index` and `age`; in
+ * GstAnalytics, a classification related to the object's detection.
  */
 void gst_classify_object_attach (const GstClassifyObject * object,
-    GstBuffer * buffer, GstVideoClassifyResult * result);
+    GstBuffer * buffer, GstVideoClassifyResult * result, GstClockTime age);
 
 G_END_DECLS

@@ -83,6 +83,13 @@ gst_video_classify_3d_clip_done (gpointer data, const GstClassifyJob * job)
     latency_changed = update_latency (self, job->done - job->submitted);
     result = gst_classify_output_process (job->owner, &settings, job->logits,
         job->features, job->start, job->end, events, &n_events);
+    if (subject.kind != GST_CLASSIFY_PICTURE) {
+      GstVideoClassifyResult *own =
+          gst_video_classify_result_new_for_object (result, subject.id);
+
+      gst_video_classify_result_unref (result);
+      result = own;
+    }
     set_result (lane, result, job->submitted);
   }
   g_mutex_unlock (&self->lock);
@@ -496,8 +503,8 @@ finish_lane (GstVideoClassify3D * self, GstClassifyLane * lane,
   if (summary == NULL)
     return;
   gst_video_classify_3d_set_subject (summary, &lane->subject);
-  if (lane->subject.kind == GST_CLASSIFY_PICTURE)
-    push_summary (self, summary, last);
+  push_summary (self, summary,
+      lane->subject.kind == GST_CLASSIFY_PICTURE ? last : NULL);
   gst_video_classify_3d_post (self, summary);
 }
 

@@ -55,6 +55,7 @@ struct _GstVideoClassify3D
   gboolean fallback_warned;     /* that the CPU had to take over */
   GstVideoClassify3DStats stats;
   GstClockTime last_pts;
+  GstSegment segment;           /* of the clips of this epoch */
   GstClockTime latency;         /* of the slowest clip, reported in sync mode */
 
   /* Models that are changed while the element runs. */

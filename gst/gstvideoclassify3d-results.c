@@ -73,8 +73,15 @@ void
 gst_video_classify_3d_post_event (GstVideoClassify3D * self,
     GstStructure * event, const GstClassifySubject * subject)
 {
+  guint64 end = GST_CLOCK_TIME_NONE;
+
   if (event == NULL)
     return;
+  gst_structure_get_uint64 (event, "end", &end);
+  g_mutex_lock (&self->lock);
+  end = gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME, end);
+  g_mutex_unlock (&self->lock);
+  gst_structure_set (event, "running-time", G_TYPE_UINT64, end, NULL);
   gst_video_classify_3d_set_subject (event, subject);
   g_signal_emit (self,
       gst_video_classify_3d_signals[GST_VIDEO_CLASSIFY_3D_EVENT], 0, event);
@@ -114,8 +121,17 @@ gst_video_classify_3d_post_skipped (GstVideoClassify3D * self,
   gst_element_post_message (GST_ELEMENT (self), message);
 }
 
+static GstClockTime
+find_age (const GstVideoClassifyResult * result, GstClockTime pts)
+{
+  GstClockTime end = gst_video_classify_result_get_clip_end (result);
+
+  return pts > end ? pts - end : 0;
+}
+
 static void
-attach_to_objects (GstVideoClassify3D * self, GstBuffer * buffer)
+attach_to_objects (GstVideoClassify3D * self, GstBuffer * buffer,
+    GstClockTime pts)
 {
   guint n_nameless;
   g_autoptr (GArray) objects = gst_classify_objects_find (buffer, &n_nameless);
@@ -127,7 +143,8 @@ attach_to_objects (GstVideoClassify3D * self, GstBuffer * buffer)
         &object->subject);
 
     if (track != NULL && track->lane.result != NULL)
-      gst_classify_object_attach (object, buffer, track->lane.result);
+      gst_classify_object_attach (object, buffer, track->lane.result,
+          find_age (track->lane.result, pts));
   }
   g_mutex_unlock (&self->lock);
 }
@@ -138,7 +155,6 @@ gst_video_classify_3d_attach (GstVideoClassify3D * self, GstBuffer * buffer,
 {
   g_autoptr (GstVideoClassifyResult) result = NULL;
   GstVideoClassifyMeta *meta;
-  GstClockTime end;
   GList *pending;
   gboolean ok;
 
@@ -153,13 +169,12 @@ gst_video_classify_3d_attach (GstVideoClassify3D * self, GstBuffer * buffer,
   /* Those before the newest are not seen on buffers. */
   g_list_free_full (pending, (GDestroyNotify) gst_video_classify_result_unref);
   if (self->tracks != NULL)
-    attach_to_objects (self, buffer);
+    attach_to_objects (self, buffer, pts);
   if (result == NULL)
     return ok;
 
   meta = gst_buffer_add_video_classify_meta (buffer, result);
-  end = gst_video_classify_result_get_clip_end (result);
-  meta->age = pts > end ? pts - end : 0;
-  gst_classify_object_attach (NULL, buffer, result);
+  meta->age = find_age (result, pts);
+  gst_classify_object_attach (NULL, buffer, result, meta->age);
   return ok;
 }

@@ -40,7 +40,8 @@
  * With #GstVideoClassify3D:events once, each action is reported once, by the
  * signal #GstVideoClassify3D::event and a message named `videoclassify3d-event`
  * with `model`, `label`, `index`, `score` (the highest), `start`, `peak`, `end`
- * (timestamps) and `early` (boolean: reported before its end).
+ * (timestamps), `running-time` (guint64, of `end`) and `early` (boolean: reported
+ * before its end).
  *
  * At EOS, a message named `videoclassify3d-summary` has the mean of the scores
  * of all clips (`label` to `indices` as above) and the number of `clips`. A video
@@ -392,6 +393,15 @@ handle_gap (GstVideoClassify3D * self, GstEvent * event)
     gst_video_classify_3d_pass_time (self, self->last_time);
 }
 
+/* For the thread that classifies. */
+static void
+take_segment (GstVideoClassify3D * self, GstEvent * event)
+{
+  g_mutex_lock (&self->lock);
+  gst_event_copy_segment (event, &self->segment);
+  g_mutex_unlock (&self->lock);
+}
+
 static gboolean
 gst_video_classify_3d_sink_event (GstBaseTransform * trans, GstEvent * event)
 {
@@ -410,6 +420,7 @@ gst_video_classify_3d_sink_event (GstBaseTransform * trans, GstEvent * event)
         gst_video_classify_3d_finish_stream (self);
         gst_video_classify_3d_interrupt (self, TRUE);
       }
+      take_segment (self, event);
       break;
     case GST_EVENT_GAP:
       handle_gap (self, event);
@@ -486,6 +497,7 @@ gst_video_classify_3d_init (GstVideoClassify3D * self)
   g_mutex_init (&self->models_lock);
   g_cond_init (&self->loader_work);
   g_queue_init (&self->retired);
+  gst_segment_init (&self->segment, GST_FORMAT_TIME);
   self->next_pts = GST_CLOCK_TIME_NONE;
   self->last_pts = GST_CLOCK_TIME_NONE;
   self->last_time = GST_CLOCK_TIME_NONE;
@@ -502,7 +514,8 @@ install_signals (GObjectClass * klass)
    * @element: the element
    * @result: (transfer none): what was found in a clip
    *
-   * Emitted on the thread that classifies.
+   * With #GstVideoClassify3D:roi meta, gst_video_classify_result_get_object()
+   * says which object it is about. Emitted on the thread that classifies.
    *
    * Since: 0.1
    */

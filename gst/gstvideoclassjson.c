@@ -344,7 +344,12 @@ take_summary (GstVideoClassJson * self, const GstJsonSettings * s,
   /* The first classifier's comes first, and its results are those written. */
   if (s->model_name == NULL && self->has_summary)
     return TRUE;
-  self->has_summary = self->has_match = TRUE;
+  self->has_match = TRUE;
+  /* There is one for each object. */
+  if (gst_structure_has_field (summary, "object"))
+    return !(s->lines & GST_JSON_LINES_SUMMARY) || write_line (self,
+        gst_json_lines_summary (&config, summary, s->top_k, s->threshold));
+  self->has_summary = TRUE;
   gst_structure_get (summary, "result", GST_TYPE_VIDEO_CLASSIFY_RESULT, &last,
       NULL);
   if (last != NULL)

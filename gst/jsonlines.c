@@ -165,10 +165,12 @@ gst_json_lines_summary (const GstJsonLinesConfig * config,
     const GstStructure * s, guint top_k, gdouble threshold)
 {
   JsonBuilder *b = begin (config, "summary");
-  guint64 clips = 0;
+  guint64 clips = 0, object;
 
   gst_structure_get_uint64 (s, "clips", &clips);
   add_string (b, "model", gst_structure_get_string (s, "model"));
+  if (gst_structure_get_uint64 (s, "object", &object))
+    add_int (b, "object", object);
   add_int (b, "clips", clips);
   json_builder_set_member_name (b, "classes");
   json_builder_begin_array (b);

@@ -10,6 +10,8 @@ struct _GstVideoClassifyResult
   GstVideoClassifyClass *classes;
   gboolean has_event;
   GstVideoClassifyEvent event;
+  gboolean has_object;
+  guint64 object;
 };
 
 G_DEFINE_BOXED_TYPE (GstVideoClassifyResult, gst_video_classify_result,
@@ -48,6 +50,22 @@ gst_video_classify_result_new_with_event (const gchar * model,
     result->event.label = g_strdup (event->label);
   }
   return result;
+}
+
+GstVideoClassifyResult *
+gst_video_classify_result_new_for_object (const GstVideoClassifyResult * result,
+    guint64 object)
+{
+  GstVideoClassifyResult *copy;
+
+  g_return_val_if_fail (result != NULL, NULL);
+
+  copy = gst_video_classify_result_new_with_event (result->model,
+      result->clip_start, result->clip_end, result->classes, result->n_classes,
+      result->has_event ? &result->event : NULL);
+  copy->has_object = TRUE;
+  copy->object = object;
+  return copy;
 }
 
 GstVideoClassifyResult *
@@ -121,6 +139,17 @@ gst_video_classify_result_get_event (const GstVideoClassifyResult * result)
   g_return_val_if_fail (result != NULL, NULL);
 
   return result->has_event ? &result->event : NULL;
+}
+
+gboolean
+gst_video_classify_result_get_object (const GstVideoClassifyResult * result,
+    guint64 * object)
+{
+  g_return_val_if_fail (result != NULL, FALSE);
+
+  if (object != NULL)
+    *object = result->object;
+  return result->has_object;
 }
 
 GType

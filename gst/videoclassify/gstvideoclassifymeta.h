@@ -97,6 +97,19 @@ GstVideoClassifyResult *gst_video_classify_result_new_with_event (const gchar *
     const GstVideoClassifyClass * classes, guint n_classes,
     const GstVideoClassifyEvent * event);
 
+/**
+ * gst_video_classify_result_new_for_object:
+ * @result: a result
+ * @object: number of the object that it is about, as its tracker gave it
+ *
+ * Returns: (transfer full): a copy of @result, which is about the object
+ *
+ * Since: 0.1
+ */
+GST_VIDEO_CLASSIFY_API
+GstVideoClassifyResult *gst_video_classify_result_new_for_object (const
+    GstVideoClassifyResult * result, guint64 object);
+
 GST_VIDEO_CLASSIFY_API
 GstVideoClassifyResult *gst_video_classify_result_ref (GstVideoClassifyResult *
     result);
@@ -174,6 +187,20 @@ const GstVideoClassifyClass *gst_video_classify_result_get_class (const
 GST_VIDEO_CLASSIFY_API
 const GstVideoClassifyEvent *gst_video_classify_result_get_event (const
     GstVideoClassifyResult * result);
+
+/**
+ * gst_video_classify_result_get_object:
+ * @object: (out) (optional): number of the object that the result is about, as
+ *   its tracker gave it
+ *
+ * Returns: whether it is about an object, with the element's property `roi`
+ *   meta; otherwise it is about the whole picture
+ *
+ * Since: 0.1
+ */
+GST_VIDEO_CLASSIFY_API
+gboolean gst_video_classify_result_get_object (const GstVideoClassifyResult *
+    result, guint64 * object);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstVideoClassifyResult,
     gst_video_classify_result_unref)

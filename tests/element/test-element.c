@@ -484,6 +484,104 @@ test_regions (void)
   gst_harness_teardown (h);
 }
 
+/* An event's running time is that of its end, in whatever segment. */
+static void
+test_event_running_time (void)
+{
+  GstHarness *h = harness_new ("mode=sync events=once event-threshold=0");
+  g_autoptr (GstBus) bus = harness_bus (h);
+  GstMessage *message;
+  GstSegment segment;
+  guint n = 0;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.start = segment.time = 10 * GST_SECOND;
+  segment.base = 3 * GST_SECOND;
+  gst_harness_push_event (h, gst_event_new_segment (&segment));
+  push_frames (h, 10 * FPS, 2 * CLIP_FRAMES + 10);
+  gst_harness_push_event (h, gst_event_new_eos ());
+  while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ELEMENT))) {
+    const GstStructure *s = gst_message_get_structure (message);
+    guint64 end, time;
+
+    if (gst_structure_has_name (s, "videoclassify3d-event")) {
+      g_assert_true (gst_structure_get_uint64 (s, "end", &end));
+      g_assert_true (gst_structure_get_uint64 (s, "running-time", &time));
+      g_assert_cmpuint (end, >, 10 * GST_SECOND);
+      g_assert_cmpuint (time, ==, end - 7 * GST_SECOND);
+      n++;
+    }
+    gst_message_unref (message);
+  }
+  g_assert_cmpuint (n, >, 0);
+  gst_harness_teardown (h);
+}
+
+/* What a region carries is what the message of its clip says, and more. */
+static void
+check_param (const GstStructure * param, const GstStructure * message,
+    GstClockTime pts)
+{
+  static const gchar *const fields[] = { "model", "label", "score", "labels",
+    "scores", "indices", "clip-start", "clip-end"
+  };
+  const GValue *indices = gst_structure_get_value (message, "indices");
+  guint64 age, end;
+  gint index;
+
+  for (guint i = 0; i < G_N_ELEMENTS (fields); i++)
+    g_assert_cmpint (gst_value_compare (gst_structure_get_value (param,
+                fields[i]), gst_structure_get_value (message, fields[i])), ==,
+        GST_VALUE_EQUAL);
+  g_assert_cmpuint (gst_value_array_get_size (indices), ==, 3);
+  g_assert_true (gst_structure_get_int (param, "index", &index));
+  g_assert_cmpint (index, ==,
+      g_value_get_int (gst_value_array_get_value (indices, 0)));
+  g_assert_true (gst_structure_get_uint64 (param, "age", &age));
+  g_assert_true (gst_structure_get_uint64 (message, "clip-end", &end));
+  g_assert_cmpuint (age, ==, pts - end);
+}
+
+static void
+on_object_result (GstElement * element, GstVideoClassifyResult * result,
+    guint64 * object)
+{
+  g_assert_true (gst_video_classify_result_get_object (result, object));
+}
+
+static void
+test_region_result (void)
+{
+  GstHarness *h = harness_new ("mode=sync roi=meta top-k=3");
+  GstElement *element = gst_harness_find_element (h, "videoclassify3d");
+  g_autoptr (GstBus) bus = harness_bus (h);
+  g_autoptr (GstMessage) message = NULL;
+  guint64 object = 0;
+
+  g_signal_connect (element, "result", G_CALLBACK (on_object_result), &object);
+  for (guint i = 0; i < CLIP_FRAMES + 5; i++) {
+    GstBuffer *buffer = frame_new (i * FRAME);
+    GstVideoRegionOfInterestMeta *region;
+
+    gst_buffer_add_video_region_of_interest_meta (buffer, "person", 10, 5, 20,
+        30)->id = 17;
+    buffer = gst_harness_push_and_pull (h, buffer);
+    region = gst_buffer_get_video_region_of_interest_meta_id (buffer, 17);
+    if (i == CLIP_FRAMES - 1)
+      message = gst_bus_pop_filtered (bus, GST_MESSAGE_ELEMENT);
+    if (i >= CLIP_FRAMES - 1) {
+      g_assert_nonnull (message);
+      check_param (gst_video_region_of_interest_meta_get_param (region,
+              "videoclassify3d"), gst_message_get_structure (message),
+          GST_BUFFER_PTS (buffer));
+    }
+    gst_buffer_unref (buffer);
+  }
+  g_assert_cmpuint (object, ==, 17);
+  gst_object_unref (element);
+  gst_harness_teardown (h);
+}
+
 /* Regions without ids: a single one is followed, several are left out, with one
  * warning. */
 static void
@@ -542,6 +640,8 @@ main (int argc, char **argv)
   g_test_add_func ("/element/never-waits", test_never_waits);
   g_test_add_func ("/element/signal", test_signal);
   g_test_add_func ("/element/regions", test_regions);
+  g_test_add_func ("/element/event-running-time", test_event_running_time);
+  g_test_add_func ("/element/region-result", test_region_result);
   g_test_add_func ("/element/nameless", test_nameless);
   return g_test_run ();
 }

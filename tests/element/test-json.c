@@ -177,6 +177,35 @@ test_objects (void)
   gst_harness_teardown (h);
 }
 
+/* Each object has a summary, and so may the picture. */
+static void
+test_object_summaries (void)
+{
+  g_autofree gchar *properties = g_strdup_printf ("location=%s", path);
+  GstHarness *h = companion_new ("videoclassjson", properties);
+  g_autoptr (GPtrArray) lines = NULL;
+
+  push (h, frame_new (0));
+  for (guint64 object = 1; object <= 3; object++) {
+    GstStructure *s = gst_structure_from_string ("videoclassify3d-summary, "
+        "model=m, clips=(guint64)2, labels=(string)<a>, scores=(double)<0.75>, "
+        "indices=(int)<0>", NULL);
+
+    if (object < 3)
+      gst_structure_set (s, "object", G_TYPE_UINT64, object, NULL);
+    gst_harness_push_event (h, gst_event_new_custom
+        (GST_EVENT_CUSTOM_DOWNSTREAM, s));
+  }
+  lines = read_lines ();
+  g_assert_cmpuint (lines->len, ==, 3);
+  for (guint i = 0; i < 2; i++)
+    g_assert_cmpint (json_object_get_int_member (line (lines, i, "summary"),
+            "object"), ==, i + 1);
+  g_assert_false (json_object_has_member (line (lines, 2, "summary"),
+          "object"));
+  gst_harness_teardown (h);
+}
+
 /* A video that is shorter than a clip: result and summary. */
 static void
 test_short (void)
@@ -614,6 +643,7 @@ main (int argc, char **argv)
   g_test_add_func ("/json/result", test_result);
   g_test_add_func ("/json/events", test_events);
   g_test_add_func ("/json/objects", test_objects);
+  g_test_add_func ("/json/object-summaries", test_object_summaries);
   g_test_add_func ("/json/short", test_short);
   g_test_add_func ("/json/threshold", test_threshold);
   g_test_add_func ("/json/two-models", test_two_models);

@@ -59,6 +59,23 @@ test_result (void)
   check_result (without, FALSE);
 }
 
+/* A result of an object is the same otherwise. */
+static void
+test_object (void)
+{
+  for (gint with_event = 0; with_event < 2; with_event++) {
+    g_autoptr (GstVideoClassifyResult) of_picture = result_new (with_event);
+    g_autoptr (GstVideoClassifyResult) of_object =
+        gst_video_classify_result_new_for_object (of_picture, 1ull << 40);
+    guint64 object;
+
+    g_assert_false (gst_video_classify_result_get_object (of_picture, NULL));
+    g_assert_true (gst_video_classify_result_get_object (of_object, &object));
+    g_assert_cmpuint (object, ==, 1ull << 40);
+    check_result (of_object, with_event);
+  }
+}
+
 static void
 test_copy (void)
 {
@@ -200,6 +217,7 @@ main (int argc, char **argv)
   gst_init (&argc, &argv);
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/meta/result", test_result);
+  g_test_add_func ("/meta/object", test_object);
   g_test_add_func ("/meta/copy", test_copy);
   g_test_add_func ("/meta/survival", test_survival);
   g_test_add_func ("/meta/event", test_event);
