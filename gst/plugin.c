@@ -5,12 +5,15 @@
 #endif
 #include "gst/gstvideoclassjson.h"
 #include "gst/gstvideoclasstext.h"
+#include "gst/videoclassify/gstvideoclassifymeta.h"
 
 static gboolean
 plugin_init (GstPlugin * plugin)
 {
   gboolean ok = FALSE;
 
+  /* What other processes send can only be read when it is registered. */
+  gst_video_classify_meta_get_info ();
   ok |= GST_ELEMENT_REGISTER (videoclassify3d, plugin);
   ok |= GST_ELEMENT_REGISTER (videoclassjson, plugin);
   ok |= GST_ELEMENT_REGISTER (videoclasstext, plugin);

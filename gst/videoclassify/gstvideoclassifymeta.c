@@ -332,6 +332,8 @@ gst_buffer_get_video_classify_meta (GstBuffer * buffer, const gchar * model)
 
   g_return_val_if_fail (GST_IS_BUFFER (buffer), NULL);
 
+  /* So that a program that only reads can be sent buffers to come. */
+  gst_video_classify_meta_get_info ();
   while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state,
               GST_VIDEO_CLASSIFY_META_API_TYPE))) {
     GstVideoClassifyMeta *self = (GstVideoClassifyMeta *) meta;

@@ -211,6 +211,49 @@ test_serialized (void)
 }
 #endif
 
+/* In a process that adds none itself, as one that is sent buffers of another. */
+static void
+check_registered (void (*prepare) (void))
+{
+  if (g_test_subprocess ()) {
+    g_assert_null (gst_meta_get_info ("GstVideoClassifyMeta"));
+    prepare ();
+    g_assert_nonnull (gst_meta_get_info ("GstVideoClassifyMeta"));
+    return;
+  }
+  g_test_trap_subprocess (NULL, 120 * G_USEC_PER_SEC, 0);
+  g_test_trap_assert_passed ();
+}
+
+static void
+load_plugin (void)
+{
+  GstElement *element = gst_element_factory_make ("videoclasstext", NULL);
+
+  g_assert_nonnull (element);
+  gst_object_unref (element);
+}
+
+static void
+look_at_buffer (void)
+{
+  g_autoptr (GstBuffer) buffer = gst_buffer_new ();
+
+  g_assert_null (gst_buffer_get_video_classify_meta (buffer, NULL));
+}
+
+static void
+test_registered (void)
+{
+  check_registered (load_plugin);
+}
+
+static void
+test_registered_by_reader (void)
+{
+  check_registered (look_at_buffer);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -218,6 +261,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/meta/result", test_result);
   g_test_add_func ("/meta/object", test_object);
+  g_test_add_func ("/meta/registered", test_registered);
+  g_test_add_func ("/meta/reader", test_registered_by_reader);
   g_test_add_func ("/meta/copy", test_copy);
   g_test_add_func ("/meta/survival", test_survival);
   g_test_add_func ("/meta/event", test_event);
