@@ -6,10 +6,19 @@
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-/* About 20 us: longer than threads that have their own cores drift apart within a step. */
-#define SPINS 600
+/*
+ * Nanoseconds that a wait spins before it sleeps: the least between runs. Within a run threads drift apart by a part of
+ * a step, and to be woken can take as long as a step. So each wait there that would have been spared a sleep adds to
+ * the next ones' patience, up to the most; one that takes long, as it does when the other thread has lost its CPU,
+ * ends it, since spinning then takes from that thread.
+ */
+#define LEAST_PATIENCE 20000
+#define MOST_PATIENCE 320000
+/* Spins between looks at the clock. */
+#define SPINS 50
 
 /* Threads of a run, as part of the number that starts it. */
 #define THREADS_MASK 511u
@@ -22,10 +31,12 @@ typedef struct {
 
 struct _Cnn3dWorkers {
   int n_threads;
+  unsigned n_cpus;
   GThread **threads; /* n_threads - 1 */
   int n_active;      /* of the run, the caller included */
   Event start, barrier;
   _Alignas (64) atomic_uint arrived;
+  atomic_int patience; /* at the barrier */
   atomic_bool quit;
   Cnn3dWorkersFunc *func;
   gpointer data;
@@ -46,18 +57,43 @@ relax (void)
 #endif
 }
 
-static void
-event_wait (Event *event, unsigned old)
+static gint64
+now (void)
+{
+  struct timespec t;
+
+  clock_gettime (CLOCK_MONOTONIC, &t);
+  return (gint64) t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static gboolean
+spin (Event *event, unsigned old)
 {
   for (int i = 0; i < SPINS; i++) {
     if (atomic_load_explicit (&event->value, memory_order_acquire) != old)
-      return;
+      return TRUE;
     relax ();
   }
+  return FALSE;
+}
+
+/* Returns how long the wait took. */
+static gint64
+event_wait (Event *event, unsigned old, int patience)
+{
+  gint64 begin;
+
+  if (spin (event, old))
+    return 0;
+  begin = now ();
+  while (now () - begin < patience)
+    if (spin (event, old))
+      return now () - begin;
   atomic_fetch_add (&event->sleepers, 1);
   while (atomic_load (&event->value) == old)
     syscall (SYS_futex, &event->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
   atomic_fetch_sub (&event->sleepers, 1);
+  return now () - begin;
 }
 
 static void
@@ -73,6 +109,8 @@ void
 cnn3d_workers_barrier (Cnn3dWorkers *workers)
 {
   unsigned old, n;
+  int patience;
+  gint64 waited;
 
   if (workers == NULL || workers->n_active == 1)
     return;
@@ -82,8 +120,16 @@ cnn3d_workers_barrier (Cnn3dWorkers *workers)
   if (atomic_fetch_add (&workers->arrived, 1) + 1 == n) {
     atomic_store (&workers->arrived, 0);
     event_set (&workers->barrier, old + 1);
-  } else {
-    event_wait (&workers->barrier, old);
+    return;
+  }
+  patience = atomic_load_explicit (&workers->patience, memory_order_relaxed);
+  waited = event_wait (&workers->barrier, old, patience);
+  if (waited > patience) {
+    if (waited < 2 * MOST_PATIENCE && n <= workers->n_cpus)
+      patience = MIN (patience + LEAST_PATIENCE / 2, MOST_PATIENCE);
+    else
+      patience = LEAST_PATIENCE;
+    atomic_store_explicit (&workers->patience, patience, memory_order_relaxed);
   }
 }
 
@@ -96,7 +142,7 @@ work (gpointer data)
 
   g_free (data);
   for (;;) {
-    event_wait (&workers->start, seen);
+    event_wait (&workers->start, seen, LEAST_PATIENCE);
     seen = atomic_load (&workers->start.value);
     if (atomic_load (&workers->quit))
       return NULL;
@@ -116,6 +162,8 @@ cnn3d_workers_new (int n_threads, GError **error)
 
   workers->threads = g_new0 (GThread *, n_threads);
   workers->n_threads = workers->n_active = 1;
+  workers->n_cpus = g_get_num_processors ();
+  atomic_init (&workers->patience, LEAST_PATIENCE);
   for (int i = 1; i < n_threads; i++) {
     Start *start = g_new (Start, 1);
 
