@@ -381,7 +381,9 @@ typedef enum {
  * @n_steps: number of @steps
  * @steps: of STEPS, in epochs, ascending
  * @epochs: of COSINE: the length of training
- * @warmup: epochs, or a part of one, in which the rate rises from zero
+ * @warmup: epochs, or a part of one, in which the rate rises to @rate
+ * @batches: steps in an epoch, by which the first step of a warm-up has a rate above
+ *   zero, and the last one @rate; 0 means unknown, with a first rate of zero
  *
  * A schedule of learning rates.
  */
@@ -394,6 +396,7 @@ typedef struct {
   double steps[CNN3D_SCHEDULE_MAX_STEPS];
   double epochs;
   double warmup;
+  int batches;
 } Cnn3dSchedule;
 
 /**
@@ -415,7 +418,7 @@ typedef struct {
 /**
  * cnn3d_schedule_get_rate:
  * @state: (nullable): for PLATEAU
- * @epoch: epochs done, with their fraction: 1.5 is the middle of the second
+ * @epoch: epochs done before the step, with their fraction: 1.5 is the middle of the second
  *
  * Returns: the learning rate
  */

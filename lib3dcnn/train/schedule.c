@@ -16,7 +16,7 @@ cnn3d_schedule_get_rate (const Cnn3dSchedule *schedule, const Cnn3dScheduleState
   factor = schedule->factor > 0 ? schedule->factor : 0.1;
 
   if (epoch < schedule->warmup)
-    return rate * epoch / schedule->warmup;
+    return rate * MIN ((epoch + (schedule->batches > 0 ? 1.0 / schedule->batches : 0)) / schedule->warmup, 1);
   switch (schedule->kind) {
     case CNN3D_SCHEDULE_PLATEAU:
       return state ? rate * pow (factor, state->reductions) : rate;

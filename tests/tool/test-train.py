@@ -282,6 +282,14 @@ def test_errors(folder, data):
     check("an unknown architecture is named", p.returncode == 1 and "resnet" in p.stderr, p.stderr)
 
 
+def test_warmup(folder, data):
+    """Four steps of one epoch each, and what is learned in the first of them."""
+    out = os.path.join(folder, "warmup.safetensors")
+    status, _, err = train("-d", data, "-o", out, "-e", "5", "-b", "64", "--warmup", "4", "--rate", "0.08")
+    rates = [float(r["rate"]) for r in read_log(out + ".csv")] if status == 0 else []
+    check("a warm-up rises from its first step on", rates == [0.02, 0.04, 0.06, 0.08, 0.08], (rates, err))
+
+
 def test_rest(folder):
     """The last batch of an epoch is smaller, down to one clip."""
     for n, size in ((50, SIZE), (33, 32)):
@@ -312,6 +320,7 @@ with tempfile.TemporaryDirectory() as tmp:
     test_full_disk(tmp, DATA)
     test_damaged(tmp, DATA)
     test_errors(tmp, DATA)
+    test_warmup(tmp, DATA)
     test_rest(tmp)
     test_val_share(tmp, DATA)
 finish()

@@ -482,6 +482,11 @@ test_schedules (void)
   g_assert_cmpfloat_with_epsilon (cnn3d_schedule_get_rate (&cosine, NULL, 1), 2, 1e-12);
   g_assert_cmpfloat_with_epsilon (cnn3d_schedule_get_rate (&cosine, NULL, 6), 1, 1e-12);
   g_assert_cmpfloat_with_epsilon (cnn3d_schedule_get_rate (&cosine, NULL, 12), 0, 1e-12);
+  /* Steps of a warm-up: each adds as much, from the first to the last, which has all. */
+  cosine.batches = 49;
+  for (int i = 0; i < 49; i++)
+    g_assert_cmpfloat_with_epsilon (cnn3d_schedule_get_rate (&cosine, NULL, i / 49.0), 2 * (i + 1) / 49.0, 1e-12);
+  g_assert_cmpfloat_with_epsilon (cnn3d_schedule_get_rate (&cosine, NULL, 1), 2, 1e-12);
 
   g_assert_cmpfloat (cnn3d_schedule_get_rate (&plateau, &state, 0), ==, 0.1);
   g_assert_false (cnn3d_schedule_report (&plateau, &state, 1));

@@ -180,12 +180,14 @@ train_epoch (const LastLayer *l, const Features *f, const guint *order, int epoc
   int all = (int)f->targets->len, n_batches = (all + l->batch - 1) / l->batch;
   g_autofree float *values = g_new (float, (gsize)MIN (l->batch, all) * f->width);
   g_autofree int *targets = g_new (int, MIN (l->batch, all));
+  Cnn3dSchedule schedule = l->schedule;
   gint64 begin = g_get_monotonic_time ();
   int correct = 0;
 
+  schedule.batches = n_batches;
   *line = (LogLine){ .epoch = epoch + 1, .val_loss = NAN, .val_accuracy = NAN };
   for (int b = 0; b < n_batches && !interrupt_seen (); b++) {
-    double rate = cnn3d_schedule_get_rate (&l->schedule, plateau, epoch + (double)b / n_batches);
+    double rate = cnn3d_schedule_get_rate (&schedule, plateau, epoch + (double)b / n_batches);
     int first = b * l->batch, n = MIN (l->batch, all - first);
     Cnn3dTrainResult result;
 

@@ -56,7 +56,7 @@ train_options_entries (TrainOptions *o, const GOptionEntry *more)
         "Of plateau: epochs without improvement after which the rate falls (10)", "N" },
     { "steps", 0, 0, G_OPTION_ARG_STRING, &o->steps, "Of steps: epochs at which the rate falls", "N,..." },
     { "factor", 0, 0, G_OPTION_ARG_DOUBLE, &o->factor, "Of plateau and steps: by how much (0.1)", "F" },
-    { "warmup", 0, 0, G_OPTION_ARG_DOUBLE, &o->warmup, "Epochs in which the rate rises from zero (0)", "N" },
+    { "warmup", 0, 0, G_OPTION_ARG_DOUBLE, &o->warmup, "Epochs in which the rate rises, step by step (0)", "N" },
     { "optimizer", 0, 0, G_OPTION_ARG_STRING, &o->optimizer, "sgd or adamw (sgd)", "KIND" },
     { "momentum", 0, 0, G_OPTION_ARG_DOUBLE, &o->momentum, "Momentum; of adamw: beta 1 (0.9)", "M" },
     { "beta2", 0, 0, G_OPTION_ARG_DOUBLE, &o->beta2, "Of adamw (0.999)", "B" },

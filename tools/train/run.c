@@ -259,6 +259,7 @@ run_training (Run *run)
   g_autoptr (GError) error = NULL;
   RunState state = { 0 };
 
+  run->schedule.batches = cnn3d_loader_get_n_batches (run->data);
   if (!begin (run, &state, &error))
     return tool_fail (error);
   if (state.epoch >= run->epochs) {
