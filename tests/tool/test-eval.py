@@ -116,6 +116,15 @@ def test_videos(folder):
 def test_errors(folder):
     status, _, err = run("eval", MODEL)
     check("eval needs --data", status == 2 and "--data" in err, err)
+    for args, expected in ((["--threads", "-1"], "--threads"), (["--sample-rate", "-5"], "--sample-rate"),
+                           (["--sample-rate", "nan"], "--sample-rate"), (["--backend", "abacus"], "abacus"),
+                           (["--precision", "fp1"], "fp1")):
+        status, _, err = run("eval", MODEL, "--data", "/nonexistent", *args)
+        check(f"refused: {' '.join(args)}", status == 2 and expected in err, (status, err))
+    for option, name in (("--scores", "x.json"), ("--confusion", "x.svg")):
+        status, _, err = run("eval", MODEL, "--data", "/nonexistent/data", option, f"/nonexistent/place/{name}")
+        check(f"a place that cannot be written to is named first: {option}", status == 1
+              and f"/nonexistent/place/{name}: cannot be written" in err and "/nonexistent/data" not in err, err)
     status, _, err = run("eval", MODEL, "--data", "/nonexistent")
     check("data that are not there are named", status == 1 and "/nonexistent" in err, err)
     status, _, err = run("eval", "/nonexistent.safetensors", "--data", folder)

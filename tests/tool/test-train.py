@@ -279,7 +279,63 @@ def test_errors(folder, data):
     check("an architecture is needed", p.returncode == 2 and "--arch" in p.stderr, p.stderr)
     p = subprocess.run([TOOL, "train", "--arch", "resnet", "-d", data, "-o", out], capture_output=True, text=True,
                        check=False)
-    check("an unknown architecture is named", p.returncode == 1 and "resnet" in p.stderr, p.stderr)
+    check("an unknown architecture is named", p.returncode == 2 and "resnet" in p.stderr, p.stderr)
+    test_before_data(folder)
+
+
+def test_before_data(folder):
+    """What can be found out without the data is, before these are decoded: here they are not there."""
+    out = os.path.join(folder, "before.safetensors")
+    args = ["-d", "/nonexistent/data", "-o", out]
+    for more, expected in (
+            (["--schedule", "linear"], "'linear'"), (["--schedule", "steps"], "needs --steps"),
+            (["--steps", "1"], "--schedule steps"), (["--crop-scales", "2"], "--crop-scales"),
+            (["--crop-position", "top"], "top"), (["--optimizer", "adam"], "'adam'"), (["--width", "-1"], "width"),
+            (["--width", "nan"], "width"), (["--version", "12"], "--version"), (["--groups", "-2"], "--groups"),
+            (["--arch", "squeezenet", "--version", "12"], "--version"), (["--size", "-3"], "-3"),
+            (["--arch", "shufflenet", "--width", "1", "--groups", "5"], "groups"),
+            (["--rate", "nan"], "--rate"), (["--brightness", "nan"], "--brightness"), (["--dropout", "nan"], "--dropout"),
+            (["--dampening", "nan"], "--dampening"), (["--sample-rate", "nan"], "--sample-rate"),
+            (["--no-flip", "--flip-labels", "left=right"], "--flip-labels"),
+            (["--no-flip", "--no-flip-labels", "left"], "--no-flip-labels"),
+            (["--nesterov", "--dampening", "0.5"], "--dampening"), (["--warmup", "3", "-e", "2"], "--warmup")):
+        status, _, err = train(*args, *more)
+        check(f"refused before the data are opened: {' '.join(more)}", status == 2 and expected in err
+              and "/nonexistent/data" not in err, (status, err))
+    place = os.path.join(folder, "place")
+    os.makedirs(place)
+    for option in ("-o", "--checkpoint", "--log", "--plot"):
+        ending = ".svg" if option == "--plot" else ""
+        for path in (f"/nonexistent/place/m{ending}", os.path.join(out + ".none", f"m{ending}"), "/dev/null"):
+            if option == "--plot" and path == "/dev/null":
+                continue
+            status, _, err = train(*args, option, path)
+            check(f"a place that cannot be written to is named first: {option} {path}", status == 1
+                  and f"{path}: cannot be written" in err and "/nonexistent/data" not in err, (status, err))
+    status, _, err = train(*args[:2], "-o", place)
+    check("a folder is no file to write", status == 1 and f"{place}: cannot be written: Is a directory" in err, err)
+    with open(out + ".checkpoint", "w", encoding="utf-8"):
+        pass
+    status, _, err = train(*args)
+    check("a checkpoint that is there is named first", status == 1 and "--resume" in err
+          and "/nonexistent/data" not in err, err)
+
+
+def test_plot_fails(folder, data):
+    """A picture that cannot be drawn ends a training, with the epoch in the checkpoint."""
+    out, plots = os.path.join(folder, "plotless.safetensors"), os.path.join(folder, "plots")
+    os.makedirs(plots)
+    args = ["-d", data, "-o", out, "--plot", os.path.join(plots, "plot.svg")]
+    p = subprocess.Popen(command(*args, "-e", "100000"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while "epoch" not in p.stdout.readline():
+        pass
+    os.rename(plots, plots + "-gone")
+    _, err = p.communicate(timeout=120)
+    check("a plot that cannot be written is named", p.returncode == 1 and "plot.svg" in err, (p.returncode, err))
+    done = len(read_log(out + ".csv"))
+    os.rename(plots + "-gone", plots)
+    status, text, err = train(*args, "-e", str(done + 1), "--resume")
+    check("and costs no epoch", status == 0 and f"going on from epoch {done + 1}, batch 1\n" in text, (done, text, err))
 
 
 def test_warmup(folder, data):
@@ -319,6 +375,7 @@ with tempfile.TemporaryDirectory() as tmp:
     test_interrupt(tmp, DATA)
     test_full_disk(tmp, DATA)
     test_damaged(tmp, DATA)
+    test_plot_fails(tmp, DATA)
     test_errors(tmp, DATA)
     test_warmup(tmp, DATA)
     test_rest(tmp)

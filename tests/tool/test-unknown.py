@@ -246,6 +246,7 @@ def test_errors(folder, data, test):
             (["--unknown", "maybe"], "'maybe'"), (["--unknown", "distance", "--unknown-quantile", "0"], "--unknown-quantile"),
             (["--unknown", "margin", "--unknown-quantile", "1.01"], "--unknown-quantile"),
             (["--unknown", "margin", "--unknown-quantile", "nan"], "--unknown-quantile"),
+            (["--unknown-quantile", "0.9"], "--unknown margin"),
             (["--unknown", "margin", "--unknown-label", ""], "--unknown-label")):
         status, _, err = finetune(out, data, *args)
         check(f"refused: {' '.join(args)}", status == 2 and expected in err, (status, err))

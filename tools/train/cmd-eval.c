@@ -10,6 +10,8 @@
 #include "tools/train/confusion.h"
 #include "tools/train/data.h"
 #include "tools/train/drawing.h"
+#include "tools/train/files.h"
+#include "tools/train/options.h"
 #include "tools/train/run.h"
 
 /* Answers to clips or to videos. */
@@ -330,6 +332,17 @@ open_data (const char *path, const DataOptions *options, GError **error)
   return parallel_agree (error) && share_compare_data (path, cache, NULL, error) ? g_steal_pointer (&cache) : NULL;
 }
 
+/* Whether the first process, which writes all files, can. */
+static gboolean
+check_files (const char *const *tables, const char *scores, GError **error)
+{
+  gboolean ok = parallel_rank () > 0 || files_check (scores, error);
+
+  for (; ok && parallel_rank () == 0 && tables != NULL && *tables != NULL; tables++)
+    ok = files_check (*tables, error);
+  return parallel_agree (error);
+}
+
 static int
 evaluate (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, const char *const *tables, const char *scores,
     gboolean json)
@@ -351,7 +364,7 @@ cmd_eval (int argc, char **argv)
   g_auto (GStrv) tables = NULL, labels = NULL;
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   g_auto (ToolSession) where = { 0 };
-  double rate = -1;
+  double rate = NOT_GIVEN;
   int batch = 16;
   gboolean json = FALSE;
   Cnn3dSessionOptions o = { 0 };
@@ -403,8 +416,13 @@ cmd_eval (int argc, char **argv)
   for (char **table = tables; table != NULL && *table != NULL; table++)
     if (!drawing_check_name ("--confusion", *table, TRUE))
       return EXIT_USAGE;
-  if (!tool_session_options (&where, &o, &error))
-    return tool_fail (error);
+  if ((rate != NOT_GIVEN && !train_options_check_range ("sample-rate", rate, 0, 1000))
+      || !train_options_check_range ("threads", o.threads, 0, 256))
+    return EXIT_USAGE;
+  if (!tool_session_options (&where, &o, &error)) {
+    tool_fail (error);
+    return EXIT_USAGE;
+  }
   model = tool_load (argv[1], NULL, &error);
   if (model == NULL)
     return tool_fail (error);
@@ -417,7 +435,7 @@ cmd_eval (int argc, char **argv)
     return EXIT_FAILED;
   }
   decoding = (DataOptions){
-    .cache_folder = cache_folder, .rate = rate < 0 ? card->sample_rate : rate, .size = config->size
+    .cache_folder = cache_folder, .rate = rate == NOT_GIVEN ? card->sample_rate : rate, .size = config->size
   };
   /* What shows no class has the number after the last one. */
   for (char **label = card->labels; *label != NULL; label++)
@@ -432,7 +450,8 @@ cmd_eval (int argc, char **argv)
     .labels = (const char *const *) labels,
     .sample_rate = decoding.rate,
     .stride = config->frames };
-  if ((cache = open_data (data, &decoding, &error)) == NULL
+  if (!check_files ((const char *const *) tables, scores, &error)
+      || (cache = open_data (data, &decoding, &error)) == NULL
       || (loader = cnn3d_loader_new (cache, config, card, &loading, &error)) == NULL
       || (session = cnn3d_session_new (model, &o, &error)) == NULL)
     return tool_fail (error);

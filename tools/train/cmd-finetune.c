@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +9,7 @@
 #include "tools/train/setup.h"
 #include "tools/train/unknown.h"
 
-#define NOT_SET G_MININT
+#define NOT_SET G_MININT /* a whole number */
 
 /* What finetune has besides the options of train. */
 typedef struct {
@@ -54,7 +53,7 @@ make_card (const TrainOptions *o, Cnn3dModel *base, const char *path, Cnn3dCache
 
   g_strfreev (card->labels);
   card->labels = g_strdupv ((char **)cnn3d_cache_get_labels (data));
-  if (!isnan (o->sample_rate))
+  if (o->sample_rate != NOT_GIVEN)
     card->sample_rate = o->sample_rate;
   g_free (card->source);
   card->source = g_strdup_printf ("fine-tuned from %s", card->name ? card->name : file);
@@ -185,6 +184,8 @@ finetune (const Options *options, const char *path)
 
   if (base == NULL)
     return tool_fail (error);
+  if (!setup_files (o, options->portion == CNN3D_TRAIN_COMPLETE, &error))
+    return tool_fail (error);
   trainer_options.size = options->size ? options->size : cnn3d_model_get_config (base)->size;
   if (!setup_data (o, trainer_options.size, cnn3d_model_get_card (base)->sample_rate, &w.cache,
           &w.val_cache, &error))
@@ -224,6 +225,12 @@ static gboolean
 check_unknown (UnknownOptions *o, const char *rule)
 {
   o->wanted = rule != NULL && strcmp (rule, "none") != 0;
+  if (!o->wanted && o->quantile != NOT_GIVEN) {
+    tool_complain ("--unknown-quantile is for --unknown margin or distance");
+    return FALSE;
+  }
+  if (o->quantile == NOT_GIVEN)
+    o->quantile = 0.95;
   if (o->wanted && !cnn3d_unknown_rule_from_name (rule, &o->rule, NULL))
     tool_complain ("--unknown is none, margin or distance, not '%s'", rule);
   else if (!(o->quantile > 0 && o->quantile <= 1))
@@ -272,7 +279,7 @@ complete_options (Options *options, const char *portion)
   options->portion = last ? CNN3D_TRAIN_LAST_LAYER : CNN3D_TRAIN_COMPLETE;
   if (o->epochs == NOT_SET)
     o->epochs = last ? 200 : 60;
-  if (isnan (o->rate))
+  if (o->rate == NOT_GIVEN)
     o->rate = 0.01;
   if (last && o->optimizer == NULL)
     o->optimizer = g_strdup ("adamw");
@@ -284,7 +291,7 @@ complete_options (Options *options, const char *portion)
 int
 cmd_finetune (int argc, char **argv)
 {
-  Options o = { .views = 4, .unknown = { .quantile = 0.95 } };
+  Options o = { .views = 4, .unknown = { .quantile = NOT_GIVEN } };
   g_autofree char *portion = NULL, *unknown = NULL, *label = NULL;
   g_autofree GOptionEntry *entries = NULL;
   int status = EXIT_USAGE;
@@ -307,7 +314,7 @@ cmd_finetune (int argc, char **argv)
 
   train_options_init (&o.train);
   o.train.epochs = NOT_SET;
-  o.train.rate = NAN;
+  o.train.rate = NOT_GIVEN;
   entries = train_options_entries (&o.train, more);
   if (tool_parse (&argc, &argv, entries, "MODEL",
           "Teaches a model other classes. DATA is as for 3dcnn train. The last layer alone takes "

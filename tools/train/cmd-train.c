@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +26,7 @@ make_card (const TrainOptions *o, Cnn3dCache *data)
   Cnn3dCard *card = cnn3d_card_new ();
 
   card->labels = g_strdupv ((char **) cnn3d_cache_get_labels (data));
-  card->sample_rate = isnan (o->sample_rate) ? common_rate (data) : o->sample_rate;
+  card->sample_rate = o->sample_rate == NOT_GIVEN ? common_rate (data) : o->sample_rate;
   setup_card_texts (o, card);
   return card;
 }
@@ -45,7 +44,7 @@ train (const TrainOptions *o, Cnn3dConfig *config)
   Cnn3dLoaderOptions loader_options;
   Run run = { 0 };
 
-  if (!setup_data (o, config->size, 0, &cache, &val_cache, &error))
+  if (!setup_files (o, TRUE, &error) || !setup_data (o, config->size, 0, &cache, &val_cache, &error))
     return tool_fail (error);
   card = make_card (o, cache);
   config->classes = (int) g_strv_length (card->labels);
@@ -70,6 +69,27 @@ train (const TrainOptions *o, Cnn3dConfig *config)
   run.val = val;
   run.card = card;
   return setup_run (o, &run, cache, "");
+}
+
+/* Whether there is such a network. An option of another architecture has to have a value that it takes, too. */
+static gboolean
+check_network (const char *arch, Cnn3dConfig *config, GError **error)
+{
+  Cnn3dConfig filled;
+
+  if (!cnn3d_arch_from_name (arch, &config->arch, error))
+    return FALSE;
+  if (config->groups < 0 || config->groups > 8) {
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--groups takes 1, 2, 3, 4 or 8, not %d",
+        config->groups);
+    return FALSE;
+  }
+  if (config->version != 0 && config->version != 10 && config->version != 11) {
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--version takes 10 or 11, not %d", config->version);
+    return FALSE;
+  }
+  filled = *config;
+  return cnn3d_config_check (&filled, error);
 }
 
 int
@@ -105,7 +125,9 @@ cmd_train (int argc, char **argv)
     tool_complain ("--arch ARCH is needed");
     return EXIT_USAGE;
   }
-  if (!cnn3d_arch_from_name (arch, &config.arch, &error))
-    return tool_fail (error);
+  if (!check_network (arch, &config, &error)) {
+    tool_fail (error);
+    return EXIT_USAGE;
+  }
   return train (&o, &config);
 }

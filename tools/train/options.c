@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "tools/parallel.h"
-#include "tools/train/flips.h"
 #include "tools/train/drawing.h"
+#include "tools/train/flips.h"
 
 /* Four steps from the whole frame to half of it. */
 static const double paper_scales[] = { 1, 0.8408964152537145, 0.7071067811865476, 0.5946035575013605, 0.5 };
@@ -15,8 +15,8 @@ void
 train_options_init (TrainOptions *o)
 {
   *o = (TrainOptions){ .epochs = 60, .batch = 32, .patience = 10, .load_threads = 1, .seed = 1,
-    .rate = 0.1, .factor = 0.1, .momentum = 0.9, .dampening = NAN, .beta2 = 0.999, .weight_decay = 1e-3, .dropout = NAN,
-    .head_scale = 1, .flip = 0.5, .minutes = 5, .sample_rate = NAN, .cache_size = 20, .max_unreadable = -1 };
+    .rate = 0.1, .factor = 0.1, .momentum = 0.9, .dampening = NOT_GIVEN, .beta2 = 0.999, .weight_decay = 1e-3, .dropout = NOT_GIVEN,
+    .head_scale = 1, .flip = 0.5, .minutes = 5, .sample_rate = NOT_GIVEN, .cache_size = 20, .max_unreadable = -1 };
 }
 
 void
@@ -97,50 +97,6 @@ train_options_entries (TrainOptions *o, const GOptionEntry *more)
   return (GOptionEntry *) (gpointer) g_array_free (all, FALSE);
 }
 
-gboolean
-train_options_check (const TrainOptions *o)
-{
-  const struct {
-    const char *name;
-    double value, min, max;
-  } ranges[] = {
-    { "epochs", o->epochs, 1, 1e6 }, { "batch", o->batch, 1, 4096 }, { "patience", o->patience, 1, 1e6 },
-    { "threads", o->threads, 0, 256 }, { "load-threads", o->load_threads, 1, 64 },
-    { "rate", o->rate, 1e-9, 1e3 }, { "factor", o->factor, 1e-6, 1 }, { "warmup", o->warmup, 0, 1e6 },
-    { "momentum", o->momentum, 0, 1 }, { "dampening", o->dampening, 0, 1 },
-    { "beta2", o->beta2, 1e-6, 0.999999 },
-    { "weight-decay", o->weight_decay, 0, 10 }, { "clip-norm", o->clip_norm, 0, 1e9 },
-    { "dropout", o->dropout, 0, 0.999 }, { "flip", o->flip, 0, 1 }, { "brightness", o->brightness, 0, 1 },
-    { "head-scale", o->head_scale, 1e-6, 1e3 }, { "head-bias", o->head_bias, -1e3, 1e3 },
-    { "contrast", o->contrast, 0, 1 }, { "checkpoint-minutes", o->minutes, 0, 1e6 },
-    { "sample-rate", o->sample_rate, 0, 1000 },
-    { "cache-size", o->cache_size, 1e-6, 1e6 }, { "max-unreadable", o->max_unreadable, -1, 1e9 },
-    { "val-share", o->val_share, 0, 0.9 },
-  };
-
-  if (o->data == NULL || o->output == NULL) {
-    tool_complain ("%s is needed", o->data == NULL ? "--data DATA" : "--output FILE");
-    return FALSE;
-  }
-  if (o->optimizer != NULL && strcmp (o->optimizer, "sgd") != 0 && strcmp (o->optimizer, "adamw") != 0) {
-    tool_complain ("--optimizer is sgd or adamw, not '%s'", o->optimizer);
-    return FALSE;
-  }
-  if (o->val != NULL && o->val_share > 0) {
-    tool_complain ("--val and --val-share exclude each other");
-    return FALSE;
-  }
-  if (o->plot != NULL && !drawing_check_name ("--plot", o->plot, FALSE))
-    return FALSE;
-  for (guint i = 0; i < G_N_ELEMENTS (ranges); i++)
-    if (!isnan (ranges[i].value) && !(ranges[i].value >= ranges[i].min && ranges[i].value <= ranges[i].max)) {
-      tool_complain ("--%s takes %g to %g, not %g", ranges[i].name, ranges[i].min, ranges[i].max,
-          ranges[i].value);
-      return FALSE;
-    }
-  return TRUE;
-}
-
 /* Numbers separated by commas; -1 with an error if it is anything else. */
 static int
 parse_numbers (const char *text, const char *option, double *out, int max, GError **error)
@@ -203,19 +159,16 @@ train_options_schedule (const TrainOptions *o, Cnn3dSchedule *schedule, GError *
   return schedule->n_steps > 0;
 }
 
-gboolean
-train_options_loader (const TrainOptions *o, const char *const *labels, Cnn3dLoaderOptions *loader,
-    GError **error)
+/* Where crops lie, and how large they are. */
+static gboolean
+parse_crops (const TrainOptions *o, Cnn3dLoaderOptions *loader, GError **error)
 {
   static const char *const positions[] = { "corners", "random", "centre", NULL };
   int position = parse_choice (o->position, "--crop-position", positions, error);
 
-  *loader = (Cnn3dLoaderOptions){ .seed = (guint64) o->seed, .batch = o->batch, .threads = o->load_threads,
-    .labels = labels, .training = TRUE, .position = (Cnn3dCropPosition) MAX (position, 0),
-    .flip = o->no_flip ? 0 : o->flip, .brightness = o->brightness, .contrast = o->contrast,
-    .rank = parallel_rank (), .ranks = parallel_ranks () };
   if (position < 0)
     return FALSE;
+  loader->position = (Cnn3dCropPosition) position;
   if (o->scales == NULL || strcmp (o->scales, "paper") == 0) {
     loader->n_scales = G_N_ELEMENTS (paper_scales);
     memcpy (loader->scales, paper_scales, sizeof paper_scales);
@@ -230,8 +183,107 @@ train_options_loader (const TrainOptions *o, const char *const *labels, Cnn3dLoa
         return FALSE;
       }
   }
+  return TRUE;
+}
+
+gboolean
+train_options_loader (const TrainOptions *o, const char *const *labels, Cnn3dLoaderOptions *loader,
+    GError **error)
+{
+  *loader = (Cnn3dLoaderOptions){ .seed = (guint64) o->seed, .batch = o->batch, .threads = o->load_threads,
+    .labels = labels, .training = TRUE, .flip = o->no_flip ? 0 : o->flip, .brightness = o->brightness,
+    .contrast = o->contrast, .rank = parallel_rank (), .ranks = parallel_ranks () };
+  if (!parse_crops (o, loader, error))
+    return FALSE;
   loader->flip_labels = flips_parse (labels, o->flip_labels, o->no_flip_labels, error);
   return loader->flip_labels != NULL;
+}
+
+gboolean
+train_options_check_range (const char *name, double value, double min, double max)
+{
+  if (value >= min && value <= max)
+    return TRUE;
+  tool_complain ("--%s takes %g to %g, not %g", name, min, max, value);
+  return FALSE;
+}
+
+static gboolean
+check_ranges (const TrainOptions *o)
+{
+  const struct {
+    const char *name;
+    double value, min, max;
+  } ranges[] = {
+    { "epochs", o->epochs, 1, 1e6 }, { "batch", o->batch, 1, 4096 }, { "patience", o->patience, 1, 1e6 },
+    { "threads", o->threads, 0, 256 }, { "load-threads", o->load_threads, 1, 64 },
+    { "rate", o->rate, 1e-9, 1e3 }, { "factor", o->factor, 1e-6, 1 }, { "warmup", o->warmup, 0, 1e6 },
+    { "momentum", o->momentum, 0, 1 }, { "dampening", o->dampening, 0, 1 },
+    { "beta2", o->beta2, 1e-6, 0.999999 },
+    { "weight-decay", o->weight_decay, 0, 10 }, { "clip-norm", o->clip_norm, 0, 1e9 },
+    { "dropout", o->dropout, 0, 0.999 }, { "flip", o->flip, 0, 1 }, { "brightness", o->brightness, 0, 1 },
+    { "head-scale", o->head_scale, 1e-6, 1e3 }, { "head-bias", o->head_bias, -1e3, 1e3 },
+    { "contrast", o->contrast, 0, 1 }, { "checkpoint-minutes", o->minutes, 0, 1e6 },
+    { "sample-rate", o->sample_rate, 0, 1000 },
+    { "cache-size", o->cache_size, 1e-6, 1e6 }, { "max-unreadable", o->max_unreadable, -1, 1e9 },
+    { "val-share", o->val_share, 0, 0.9 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (ranges); i++)
+    if (ranges[i].value != NOT_GIVEN
+        && !train_options_check_range (ranges[i].name, ranges[i].value, ranges[i].min, ranges[i].max))
+      return FALSE;
+  return TRUE;
+}
+
+/* Options that say nothing, or the opposite of each other, together. */
+static gboolean
+check_together (const TrainOptions *o)
+{
+  const char *wrong = NULL;
+
+  if (o->val != NULL && o->val_share > 0)
+    wrong = "--val and --val-share exclude each other";
+  else if (o->no_flip && (o->flip_labels != NULL || o->no_flip_labels != NULL))
+    wrong = o->flip_labels ? "--no-flip and --flip-labels exclude each other" : "--no-flip goes without --no-flip-labels";
+  else if (o->nesterov && o->dampening != NOT_GIVEN && o->dampening != 0)
+    wrong = "--nesterov goes without --dampening";
+  else if (o->steps != NULL && g_strcmp0 (o->schedule, "steps") != 0)
+    wrong = "--steps is for --schedule steps";
+  else if (o->warmup > o->epochs)
+    wrong = "--warmup takes no more than the --epochs that there are";
+  if (wrong == NULL)
+    return TRUE;
+  tool_complain ("%s", wrong);
+  return FALSE;
+}
+
+/* The words that stand for something: schedule, crops, optimizer. */
+static gboolean
+check_words (const TrainOptions *o)
+{
+  static const char *const optimizers[] = { "sgd", "adamw", NULL };
+  g_autoptr (GError) error = NULL;
+  Cnn3dLoaderOptions loader;
+  Cnn3dSchedule schedule;
+
+  if (parse_choice (o->optimizer, "--optimizer", optimizers, &error) >= 0
+      && train_options_schedule (o, &schedule, &error) && parse_crops (o, &loader, &error))
+    return TRUE;
+  tool_complain ("%s", error->message);
+  return FALSE;
+}
+
+gboolean
+train_options_check (const TrainOptions *o)
+{
+  if (o->data == NULL || o->output == NULL) {
+    tool_complain ("%s is needed", o->data == NULL ? "--data DATA" : "--output FILE");
+    return FALSE;
+  }
+  if (o->plot != NULL && !drawing_check_name ("--plot", o->plot, FALSE))
+    return FALSE;
+  return check_ranges (o) && check_words (o) && check_together (o);
 }
 
 DataOptions
@@ -239,14 +291,14 @@ train_options_data (const TrainOptions *o, int size, double rate)
 {
   return (DataOptions){ .cache_folder = o->cache, .cache_size = o->cache_size,
     .max_unreadable = o->max_unreadable, .strict = o->max_unreadable >= 0,
-    .rate = isnan (o->sample_rate) ? rate : o->sample_rate, .size = size };
+    .rate = o->sample_rate == NOT_GIVEN ? rate : o->sample_rate, .size = size };
 }
 
 /* In the library's options, zero means the default and a negative number zero. */
 static double
 for_library (double value)
 {
-  return isnan (value) ? 0 : value == 0 ? -1 : value;
+  return value == NOT_GIVEN ? 0 : value == 0 ? -1 : value;
 }
 
 Cnn3dTrainOptions
@@ -265,7 +317,7 @@ add_number (GString *s, const char *key, double value)
 {
   char text[G_ASCII_DTOSTR_BUF_SIZE];
 
-  if (!isnan (value))
+  if (value != NOT_GIVEN)
     g_string_append_printf (s, " %s=%s", key, g_ascii_formatd (text, sizeof text, "%.15g", value));
 }
 

@@ -8,6 +8,9 @@
 
 G_BEGIN_DECLS
 
+/* Stands for a number that was not given; NaN may be given, and is refused. */
+#define NOT_GIVEN (-G_MAXDOUBLE)
+
 typedef struct {
   char *data, *val, *output, *checkpoint, *log, *plot, *cache;
   char *optimizer, *schedule, *steps, *flip_labels, *no_flip_labels, *scales, *position;
@@ -25,7 +28,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TrainOptions, train_options_clear)
 /* The options, followed by `more`, as an array that ends with an empty entry. */
 GOptionEntry *train_options_entries (TrainOptions *o, const GOptionEntry *more);
 
-/* Says what is wrong with options; FALSE if anything is. */
+/* Says what is wrong with a number, if anything is; FALSE then. */
+gboolean train_options_check_range (const char *name, double value, double min, double max);
+/* Says what is wrong with options; FALSE if anything is. Only what depends on the data's labels is left. */
 gboolean train_options_check (const TrainOptions *o);
 
 /* What the options mean. FALSE with an error if one cannot be understood. */

@@ -205,9 +205,9 @@ end_epoch (Run *run, RunState *state, double clips_per_second, GError **error)
   if (reduced && state->epoch < run->epochs)
     printf ("the loss has not improved for a while: learning rate %.3g\n",
         cnn3d_schedule_get_rate (&run->schedule, &state->plateau, state->epoch));
-  if (parallel_rank () == 0 && log_add (run->log, &line, error)
-      && plot_write (run->plot, run->log, run->title, error))
-    checkpoint_save (run, state, error);
+  /* A picture that cannot be drawn does not cost an epoch. */
+  if (parallel_rank () == 0 && log_add (run->log, &line, error) && checkpoint_save (run, state, error))
+    plot_write (run->plot, run->log, run->title, error);
   if (!parallel_agree (error))
     return FALSE;
   /* Other CPUs may have other last bits; that does not add up beyond an epoch. */
@@ -233,6 +233,16 @@ train (Run *run, RunState *state, GError **error)
   return TRUE;
 }
 
+gboolean
+run_check_checkpoint (const char *path, GError **error)
+{
+  if (!g_file_test (path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
+      "%s: is there already; --resume goes on from it, or remove it to begin anew", path);
+  return FALSE;
+}
+
 /* Where to begin: from the checkpoint if there is one. */
 static gboolean
 begin (Run *run, RunState *state, GError **error)
@@ -240,8 +250,7 @@ begin (Run *run, RunState *state, GError **error)
   gboolean exists = parallel_rank () == 0 && g_file_test (run->checkpoint, G_FILE_TEST_EXISTS);
 
   if (exists && !run->resume)
-    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
-        "%s: is there already; --resume goes on from it, or remove it to begin anew", run->checkpoint);
+    run_check_checkpoint (run->checkpoint, error);
   else if (exists)
     checkpoint_load (run, state, error);
   if (!parallel_agree (error))

@@ -38,6 +38,9 @@ typedef struct {
   double seconds;          /* of training, over all runs */
 } RunState;
 
+/* FALSE with an error if a checkpoint is there, which a new training would replace. */
+gboolean run_check_checkpoint (const char *path, GError **error);
+
 /* Trains. Returns an exit code; says on stderr what went wrong. */
 int run_training (Run *run);
 

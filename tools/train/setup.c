@@ -4,6 +4,26 @@
 #include <stdio.h>
 
 #include "tools/parallel.h"
+#include "tools/train/files.h"
+
+static gboolean
+check_files (const TrainOptions *o, gboolean by_epochs, GError **error)
+{
+  g_autofree char *checkpoint = setup_path (o->checkpoint, o->output, ".checkpoint");
+  g_autofree char *log = setup_path (o->log, o->output, ".csv"), *plot = setup_path (o->plot, o->output, ".svg");
+
+  if (!files_check (o->output, error) || !files_check (log, error) || !files_check (plot, error))
+    return FALSE;
+  return !by_epochs || (files_check (checkpoint, error) && (o->resume || run_check_checkpoint (checkpoint, error)));
+}
+
+gboolean
+setup_files (const TrainOptions *o, gboolean by_epochs, GError **error)
+{
+  if (parallel_rank () == 0)
+    check_files (o, by_epochs, error);
+  return parallel_agree (error);
+}
 
 static gboolean
 open_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn3dCache **val,

@@ -13,6 +13,12 @@ G_BEGIN_DECLS
 gboolean setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data,
     Cnn3dCache **val, GError **error);
 
+/*
+ * Whether all files can be written, before any work; by_epochs: also a checkpoint, which is not there yet unless
+ * --resume says so.
+ */
+gboolean setup_files (const TrainOptions *o, gboolean by_epochs, GError **error);
+
 /* Loads the middle of each video, unchanged. */
 Cnn3dLoader *setup_plain_loader (const TrainOptions *o, Cnn3dCache *cache,
     const Cnn3dConfig *config, const Cnn3dCard *card, GError **error);
