@@ -231,6 +231,12 @@ def test_errors(folder, data):
         json.dump({**cache, "labels": LABELS[:1], "videos": [{**v, "label": 0} for v in cache["videos"]]}, f)
     status, _, err = run("finetune", MODEL, "-d", one, "-o", out)
     check("one class is not enough", status == 1 and "one class" in err and one in err, err)
+    with open(os.path.join(one, "cache.json"), "w", encoding="utf-8") as f:
+        json.dump({**cache, "labels": [*LABELS, "empty"]}, f)
+    for more in ([], ["--unknown", "distance"]):
+        status, text, err = run("finetune", MODEL, "-d", one, "-o", out, *more)
+        check(f"a class without clips is named {' '.join(more)}", status == 1 and "'empty'" in err and one in err
+              and not text, (text, err))
     check("a failure writes nothing", not os.path.exists(out))
 
 

@@ -220,7 +220,7 @@ def test_seek(folder, out):
             caches = []
             for lines in ([(None, None)], parts):
                 with open(table, "w", encoding="utf-8") as f:
-                    f.writelines(f"{name},x,{a or ''},{b or ''}\n" for a, b in lines)
+                    f.writelines(f"{name},{'xy'[i % 2]},{a or ''},{b or ''}\n" for i, (a, b) in enumerate(lines))
                 log = os.path.join(folder, "log")
                 status, _, err = train(out, "-d", table, "--sample-rate", rate,
                                        env={"GST_DEBUG": "GST_SCHEDULING:6", "GST_DEBUG_FILE": log})

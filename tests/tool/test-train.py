@@ -270,6 +270,10 @@ def test_errors(folder, data):
         check(f"refused: {' '.join(args[4:] or args[:1])}", status == 2 and expected in err, (status, err))
     status, _, err = train("-d", "/nonexistent", "-o", out)
     check("data that are not there are named", status == 1 and "/nonexistent" in err, err)
+    for n, labels, expected in ((4, ("dark",), "one class only, 'dark'"), (2, ("dark", "bright", "grey"), "'grey'")):
+        few = make_cache(os.path.join(folder, f"few-{len(labels)}"), n, labels)
+        status, text, err = train("-d", few, "-o", out)
+        check(f"refused: {expected}", status == 1 and expected in err and few in err and not text, (text, err))
     other = make_cache(os.path.join(folder, "other"), 4, ("dark left", "bright"))
     status, _, err = train("-d", data, "-v", other, "-o", out)
     check("a label that only the validation has is named", status == 1 and "'bright'" in err and "other" in err, err)

@@ -191,11 +191,6 @@ finetune (const Options *options, const char *path)
           &w.val_cache, &error))
     return tool_fail (error);
   w.card = make_card (o, base, path, w.cache);
-  if (g_strv_length (w.card->labels) < 2) {
-    tool_complain (
-        "%s: has one class only, '%s'; there is nothing to tell apart", o->data, w.card->labels[0]);
-    return EXIT_FAILED;
-  }
   if (!unknown_check_label (&options->unknown, w.card, o->data))
     return EXIT_FAILED;
   if (!train_options_schedule (o, &w.schedule, &error) ||

@@ -25,6 +25,33 @@ setup_files (const TrainOptions *o, gboolean by_epochs, GError **error)
   return parallel_agree (error);
 }
 
+/* A class without a clip cannot be learned, and one class alone is nothing to tell apart. */
+static gboolean
+check_classes (Cnn3dCache *cache, const char *path, GError **error)
+{
+  const char *const *labels = cnn3d_cache_get_labels (cache);
+  guint n = g_strv_length ((char **)labels);
+  g_autofree int *clips = g_new0 (int, n);
+
+  for (int i = 0; i < cnn3d_cache_get_n_videos (cache); i++) {
+    Cnn3dCacheVideo video;
+
+    cnn3d_cache_get_video (cache, i, &video);
+    clips[video.label]++;
+  }
+  for (guint c = 0; c < n; c++)
+    if (clips[c] == 0) {
+      g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_CONFIG,
+          "%s: class '%s' has no clip that can be read, and cannot be learned", path, labels[c]);
+      return FALSE;
+    }
+  if (n >= 2)
+    return TRUE;
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_CONFIG, "%s: has one class only, '%s'; there is nothing to tell apart",
+      path, n > 0 ? labels[0] : "");
+  return FALSE;
+}
+
 static gboolean
 open_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn3dCache **val,
     GError **error)
@@ -32,7 +59,7 @@ open_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn3
   DataOptions options = train_options_data (o, size, rate);
   g_autoptr (Cnn3dCache) all = data_open (o->data, &options, error);
 
-  if (all == NULL)
+  if (all == NULL || !check_classes (all, o->data, error))
     return FALSE;
   if (o->val_share > 0)
     return data_split (all, o->val_share, (guint64)o->seed, data, val, error);

@@ -8,7 +8,7 @@
 
 G_BEGIN_DECLS
 
-/* The data, and what epochs are judged by: *val is NULL if there is none. rate as of
+/* The data, of two classes or more with a clip of each, and what epochs are judged by: *val is NULL if there is none. rate as of
  * train_options_data(). */
 gboolean setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data,
     Cnn3dCache **val, GError **error);
