@@ -113,12 +113,27 @@ def test_videos(folder):
           and result["clips"]["n"] == 3 and result["videos"]["n"] == 2, (clips, result))
 
 
+def test_unreadable(folder):
+    """One of four videos is none, which is as much as a tenth, at least one, allows."""
+    videos, cache = os.path.join(folder, "videos"), os.path.join(folder, "cache")
+    args = ["eval", MODEL, "--data", videos, "--cache", cache]
+    with open(os.path.join(videos, "static", "broken.avi"), "w", encoding="utf-8") as f:
+        f.write("no video")
+    status, _, err = run(*args)
+    check("a video that cannot be read is passed over", status == 0 and "broken.avi" in err, err)
+    status, _, err = run(*args, "--max-unreadable", "0")
+    check("--max-unreadable 0 allows none", status == 1 and "--max-unreadable" in err, (status, err))
+    status, _, err = run(*args, "--max-unreadable", "1", "--cache-size", "1e-6", "--sample-rate", "5")
+    check("--cache-size", status == 1 and "--cache-size" in err, (status, err))
+
+
 def test_errors(folder):
     status, _, err = run("eval", MODEL)
     check("eval needs --data", status == 2 and "--data" in err, err)
     for args, expected in ((["--threads", "-1"], "--threads"), (["--sample-rate", "-5"], "--sample-rate"),
                            (["--sample-rate", "nan"], "--sample-rate"), (["--backend", "abacus"], "abacus"),
-                           (["--precision", "fp1"], "fp1")):
+                           (["--precision", "fp1"], "fp1"), (["--cache-size", "nan"], "--cache-size"),
+                           (["--max-unreadable", "-2"], "--max-unreadable")):
         status, _, err = run("eval", MODEL, "--data", "/nonexistent", *args)
         check(f"refused: {' '.join(args)}", status == 2 and expected in err, (status, err))
     for option, name in (("--scores", "x.json"), ("--confusion", "x.svg")):
@@ -139,5 +154,6 @@ def test_errors(folder):
 with tempfile.TemporaryDirectory() as tmp:
     test_numbers(tmp)
     test_videos(tmp)
+    test_unreadable(tmp)
     test_errors(tmp)
 finish()

@@ -357,13 +357,29 @@ evaluate (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, const char *const
   return parallel_rank () == 0 ? finish (e, tables, scores, json) : EXIT_OK;
 }
 
+/* Options by which videos are decoded. */
+typedef struct {
+  char *cache;
+  double cache_size;
+  int max_unreadable;
+} Videos;
+
+static void
+videos_clear (Videos *videos)
+{
+  g_free (videos->cache);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Videos, videos_clear)
+
 int
 cmd_eval (int argc, char **argv)
 {
-  g_autofree char *data = NULL, *scores = NULL, *cache_folder = NULL;
+  g_autofree char *data = NULL, *scores = NULL;
   g_auto (GStrv) tables = NULL, labels = NULL;
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   g_auto (ToolSession) where = { 0 };
+  g_auto (Videos) videos = { NULL, 20, -1 };
   double rate = NOT_GIVEN;
   int batch = 16;
   gboolean json = FALSE;
@@ -378,8 +394,7 @@ cmd_eval (int argc, char **argv)
     { "sample-rate", 'r', 0, G_OPTION_ARG_DOUBLE, &rate,
         "Frames per second to take; 0: all (the model's)", "RATE" },
     { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Clips at a time (16)", "N" },
-    { "cache", 0, 0, G_OPTION_ARG_FILENAME, &cache_folder,
-        "Where decoded videos are kept (next to the data)", "FOLDER" },
+    DATA_ENTRIES (&videos),
     TOOL_SESSION_ENTRIES_WITH (where, 0),
     { "threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "Threads (0: one for each CPU)", "N" },
     { "json", 'j', 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
@@ -417,7 +432,8 @@ cmd_eval (int argc, char **argv)
     if (!drawing_check_name ("--confusion", *table, TRUE))
       return EXIT_USAGE;
   if ((rate != NOT_GIVEN && !train_options_check_range ("sample-rate", rate, 0, 1000))
-      || !train_options_check_range ("threads", o.threads, 0, 256))
+      || !train_options_check_range ("threads", o.threads, 0, 256)
+      || !train_options_check_data (videos.cache_size, videos.max_unreadable))
     return EXIT_USAGE;
   if (!tool_session_options (&where, &o, &error)) {
     tool_fail (error);
@@ -434,9 +450,12 @@ cmd_eval (int argc, char **argv)
         "%s: has no labels to compare with; 3dcnn import --labels gives it some", argv[1]);
     return EXIT_FAILED;
   }
-  decoding = (DataOptions){
-    .cache_folder = cache_folder, .rate = rate == NOT_GIVEN ? card->sample_rate : rate, .size = config->size
-  };
+  decoding = (DataOptions){ .cache_folder = videos.cache,
+    .cache_size = videos.cache_size,
+    .max_unreadable = videos.max_unreadable,
+    .strict = videos.max_unreadable >= 0,
+    .rate = rate == NOT_GIVEN ? card->sample_rate : rate,
+    .size = config->size };
   /* What shows no class has the number after the last one. */
   for (char **label = card->labels; *label != NULL; label++)
     g_strv_builder_add (builder, *label);

@@ -17,6 +17,15 @@ typedef struct {
   int size;                 /* of clips; videos keep some more, for crops. 0: 112 */
 } DataOptions;
 
+/* Options of all commands that decode: o has cache, cache_size and max_unreadable, which begin as NULL, 20 and -1. */
+#define DATA_ENTRIES(o)                                                                              \
+  { "cache", 0, 0, G_OPTION_ARG_FILENAME, &(o)->cache,                                               \
+    "Where decoded videos are kept (next to DATA)", "FOLDER" },                                      \
+      { "cache-size", 0, 0, G_OPTION_ARG_DOUBLE, &(o)->cache_size,                                   \
+        "GiB that they may take, for each DATA (20)", "N" },                                         \
+  { "max-unreadable", 0, 0, G_OPTION_ARG_INT, &(o)->max_unreadable,                                  \
+    "Videos that may be unreadable, of each DATA (a tenth, at least 1)", "N" }
+
 /*
  * Opens a cache, or decodes a folder with a folder for each class, or a CSV file of
  * path,label[,start,end], into a cache of its own: that of an earlier call if it is still right. What

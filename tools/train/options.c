@@ -37,10 +37,7 @@ train_options_entries (TrainOptions *o, const GOptionEntry *more)
     { "val", 'v', 0, G_OPTION_ARG_FILENAME, &o->val, "What the best epoch is chosen by", "DATA" },
     { "val-share", 0, 0, G_OPTION_ARG_DOUBLE, &o->val_share,
         "Part of the videos that is kept for validation, in place of VAL (0)", "PART" },
-    { "cache", 0, 0, G_OPTION_ARG_FILENAME, &o->cache, "Where decoded videos are kept (next to DATA)", "FOLDER" },
-    { "cache-size", 0, 0, G_OPTION_ARG_DOUBLE, &o->cache_size, "GiB that they may take, for each DATA (20)", "N" },
-    { "max-unreadable", 0, 0, G_OPTION_ARG_INT, &o->max_unreadable,
-        "Videos that may be unreadable, of each DATA (a tenth, at least 1)", "N" },
+    DATA_ENTRIES (o),
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o->output, "The model to write (needed)", "FILE" },
     { "resume", 'r', 0, G_OPTION_ARG_NONE, &o->resume, "Go on from the checkpoint, if there is one", NULL },
     { "checkpoint", 0, 0, G_OPTION_ARG_FILENAME, &o->checkpoint, "Checkpoint (OUTPUT.checkpoint)", "FILE" },
@@ -208,6 +205,13 @@ train_options_check_range (const char *name, double value, double min, double ma
   return FALSE;
 }
 
+gboolean
+train_options_check_data (double cache_size, int max_unreadable)
+{
+  return train_options_check_range ("cache-size", cache_size, 1e-6, 1e6)
+      && train_options_check_range ("max-unreadable", max_unreadable, -1, 1e9);
+}
+
 static gboolean
 check_ranges (const TrainOptions *o)
 {
@@ -225,7 +229,6 @@ check_ranges (const TrainOptions *o)
     { "head-scale", o->head_scale, 1e-6, 1e3 }, { "head-bias", o->head_bias, -1e3, 1e3 },
     { "contrast", o->contrast, 0, 1 }, { "checkpoint-minutes", o->minutes, 0, 1e6 },
     { "sample-rate", o->sample_rate, 0, 1000 },
-    { "cache-size", o->cache_size, 1e-6, 1e6 }, { "max-unreadable", o->max_unreadable, -1, 1e9 },
     { "val-share", o->val_share, 0, 0.9 },
   };
 
@@ -233,7 +236,7 @@ check_ranges (const TrainOptions *o)
     if (ranges[i].value != NOT_GIVEN
         && !train_options_check_range (ranges[i].name, ranges[i].value, ranges[i].min, ranges[i].max))
       return FALSE;
-  return TRUE;
+  return train_options_check_data (o->cache_size, o->max_unreadable);
 }
 
 /* Options that say nothing, or the opposite of each other, together. */

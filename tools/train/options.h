@@ -30,6 +30,8 @@ GOptionEntry *train_options_entries (TrainOptions *o, const GOptionEntry *more);
 
 /* Says what is wrong with a number, if anything is; FALSE then. */
 gboolean train_options_check_range (const char *name, double value, double min, double max);
+/* The same of what data.h has options for. */
+gboolean train_options_check_data (double cache_size, int max_unreadable);
 /* Says what is wrong with options; FALSE if anything is. Only what depends on the data's labels is left. */
 gboolean train_options_check (const TrainOptions *o);
 
