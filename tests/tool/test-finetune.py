@@ -196,6 +196,8 @@ def test_complete(folder, data, val):
     status, text, err = run(*args, "-e", "2", "-o", parts, "--resume")
     check("--resume comes to the same", status == 0 and "epoch 2" in text and read_model(whole) == read_model(parts),
           (text, err))
+    status, _, err = run("finetune", whole, *args[2:], "-e", "3", "-o", parts, "--resume")
+    check("--resume from another base is refused", status == 1 and "had another base model" in err, (status, err))
     check("the card", info(whole)["labels"] == LABELS and info(whole)["sample_rate"] == info(MODEL)["sample_rate"])
     status, _, err = run(*args[:-2], "-e", "2", "-o", parts)
     check("a checkpoint is not overwritten", status == 1 and "--resume" in err, err)

@@ -9,6 +9,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -212,6 +213,88 @@ def test_interrupt(folder, data):
           and len(read_log(out + ".csv")) == done + 1, (done, text, err))
 
 
+def change(data, to, edit):
+    """A copy of a cache with other videos."""
+    shutil.copytree(data, to)
+    with open(os.path.join(to, "cache.json"), encoding="utf-8") as f:
+        cache = json.load(f)
+    edit(cache["videos"])
+    with open(os.path.join(to, "cache.json"), "w", encoding="utf-8") as f:
+        json.dump(cache, f)
+    return to
+
+
+def test_other_data(folder, data, val):
+    """A checkpoint is for the data that it was begun with."""
+    out, pairs = os.path.join(folder, "same.safetensors"), os.path.join(folder, "pairs.txt")
+    with open(pairs, "w", encoding="utf-8") as f:
+        f.write("left=right\n")
+    args = ["-o", out, "--flip-labels", f"@{pairs}", "--resume", "-e"]
+    status, text, err = train("-d", data, "-v", val, *args, "1")
+    check("a training to go on with", status == 0, (text, err))
+    names = change(data, os.path.join(folder, "names"), lambda videos: videos[3].update(name="another"))
+    labels = change(data, os.path.join(folder, "labels"), lambda videos: videos[3].update(label=0))
+    other_val = change(val, os.path.join(folder, "other-val"), lambda videos: videos[0].update(name="another"))
+    for what, more, expected in (("names", ["-d", names, "-v", val], "videos in --data"),
+                                 ("labels", ["-d", labels, "-v", val], "videos in --data"),
+                                 ("validation", ["-d", data, "-v", other_val], "videos for validation"),
+                                 ("no validation", ["-d", data], "videos for validation")):
+        status, _, err = train(*more, *args, "2")
+        check(f"--resume with other {what} is refused", status == 1 and f"had other {expected}" in err, (status, err))
+    with open(pairs, "w", encoding="utf-8") as f:
+        f.write("dark left=dark right\n")
+    status, text, err = train("-d", data, "-v", val, *args, "2")
+    check("a file of pairs that says the same will do", status == 0 and "going on from epoch 2" in text, (text, err))
+    with open(pairs, "w", encoding="utf-8") as f:
+        f.write("dark left=dark left\n")
+    status, _, err = train("-d", data, "-v", val, *args, "3")
+    check("one with other pairs is refused", status == 1 and "change places in the mirror" in err, (status, err))
+    with open(pairs, "w", encoding="utf-8") as f:
+        f.write("left=right\n")
+    moved = change(data, os.path.join(folder, "moved"), lambda videos: None)
+    os.remove(out + ".csv")
+    status, text, err = train("-d", moved, "-v", val, *args, "3")
+    check("a table that is missing is said, and data may move", status == 0 and "same.safetensors.csv: is not there" in err
+          and [r["epoch"] for r in read_log(out + ".csv")] == ["3"], (text, err))
+
+
+def test_validation_interrupted(folder, data, val):
+    """What is left of an epoch is its validation."""
+    out, many = os.path.join(folder, "validated.safetensors"), os.path.join(folder, "many")
+    change(val, many, lambda videos: videos.extend([dict(v, name=f"{i} {v['name']}") for v in videos for i in range(300)]))
+    args = ["-d", data, "-v", many, "-b", "32", "--checkpoint-minutes", "0", "-e", "1", "-o", out, "--resume"]
+    p = subprocess.Popen(command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # There is a checkpoint after the first of two batches; validation takes longer by far than the second.
+    while not os.path.exists(out + ".checkpoint") and p.poll() is None:
+        time.sleep(0.001)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    p.communicate(timeout=120)
+    status, text, err = train(*args)
+    check("interrupted in validation, it goes on from there", p.returncode == 130 and status == 0
+          and "going on from the validation of epoch 1\n" in text, (p.returncode, text, err))
+    check("with the speed that there was", float(read_log(out + ".csv")[0]["clips_per_second"]) > 0
+          and " 0.0 clips/s" not in text, text)
+
+
+def test_lock(folder, data):
+    """Two trainings of one file at the same time."""
+    out = os.path.join(folder, "twice.safetensors")
+    p = subprocess.Popen(command("-d", data, "-o", out, "-e", "100000"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                         text=True)
+    while "epoch" not in p.stdout.readline():
+        pass
+    for more in ([], ["--resume"], ["--checkpoint", out + ".other"]):
+        status, _, err = train("-d", data, "-o", out, "-e", "2", *more)
+        check(f"a second training of the same file is refused {' '.join(more)}", status == 1
+              and "twice.safetensors: another process" in err, (status, err))
+    p.kill()
+    p.communicate(timeout=60)
+    status, text, err = train("-d", data, "-o", out, "-e", str(len(read_log(out + ".csv")) + 1), "--resume")
+    check("a lock of a process that was killed is none", status == 0 and "going on" in text, (text, err))
+    check("the lock is removed", not os.path.exists(out + ".lock"), os.listdir(folder))
+
+
 def limit_files(size):
     def limit():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -377,6 +460,9 @@ with tempfile.TemporaryDirectory() as tmp:
     test_progress(tmp, DATA, VAL)
     test_going_on(tmp, DATA, VAL)
     test_interrupt(tmp, DATA)
+    test_other_data(tmp, DATA, VAL)
+    test_validation_interrupted(tmp, DATA, VAL)
+    test_lock(tmp, DATA)
     test_full_disk(tmp, DATA)
     test_damaged(tmp, DATA)
     test_plot_fails(tmp, DATA)

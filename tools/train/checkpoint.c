@@ -34,6 +34,7 @@ checkpoint_save (const Run *run, const RunState *state, GError **error)
   put_double (notes, "best", state->best);
   put_int (notes, "best_epoch", state->best_epoch);
   put_double (notes, "seconds", state->seconds);
+  put_double (notes, "clips_per_second", state->clips_per_second);
   g_hash_table_insert (notes, (char *) "settings", g_strdup (run->settings));
   return cnn3d_trainer_save_checkpoint (run->trainer, run->checkpoint, notes, error);
 }
@@ -68,6 +69,21 @@ get_int (Notes *notes, const char *key)
   return value;
 }
 
+/* What a word of settings stands for that is a sum; NULL for any other. */
+static const char *
+describe_sum (const char *word)
+{
+  static const struct {
+    const char *key, *text;
+  } sums[] = { { "data=", "other videos in --data" }, { "val=", "other videos for validation" },
+    { "mirrored=", "other classes that change places in the mirror" }, { "model=", "another base model" } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (sums); i++)
+    if (g_str_has_prefix (word, sums[i].key))
+      return sums[i].text;
+  return NULL;
+}
+
 /* The first word in which two settings differ, as "had X, not Y"; NULL if none does. */
 static char *
 compare_settings (const char *old, const char *now)
@@ -75,8 +91,13 @@ compare_settings (const char *old, const char *now)
   g_auto (GStrv) a = g_strsplit (old ? old : "", " ", -1), b = g_strsplit (now, " ", -1);
 
   for (int i = 0; a[i] != NULL || b[i] != NULL; i++) {
-    if (a[i] == NULL || b[i] == NULL || strcmp (a[i], b[i]) != 0)
-      return g_strdup_printf ("had %s, not %s", a[i] ? a[i] : "no such option", b[i] ? b[i] : "that");
+    const char *sum = b[i] ? describe_sum (b[i]) : NULL;
+
+    if (a[i] != NULL && b[i] != NULL && strcmp (a[i], b[i]) == 0)
+      continue;
+    if (sum != NULL && a[i] != NULL && describe_sum (a[i]) == sum)
+      return g_strdup_printf ("had %s", sum);
+    return g_strdup_printf ("had %s, not %s", a[i] ? a[i] : "no such option", b[i] ? b[i] : "that");
   }
   return NULL;
 }
@@ -108,6 +129,7 @@ checkpoint_load (const Run *run, RunState *state, GError **error)
   state->best = get_double (&notes, "best");
   state->best_epoch = (int) get_int (&notes, "best_epoch");
   state->seconds = get_double (&notes, "seconds");
+  state->clips_per_second = get_double (&notes, "clips_per_second");
   if (notes.bad != NULL) {
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: has no valid note '%s'", run->checkpoint,
         notes.bad);

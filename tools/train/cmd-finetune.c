@@ -27,6 +27,7 @@ typedef struct {
   Cnn3dCache *cache, *val_cache;
   Cnn3dLoader *data, *val; /* data: changed clips */
   int *flips;
+  char *sum; /* of the base's file */
   Cnn3dSchedule schedule;
 } Work;
 
@@ -40,6 +41,7 @@ work_clear (Work *w)
   g_clear_pointer (&w->trainer, cnn3d_trainer_unref);
   g_clear_pointer (&w->card, cnn3d_card_free);
   g_clear_pointer (&w->flips, g_free);
+  g_clear_pointer (&w->sum, g_free);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Work, work_clear)
@@ -151,7 +153,8 @@ finetune_complete (const Options *o, const Work *w)
     .card = w->card,
     .schedule = w->schedule,
     .half = o->half };
-  int status = setup_run (&o->train, &run, w->cache, " finetune=complete");
+  g_autofree char *more = g_strdup_printf (" finetune=complete model=%s", w->sum);
+  int status = setup_run (&o->train, &run, &(SetupData){ w->cache, w->val_cache, w->flips }, more);
   UnknownData data = { .cache = w->cache, .val = w->val, .trained = TRUE, .threads = o->train.threads };
   g_autoptr (GError) error = NULL;
   g_autoptr (Cnn3dLoader) plain = NULL;
@@ -171,10 +174,22 @@ finetune_complete (const Options *o, const Work *w)
   return EXIT_INTERRUPTED;
 }
 
+/* A checksum of a model's file, by which it is known again; NULL with an error. */
+static char *
+sum_model (const char *model, GError **error)
+{
+  g_autofree char *path = tool_find (model, error);
+  g_autoptr (GMappedFile) file = path ? g_mapped_file_new (path, FALSE, error) : NULL;
+  g_autoptr (GBytes) bytes = file ? g_mapped_file_get_bytes (file) : NULL;
+
+  return bytes ? g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, bytes) : NULL;
+}
+
 static int
 finetune (const Options *options, const char *path)
 {
   const TrainOptions *o = &options->train;
+  g_auto (FileLock) lock = { 0 };
   g_auto (Work) w = { 0 };
   g_autoptr (GError) error = NULL;
   g_autoptr (Cnn3dModel) base = tool_load (path, NULL, &error);
@@ -182,9 +197,9 @@ finetune (const Options *options, const char *path)
   Cnn3dLoaderOptions loader_options;
   const Cnn3dConfig *config;
 
-  if (base == NULL)
+  if (base == NULL || (w.sum = sum_model (path, &error)) == NULL)
     return tool_fail (error);
-  if (!setup_files (o, options->portion == CNN3D_TRAIN_COMPLETE, &error))
+  if (!setup_files (o, options->portion == CNN3D_TRAIN_COMPLETE, &lock, &error))
     return tool_fail (error);
   trainer_options.size = options->size ? options->size : cnn3d_model_get_config (base)->size;
   if (!setup_data (o, trainer_options.size, cnn3d_model_get_card (base)->sample_rate, &w.cache,

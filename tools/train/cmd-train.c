@@ -34,6 +34,7 @@ make_card (const TrainOptions *o, Cnn3dCache *data)
 static int
 train (const TrainOptions *o, Cnn3dConfig *config)
 {
+  g_auto (FileLock) lock = { 0 };
   g_autoptr (Cnn3dCache) cache = NULL, val_cache = NULL;
   g_autoptr (Cnn3dCard) card = NULL;
   g_autoptr (Cnn3dTrainer) trainer = NULL;
@@ -44,7 +45,7 @@ train (const TrainOptions *o, Cnn3dConfig *config)
   Cnn3dLoaderOptions loader_options;
   Run run = { 0 };
 
-  if (!setup_files (o, TRUE, &error) || !setup_data (o, config->size, 0, &cache, &val_cache, &error))
+  if (!setup_files (o, TRUE, &lock, &error) || !setup_data (o, config->size, 0, &cache, &val_cache, &error))
     return tool_fail (error);
   card = make_card (o, cache);
   config->classes = (int) g_strv_length (card->labels);
@@ -68,7 +69,7 @@ train (const TrainOptions *o, Cnn3dConfig *config)
   run.data = data;
   run.val = val;
   run.card = card;
-  return setup_run (o, &run, cache, "");
+  return setup_run (o, &run, &(SetupData){ cache, val_cache, flips }, "");
 }
 
 /* Whether there is such a network. An option of another architecture has to have a value that it takes, too. */

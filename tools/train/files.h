@@ -13,4 +13,15 @@ G_BEGIN_DECLS
  */
 gboolean files_check (const char *path, GError **error);
 
+/* Of a file that one process at a time writes: PATH.lock, which the kernel unlocks when the process ends in any way. */
+typedef struct {
+  char *path; /* NULL: not held */
+  int fd;
+} FileLock;
+
+/* FALSE with an error if another process has it. Where files cannot be locked, nobody has. */
+gboolean files_lock (const char *path, FileLock *lock, GError **error);
+void file_lock_clear (FileLock *lock);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FileLock, file_lock_clear)
+
 G_END_DECLS

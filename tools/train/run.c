@@ -108,12 +108,12 @@ save_model (Run *run, GError **error)
 }
 
 static void
-show_progress (const Run *run, const RunState *state, double clips_per_second)
+show_progress (const Run *run, const RunState *state)
 {
   int n = cnn3d_loader_get_n_batches (run->data);
   Progress progress = { state->epoch + 1, run->epochs, (double) state->batch / n,
-    state->loss_sum / (double) state->seen, (double) state->correct / (double) state->seen, clips_per_second,
-    get_seconds_left (run, state, clips_per_second, 0) };
+    state->loss_sum / (double) state->seen, (double) state->correct / (double) state->seen,
+    state->clips_per_second, get_seconds_left (run, state, state->clips_per_second, 0) };
 
   if (parallel_rank () == 0)
     log_progress (&progress);
@@ -121,7 +121,7 @@ show_progress (const Run *run, const RunState *state, double clips_per_second)
 
 /* The rest of an epoch's batches. FALSE with *error unset: interrupted, with the state saved. */
 static gboolean
-train_epoch (Run *run, RunState *state, double *clips_per_second, GError **error)
+train_epoch (Run *run, RunState *state, GError **error)
 {
   int n = cnn3d_loader_get_n_batches (run->data);
   gint64 begin = g_get_monotonic_time (), saved = begin, first = state->seen;
@@ -155,8 +155,8 @@ train_epoch (Run *run, RunState *state, double *clips_per_second, GError **error
     state->correct += result.correct;
     state->seen += clips;
     state->seconds = seconds_before + (double) (now - begin) / G_USEC_PER_SEC;
-    *clips_per_second = (double) (state->seen - first) * G_USEC_PER_SEC / (double) MAX (now - begin, 1);
-    show_progress (run, state, *clips_per_second);
+    state->clips_per_second = (double) (state->seen - first) * G_USEC_PER_SEC / (double) MAX (now - begin, 1);
+    show_progress (run, state);
     if ((double) (now - saved) / G_USEC_PER_SEC >= 60 * run->minutes && state->batch < n) {
       save_state (run, state, error);
       saved = now;
@@ -176,15 +176,15 @@ end_rate (const Run *run, const RunState *state)
 
 /* Validation, the table, the best model and a checkpoint. */
 static gboolean
-end_epoch (Run *run, RunState *state, double clips_per_second, GError **error)
+end_epoch (Run *run, RunState *state, GError **error)
 {
   LogLine line = { state->epoch + 1, end_rate (run, state),
     state->loss_sum / (double) state->seen, (double) state->correct / (double) state->seen, NAN, NAN,
-    clips_per_second, 0 };
+    state->clips_per_second, 0 };
   gint64 begin = g_get_monotonic_time ();
   gboolean best, reduced;
 
-  if (run->val != NULL && !validate (run, state, clips_per_second, &line.val_loss, &line.val_accuracy, error))
+  if (run->val != NULL && !validate (run, state, state->clips_per_second, &line.val_loss, &line.val_accuracy, error))
     return *error == NULL && save_state (run, state, error) && FALSE;
   best = run->val == NULL || state->best_epoch == 0 || line.val_accuracy > state->best;
   if (best) {
@@ -201,6 +201,7 @@ end_epoch (Run *run, RunState *state, double clips_per_second, GError **error)
   state->batch = 0;
   state->loss_sum = 0;
   state->correct = state->seen = 0;
+  state->clips_per_second = 0;
   log_print (&line, run->epochs, best);
   if (reduced && state->epoch < run->epochs)
     printf ("the loss has not improved for a while: learning rate %.3g\n",
@@ -218,18 +219,17 @@ end_epoch (Run *run, RunState *state, double clips_per_second, GError **error)
 static gboolean
 train (Run *run, RunState *state, GError **error)
 {
-  if (parallel_rank () == 0)
+  if (parallel_rank () == 0) {
+    if (state->epoch > 0 && !g_file_test (run->log, G_FILE_TEST_EXISTS))
+      tool_complain ("note: %s: is not there; table and plot begin with epoch %d", run->log, state->epoch + 1);
     log_begin (run->log, state->epoch, error);
+  }
   if (!parallel_agree (error))
     return FALSE;
   cnn3d_loader_seek (run->data, (guint64) state->epoch * cnn3d_loader_get_n_batches (run->data) + state->batch);
-  while (state->epoch < run->epochs) {
-    double clips_per_second = 0;
-
-    if (!train_epoch (run, state, &clips_per_second, error)
-        || !end_epoch (run, state, clips_per_second, error))
+  while (state->epoch < run->epochs)
+    if (!train_epoch (run, state, error) || !end_epoch (run, state, error))
       return FALSE;
-  }
   return TRUE;
 }
 
@@ -256,8 +256,10 @@ begin (Run *run, RunState *state, GError **error)
   if (!parallel_agree (error))
     return FALSE;
   share_state (run, state);
-  if (exists && state->epoch < run->epochs)
+  if (exists && state->epoch < run->epochs && state->batch < cnn3d_loader_get_n_batches (run->data))
     printf ("going on from epoch %d, batch %d\n", state->epoch + 1, state->batch + 1);
+  else if (exists && state->epoch < run->epochs)
+    printf ("going on from the validation of epoch %d\n", state->epoch + 1);
   fflush (stdout);
   return TRUE;
 }

@@ -36,6 +36,7 @@ typedef struct {
   double best;             /* validation accuracy, in clips of one */
   int best_epoch;          /* from 1; 0: none yet */
   double seconds;          /* of training, over all runs */
+  double clips_per_second; /* of the last batches */
 } RunState;
 
 /* FALSE with an error if a checkpoint is there, which a new training would replace. */
@@ -52,6 +53,9 @@ gboolean share_go_on (gboolean interrupted, GError **error);
 void share_state (Run *run, RunState *state);
 /* Whether all have the same data: val may be NULL. */
 gboolean share_compare_data (const char *path, Cnn3dCache *data, Cnn3dCache *val, GError **error);
+
+/* A checksum of the names, labels and lengths of the videos; one process does for this. */
+char *share_get_sum (Cnn3dCache *cache);
 
 /* checkpoint.c */
 gboolean checkpoint_save (const Run *run, const RunState *state, GError **error);

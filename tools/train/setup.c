@@ -4,24 +4,24 @@
 #include <stdio.h>
 
 #include "tools/parallel.h"
-#include "tools/train/files.h"
 
 static gboolean
-check_files (const TrainOptions *o, gboolean by_epochs, GError **error)
+check_files (const TrainOptions *o, gboolean by_epochs, FileLock *lock, GError **error)
 {
   g_autofree char *checkpoint = setup_path (o->checkpoint, o->output, ".checkpoint");
   g_autofree char *log = setup_path (o->log, o->output, ".csv"), *plot = setup_path (o->plot, o->output, ".svg");
 
-  if (!files_check (o->output, error) || !files_check (log, error) || !files_check (plot, error))
+  if (!files_check (o->output, error) || !files_check (log, error) || !files_check (plot, error)
+      || !files_lock (o->output, lock, error))
     return FALSE;
   return !by_epochs || (files_check (checkpoint, error) && (o->resume || run_check_checkpoint (checkpoint, error)));
 }
 
 gboolean
-setup_files (const TrainOptions *o, gboolean by_epochs, GError **error)
+setup_files (const TrainOptions *o, gboolean by_epochs, FileLock *lock, GError **error)
 {
   if (parallel_rank () == 0)
-    check_files (o, by_epochs, error);
+    check_files (o, by_epochs, lock, error);
   return parallel_agree (error);
 }
 
@@ -120,12 +120,23 @@ setup_path (const char *path, const char *output, const char *ending)
   return path ? g_strdup (path) : g_strconcat (output, ending, NULL);
 }
 
+/* Which videos there are and what becomes of their labels in the mirror, as sums: with what options say it is all. */
+static char *
+describe_data (const SetupData *data)
+{
+  g_autofree char *videos = share_get_sum (data->cache), *val = data->val ? share_get_sum (data->val) : NULL;
+  g_autofree char *mirrored = g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *)data->flips,
+      g_strv_length ((char **)cnn3d_cache_get_labels (data->cache)) * sizeof *data->flips);
+
+  return g_strdup_printf (" data=%s val=%s mirrored=%s", videos, val ? val : "none", mirrored);
+}
+
 int
-setup_run (const TrainOptions *o, Run *run, Cnn3dCache *cache, const char *more)
+setup_run (const TrainOptions *o, Run *run, const SetupData *data, const char *more)
 {
   const Cnn3dConfig *config = cnn3d_trainer_get_config (run->trainer);
-  g_autofree char *described = train_options_describe (o, config, cache),
-                  *settings = g_strconcat (described, more, NULL);
+  g_autofree char *described = train_options_describe (o, config, data->cache), *sums = describe_data (data),
+                  *settings = g_strconcat (described, sums, more, NULL);
   g_autofree char *checkpoint = setup_path (o->checkpoint, o->output, ".checkpoint");
   g_autofree char *log = setup_path (o->log, o->output, ".csv"),
                   *plot = setup_path (o->plot, o->output, ".svg");

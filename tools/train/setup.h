@@ -3,21 +3,22 @@
 
 /* What train and finetune do alike before the first epoch. */
 
+#include "tools/train/files.h"
 #include "tools/train/options.h"
 #include "tools/train/run.h"
 
 G_BEGIN_DECLS
 
-/* The data, of two classes or more with a clip of each, and what epochs are judged by: *val is NULL if there is none. rate as of
- * train_options_data(). */
+/* The data, of two classes or more with a clip of each, and what epochs are judged by: *val is NULL
+ * if there is none. rate as of train_options_data(). */
 gboolean setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data,
     Cnn3dCache **val, GError **error);
 
 /*
  * Whether all files can be written, before any work; by_epochs: also a checkpoint, which is not there yet unless
- * --resume says so.
+ * --resume says so. No other process may write OUTPUT while the lock is held.
  */
-gboolean setup_files (const TrainOptions *o, gboolean by_epochs, GError **error);
+gboolean setup_files (const TrainOptions *o, gboolean by_epochs, FileLock *lock, GError **error);
 
 /* Loads the middle of each video, unchanged. */
 Cnn3dLoader *setup_plain_loader (const TrainOptions *o, Cnn3dCache *cache,
@@ -29,10 +30,16 @@ void setup_card_texts (const TrainOptions *o, Cnn3dCard *card);
 /* A file's path: path, or output with the ending if that is NULL. */
 char *setup_path (const char *path, const char *output, const char *ending);
 
+/* What numbers depend on besides options, for checkpoints. */
+typedef struct {
+  Cnn3dCache *cache, *val; /* val may be NULL */
+  const int *flips;        /* of each label, as of flips_parse() */
+} SetupData;
+
 /*
  * Trains by epochs. Of run: trainer, data, val, card and schedule are set. more: further settings
  * on which the numbers depend, "" or " key=value...". Returns an exit code.
  */
-int setup_run (const TrainOptions *o, Run *run, Cnn3dCache *cache, const char *more);
+int setup_run (const TrainOptions *o, Run *run, const SetupData *data, const char *more);
 
 G_END_DECLS

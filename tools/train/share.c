@@ -49,6 +49,15 @@ describe_videos (GString *text, Cnn3dCache *cache)
   }
 }
 
+char *
+share_get_sum (Cnn3dCache *cache)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  describe_videos (text, cache);
+  return g_compute_checksum_for_string (G_CHECKSUM_SHA256, text->str, (gssize) text->len);
+}
+
 gboolean
 share_compare_data (const char *path, Cnn3dCache *data, Cnn3dCache *val, GError **error)
 {
