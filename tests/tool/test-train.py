@@ -178,11 +178,11 @@ def test_kill(folder, args):
     for i in range(300):
         p = subprocess.Popen(command(*args, "-o", killed, "-e", "100000", "--resume"), stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0, 0.3))
+        time.sleep(rng.uniform(0, 0.3 if i < 24 else 3))
         p.kill()
         kills += p.wait(timeout=60) == -signal.SIGKILL
         broken += [path for path in (killed, killed + ".checkpoint") if os.path.exists(path) and not is_whole(path)]
-        # On a slow machine, until there is a model.
+        # On a slow machine, later and until there is a model.
         if i >= 24 and os.path.exists(killed):
             break
     check("killed at any time, files are whole", kills > 24 and os.path.exists(killed) and not broken, (kills, broken))
