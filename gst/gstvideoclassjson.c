@@ -59,7 +59,7 @@ struct _GstVideoClassJson
   gint64 warned;                /* when; 0: never */
   GstVideoClassifyResult *result;       /* the newest */
   GstVideoClassifyResult *action;       /* that goes on, its newest */
-  GHashTable *objects;          /* id -> label */
+  GHashTable *objects;          /* id, and of which kind -> label */
   gboolean has_summary;
   gboolean has_match, has_other;        /* for the model's name that is asked for */
   GstClockTime time;            /* of the newest buffer */
@@ -253,7 +253,8 @@ take_objects (GstVideoClassJson * self, const GstJsonSettings * s, GstBuffer * b
   self->has_match |= objects->len > 0;
   for (guint i = 0; i < objects->len; i++) {
     GstLabelledObject *object = &g_array_index (objects, GstLabelledObject, i);
-    gpointer id = GINT_TO_POINTER ((gint) object->id);
+    gpointer id = GSIZE_TO_POINTER ((gsize) object->id * 2
+        + object->is_tracked);
 
     if (object->score < s->threshold
         || g_strcmp0 (g_hash_table_lookup (self->objects, id),

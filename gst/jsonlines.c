@@ -141,6 +141,7 @@ gst_json_lines_object (const GstJsonLinesConfig * config, GstClockTime time,
 
   add_time (b, config, "time", time);
   add_int (b, "object", object->id);
+  add_string (b, "kind", object->is_tracked ? "tracking" : "region");
   add_string (b, "label", object->label);
   add_double (b, "score", object->score);
   add_int (b, "x", object->x);
@@ -169,8 +170,10 @@ gst_json_lines_summary (const GstJsonLinesConfig * config,
 
   gst_structure_get_uint64 (s, "clips", &clips);
   add_string (b, "model", gst_structure_get_string (s, "model"));
-  if (gst_structure_get_uint64 (s, "object", &object))
+  if (gst_structure_get_uint64 (s, "object", &object)) {
     add_int (b, "object", object);
+    add_string (b, "kind", gst_structure_get_string (s, "object-kind"));
+  }
   add_int (b, "clips", clips);
   json_builder_set_member_name (b, "classes");
   json_builder_begin_array (b);

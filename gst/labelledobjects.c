@@ -22,7 +22,7 @@ find_regions (GstBuffer * buffer, const gchar * model, GArray * found)
     GstVideoRegionOfInterestMeta *r = (GstVideoRegionOfInterestMeta *) meta;
 
     for (GList * l = r->params; l != NULL; l = l->next) {
-      GstLabelledObject object = { r->id, r->x, r->y, r->w, r->h, NULL, 0 };
+      GstLabelledObject object = { r->id, FALSE, r->x, r->y, r->w, r->h };
       const GstStructure *s = l->data;
       const gchar *label = gst_structure_get_string (s, "label");
 
@@ -78,7 +78,7 @@ find_detections (GstBuffer * buffer, GArray * found)
     return;
   while (gst_analytics_relation_meta_iterate (relations, &state,
           gst_analytics_od_mtd_get_mtd_type (), &od)) {
-    GstLabelledObject object = { -1 };
+    GstLabelledObject object = { -1, TRUE };
     gpointer tracks = NULL;
     GstAnalyticsTrackingMtd track;
     GstAnalyticsClsMtd cls;

@@ -11,6 +11,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   gint64 id;                    /* the tracker's, or -1 */
+  gboolean is_tracked;          /* by GstAnalytics, whose ids are not regions' ids */
   gint x, y, w, h;              /* pixels */
   gchar *label;
   gdouble score;

@@ -190,6 +190,48 @@ relate (GstAnalyticsRelationMeta * relations, guint od, const gchar * label,
           od, cls.id));
 }
 
+/* A region and a track with the same number are two objects, each a line of its
+ * own as long as their labels stay what they are. */
+static void
+test_same_number (void)
+{
+  g_autofree gchar *path = NULL, *properties = NULL, *text = NULL;
+  g_auto (GStrv) lines = NULL;
+  gint fd = g_file_open_tmp ("analytics-XXXXXX", &path, NULL);
+  GstHarness *h;
+
+  g_assert_cmpint (fd, >=, 0);
+  close (fd);
+  properties = g_strdup_printf ("lines=objects location=%s", path);
+  h = companion_new ("videoclassjson", properties);
+  for (guint i = 0; i < 3; i++) {
+    GstBuffer *buffer = frame_new (i * FRAME);
+    gpointer state = NULL;
+    GstAnalyticsMtd od;
+
+    add_object (buffer, 10, 11, TRUE);
+    g_assert_true (gst_analytics_relation_meta_iterate
+        (gst_buffer_get_analytics_relation_meta (buffer), &state,
+            gst_analytics_od_mtd_get_mtd_type (), &od));
+    relate (gst_buffer_get_analytics_relation_meta (buffer), od.id, "waving",
+        GST_ANALYTICS_REL_TYPE_RELATE_TO | GST_ANALYTICS_REL_TYPE_CONTAIN);
+    gst_video_region_of_interest_meta_add_param
+        (gst_buffer_add_video_region_of_interest_meta (buffer, "person", 5, 5,
+            20, 30), gst_structure_new ("videoclassify3d", "label",
+            G_TYPE_STRING, "walking", NULL));
+    ((GstVideoRegionOfInterestMeta *) gst_buffer_get_meta (buffer,
+            GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))->id = 11;
+    gst_buffer_unref (gst_harness_push_and_pull (h, buffer));
+  }
+  gst_harness_teardown (h);
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  lines = g_strsplit (text, "\n", -1);
+  g_assert_cmpuint (g_strv_length (lines), ==, 3);
+  g_assert_nonnull (strstr (lines[0], "\"kind\":\"region\""));
+  g_assert_nonnull (strstr (lines[1], "\"kind\":\"tracking\""));
+  g_remove (path);
+}
+
 /* What a detector, or what comes after, says of the object does not hide ours. */
 static void
 test_other_classes (void)
@@ -234,5 +276,6 @@ main (int argc, char **argv)
   g_test_add_func ("/analytics/lost", test_lost);
   g_test_add_func ("/analytics/kinds", test_kinds);
   g_test_add_func ("/analytics/other-classes", test_other_classes);
+  g_test_add_func ("/analytics/same-number", test_same_number);
   return g_test_run ();
 }

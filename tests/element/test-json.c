@@ -171,6 +171,7 @@ test_objects (void)
   g_assert_cmpuint (lines->len, ==, 2);
   o = line (lines, 0, "object");
   g_assert_cmpint (json_object_get_int_member (o, "object"), ==, 7);
+  g_assert_cmpstr (json_object_get_string_member (o, "kind"), ==, "region");
   g_assert_cmpint (json_object_get_int_member (o, "height"), ==, 4);
   o = line (lines, 1, "object");
   g_assert_cmpstr (json_object_get_string_member (o, "label"), ==, "runs");
@@ -192,15 +193,19 @@ test_object_summaries (void)
         "indices=(int)<0>", NULL);
 
     if (object < 3)
-      gst_structure_set (s, "object", G_TYPE_UINT64, object, NULL);
+      gst_structure_set (s, "object", G_TYPE_UINT64, object, "object-kind",
+          G_TYPE_STRING, "tracking", NULL);
     gst_harness_push_event (h, gst_event_new_custom
         (GST_EVENT_CUSTOM_DOWNSTREAM, s));
   }
   lines = read_lines ();
   g_assert_cmpuint (lines->len, ==, 3);
-  for (guint i = 0; i < 2; i++)
-    g_assert_cmpint (json_object_get_int_member (line (lines, i, "summary"),
-            "object"), ==, i + 1);
+  for (guint i = 0; i < 2; i++) {
+    JsonObject *o = line (lines, i, "summary");
+
+    g_assert_cmpint (json_object_get_int_member (o, "object"), ==, i + 1);
+    g_assert_cmpstr (json_object_get_string_member (o, "kind"), ==, "tracking");
+  }
   g_assert_false (json_object_has_member (line (lines, 2, "summary"),
           "object"));
   gst_harness_teardown (h);
