@@ -214,6 +214,17 @@ post_model (GstVideoClassify3D * self)
           "sample-rate", G_TYPE_DOUBLE, network->rate, NULL));
 }
 
+void
+gst_video_classify_3d_announce (GstVideoClassify3D * self)
+{
+  GstStructure *s = gst_structure_new ("videoclassify3d-clips",
+      "clip-duration", G_TYPE_UINT64,
+      gst_classify_network_get_clip_duration (self->network), NULL);
+
+  gst_pad_push_event (GST_BASE_TRANSFORM_SRC_PAD (self),
+      gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, s));
+}
+
 /* The network takes over for the clips to come. */
 static void
 switch_network (GstVideoClassify3D * self, GstClassifyLane * lane)
@@ -225,8 +236,10 @@ switch_network (GstVideoClassify3D * self, GstClassifyLane * lane)
   gst_classify_lane_set_network (lane, self->network);
   g_mutex_unlock (&self->lock);
   gst_clip_window_set_frame_duration (lane->window, self->frame_duration);
-  if (lane->number == 0 && !is_first)
+  if (lane->number == 0 && !is_first) {
+    gst_video_classify_3d_announce (self);
     post_model (self);
+  }
 }
 
 static gint64

@@ -81,6 +81,8 @@ void gst_video_classify_3d_warn_fallback (GstVideoClassify3D * self,
     const gchar * reason);
 void gst_video_classify_3d_clip_done (gpointer data,
     const GstClassifyJob * job);
+/* Tells elements downstream how long clips are. */
+void gst_video_classify_3d_announce (GstVideoClassify3D * self);
 /* Takes what is wanted of a frame, and hands on the clips that it completes.
  * Returns FALSE if the frame cannot be read. */
 gboolean gst_video_classify_3d_take_frame (GstVideoClassify3D * self,

@@ -50,7 +50,9 @@
  *
  * Results that come after the last buffer, as with async and queue, go
  * downstream as custom events named `videoclassify3d-result`, whose field
- * `result` (#GstVideoClassifyResult) has them, before EOS.
+ * `result` (#GstVideoClassifyResult) has them, before EOS. How long clips are is
+ * said before the first by a sticky custom event named `videoclassify3d-clips`,
+ * with `clip-duration` (guint64).
  *
  * Elements with the same model file and options share one network and its
  * threads; clips that several of them have ready run as one batch.
@@ -338,6 +340,7 @@ gst_video_classify_3d_transform_ip (GstBaseTransform * trans,
   if (self->is_first) {
     self->is_first = FALSE;
     find_live (self);
+    gst_video_classify_3d_announce (self);
     centre_clips (self, pts);
   }
   if (!gst_video_classify_3d_take_frame (self, buffer, pts)) {

@@ -46,8 +46,10 @@
 
 /* A label that is gone for less than this goes on. */
 #define MAX_GAP GST_SECOND
-/* No clip is believed to take longer: a muxer need not wait. */
-#define MAX_CLIP (20 * GST_SECOND)
+/* How long clips are as long as nobody has said so. */
+#define DEFAULT_CLIP (2 * GST_SECOND)
+/* No result is believed to come later after its clip: a muxer need not wait. */
+#define MAX_LATENESS (18 * GST_SECOND)
 
 struct _GstVideoClassText
 {
@@ -62,6 +64,7 @@ struct _GstVideoClassText
   GstSegment segment;
   GstVideoClassifyResult *result;       /* the newest that was seen */
   GstClockTime frame_duration;
+  GstClockTime clip;            /* the longest that was seen or announced */
   GstClockTime said;            /* up to which texts and gaps have been sent */
   gboolean markup, is_discont;
   GstFlowReturn flow;
@@ -148,6 +151,15 @@ reset (GstVideoClassText * self)
   self->flow = GST_FLOW_OK;
 }
 
+/* At a time of the stream: up to when all results must have come. */
+static GstClockTime
+find_known (GstVideoClassText * self, GstClockTime time)
+{
+  GstClockTime wait = self->clip + MAX_LATENESS;
+
+  return time > wait ? time - wait : 0;
+}
+
 /* Cues of the time that a result is about. */
 static void
 take_clip (GstVideoClassText * self, const GstVideoClassifyResult * result,
@@ -155,8 +167,10 @@ take_clip (GstVideoClassText * self, const GstVideoClassifyResult * result,
 {
   GstClockTime start = gst_video_classify_result_get_clip_start (result);
   GstClockTime end = gst_video_classify_result_get_clip_end (result);
+  GstClockTime length = end > start ? end - start : 0;
   const GstVideoClassifyEvent *e = gst_video_classify_result_get_event (result);
 
+  self->clip = MAX (self->clip, length);
   if (key == NULL) {
     if (content == GST_TEXT_CONTENT_EVENTS)
       gst_class_cues_finish (&self->cues);
@@ -221,9 +235,9 @@ gst_video_class_text_chain (GstPad * pad, GstObject * parent,
   } else if (result != NULL && result != self->result) {
     take_clip (self, result, content, key, text, score);
   } else if (GST_BUFFER_PTS_IS_VALID (buffer)
-      && GST_BUFFER_PTS (buffer) > MAX_CLIP
+      && find_known (self, GST_BUFFER_PTS (buffer)) > 0
       && gst_class_cues_advance (&self->cues,
-          GST_BUFFER_PTS (buffer) - MAX_CLIP)) {
+          find_known (self, GST_BUFFER_PTS (buffer)))) {
     push_gap (self, self->cues.position);
   }
   if (result != NULL && result != self->result) {
@@ -265,6 +279,7 @@ start_stream (GstVideoClassText * self, GstEvent * event)
   gst_event_unref (event);
   gst_class_cues_finish (&self->cues);
   reset (self);
+  self->clip = DEFAULT_CLIP;
   if (!gst_pad_push_event (self->srcpad, start))
     return FALSE;
   set_caps (self);
@@ -293,16 +308,32 @@ static void
 take_gap (GstVideoClassText * self, GstEvent * event)
 {
   GstClockTime start, duration;
+  GstTextTiming timing;
 
   gst_event_parse_gap (event, &start, &duration);
   if (!GST_CLOCK_TIME_IS_VALID (start))
     return;
   if (GST_CLOCK_TIME_IS_VALID (duration))
     start += duration;
-  if (self->settings.timing == GST_TEXT_TIMING_CLIPS)
-    start = start > MAX_CLIP ? start - MAX_CLIP : 0;
+  GST_OBJECT_LOCK (self);
+  timing = self->settings.timing;
+  GST_OBJECT_UNLOCK (self);
+  if (timing == GST_TEXT_TIMING_CLIPS)
+    start = find_known (self, start);
   if (gst_class_cues_advance (&self->cues, start))
     push_gap (self, start);
+}
+
+/* How long the clips to come are. */
+static void
+take_clip_duration (GstVideoClassText * self, GstEvent * event)
+{
+  const GstStructure *s = gst_event_get_structure (event);
+  guint64 duration;
+
+  if (gst_structure_has_name (s, "videoclassify3d-clips")
+      && gst_structure_get_uint64 (s, "clip-duration", &duration))
+    self->clip = MAX (self->clip, duration);
 }
 
 /* A result that no buffer has carried: it came after the last one, or the stream
@@ -367,6 +398,9 @@ gst_video_class_text_sink_event (GstPad * pad, GstObject * parent,
       return TRUE;
     case GST_EVENT_CUSTOM_DOWNSTREAM:
       take_last_result (self, event);
+      break;
+    case GST_EVENT_CUSTOM_DOWNSTREAM_STICKY:
+      take_clip_duration (self, event);
       break;
     case GST_EVENT_TAG:
     case GST_EVENT_TOC:
@@ -436,6 +470,7 @@ gst_video_class_text_init (GstVideoClassText * self)
   self->cues.data = self;
   self->cues.max_gap = MAX_GAP;
   self->frame_duration = GST_SECOND / 30;
+  self->clip = DEFAULT_CLIP;
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
   reset (self);
 }

@@ -57,6 +57,20 @@ def srt(path):
     return [tuple(seconds(t) for t in cue[1].split(" --> ")) for cue in cues], [cue[2] for cue in cues]
 
 
+def check_long_clips(path):
+    """Clips of half a minute: they begin long before their results come."""
+    slow = VIDEO.replace("=64", "=130").replace("30/1", "2/1")
+    launch(f"concat name=c ! videoconvert ! jpegenc ! avimux ! filesink location={path('slow.avi')} "
+           + "".join(slow.format(pattern) for pattern in ("smpte horizontal-speed=-2", "circular", "smpte")))
+    launch(f"filesrc location={path('slow.avi')} ! decodebin ! videoconvert ! videoclassify3d sample-rate=0.5 "
+           f"! videoclasstext ! srtenc ! filesink location={path('long.srt')}")
+    subprocess.run([TOOL, "classify", "shufflenet", path("slow.avi"), "--srt", "--sample-rate", "0.5"], check=True,
+                   stdout=subprocess.DEVNULL, timeout=120)
+    found, expected = srt(path("long.srt")), srt(path("slow.srt"))
+    check("the same with clips of half a minute", len(expected[0]) >= 3 and close(found[0], expected[0])
+          and found[1] == expected[1], (found, expected))
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         def path(name):
@@ -89,6 +103,7 @@ def main():
             check("JSON lines are what 3dcnn classify says", len(lines) == len(clips) and all(
                 a[key] == b[key] for a, b in zip(lines, clips) for key in ("start", "end", "classes")),
                 (lines, clips))
+            check_long_clips(path)
         if FFPROBE:
             for name in ["own.srt", "own.vtt", "own.mkv"] + (["pan.srt", "pan.vtt"] if TOOL else []):
                 found = probe(path(name))

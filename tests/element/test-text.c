@@ -388,6 +388,43 @@ test_textoverlay (void)
           "! videoclasstext timing=buffers ! o.text_sink"), ==, 130);
 }
 
+/* A result that comes with its clip's last frame, half a minute after the clip's
+ * first. */
+static void
+check_long_clip (GstEvent * announced)
+{
+  GstHarness *h = companion_new ("videoclasstext", "");
+  const guint length = 40 * FPS;
+  g_autoptr (GstVideoClassifyResult) result = result_new ("a", 0.9, 0,
+      length * FRAME, GST_CLOCK_TIME_NONE);
+  g_autoptr (GstVideoClassifyResult) next = result_new ("b", 0.9,
+      length * FRAME, 2 * length * FRAME, GST_CLOCK_TIME_NONE);
+  g_autofree gchar *texts = NULL;
+
+  if (announced != NULL)
+    gst_harness_push_event (h, announced);
+  for (guint i = 0; i < length; i += 10)
+    push_frame (h, i, NULL);
+  for (guint i = length; i < 2 * length; i += 10)
+    push_frame (h, i, result);
+  push_frame (h, 2 * length, next);
+  gst_harness_push_event (h, gst_event_new_eos ());
+  texts = pull_texts (h);
+  /* Of the first, what was too old is lost if nobody said how long it would be. */
+  g_assert_cmpstr (texts, ==, announced ? "a 0.0-1200.0, b 1200.0-2400.0"
+      : "a 590.0-1200.0, b 1200.0-2400.0");
+  gst_harness_teardown (h);
+}
+
+static void
+test_long_clips (void)
+{
+  check_long_clip (gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM_STICKY,
+          gst_structure_new ("videoclassify3d-clips", "clip-duration",
+              G_TYPE_UINT64, 41 * GST_SECOND, NULL)));
+  check_long_clip (NULL);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -404,6 +441,7 @@ main (int argc, char **argv)
   g_test_add_func ("/text/interrupts", test_interrupts);
   g_test_add_func ("/text/stream", test_stream);
   g_test_add_func ("/text/pipelines", test_pipelines);
+  g_test_add_func ("/text/long-clips", test_long_clips);
   g_test_add_func ("/text/textoverlay", test_textoverlay);
   return g_test_run ();
 }
