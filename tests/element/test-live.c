@@ -377,6 +377,8 @@ describe_run (const gchar * properties, gboolean with_meta, gboolean wait)
           meta->age, c->label, c->score);
     gst_buffer_unref (out);
   }
+  /* A clip is counted before its message is posted; that is waited for here. */
+  gst_element_set_state (h->element, GST_STATE_NULL);
   while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ELEMENT))) {
     g_autofree gchar *s = gst_structure_to_string (gst_message_get_structure
         (message));
