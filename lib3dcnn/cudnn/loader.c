@@ -3,29 +3,44 @@
 
 #include <dlfcn.h>
 
-typedef enum { DRIVER, RUNTIME, CUDNN, N_LIBRARIES } Library;
+typedef enum { DRIVER, RUNTIME, CUDNN, CUBLASLT, NVRTC, N_LIBRARIES } Library;
 
-/* Later names are tried when earlier ones are not found. */
+/* Later names are tried when earlier ones are not found; "%d" is the major version of cuDNN's CUDA. */
 static const struct {
   const char *names[3];
+  const char *beside; /* its folder in NVIDIA's wheels, in which cuDNN looks for it */
   const char *what;
   const char *next_step;
 } libraries[N_LIBRARIES] = {
-  [DRIVER] = { { "libcuda.so.1" }, "the NVIDIA driver's library",
+  [DRIVER] = { { "libcuda.so.1" }, NULL, "the NVIDIA driver's library",
       "install the NVIDIA driver (see nvidia-smi)" },
-  [RUNTIME] = { { "libcudart.so.13", "libcudart.so.12" }, "the CUDA runtime, 12.8 or later",
+  [RUNTIME] = { { "libcudart.so.13", "libcudart.so.12" }, NULL, "the CUDA runtime, 12.8 or later",
       "install the CUDA toolkit, or run tools/setup-cuda.sh, and set CNN3D_CUDA_PATH to"
       " its lib folder" },
-  [CUDNN] = { { "libcudnn.so.9" }, "cuDNN, 9.8 or later",
+  [CUDNN] = { { "libcudnn.so.9" }, NULL, "cuDNN, 9.8 or later",
       "install cuDNN 9 for your CUDA version, or run tools/setup-cuda.sh, and set CNN3D_CUDA_PATH"
       " to its lib folder" },
+  [CUBLASLT] = { { "libcublasLt.so.%d" }, "cublas", "cuBLASLt, which cuDNN needs",
+      "install cuBLAS of that version (it is part of the CUDA toolkit), or run tools/setup-cuda.sh, and set"
+      " CNN3D_CUDA_PATH to its lib folder" },
+  [NVRTC] = { { "libnvrtc.so.%d" }, "cuda_nvrtc", NULL, NULL },
 };
 
 typedef struct {
   const Cnn3dCudaSystem *system;
   void *handles[N_LIBRARIES];
-  const char *names[N_LIBRARIES];
+  const char *names[N_LIBRARIES]; /* interned */
+  int cuda_major; /* of cuDNN's CUDA, as soon as cuDNN is loaded */
+  char *cudnn_folder; /* or NULL */
 } Loading;
+
+static void
+loading_clear (Loading *loading)
+{
+  g_free (loading->cudnn_folder);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Loading, loading_clear)
 
 G_GNUC_PRINTF (2, 3)
 static gboolean
@@ -42,19 +57,50 @@ fail (GError **error, const char *format, ...)
   return FALSE;
 }
 
+/* The i-th name of a library, or NULL. */
+static const char *
+library_name (const Loading *loading, Library library, int i)
+{
+  const char *format = libraries[library].names[i];
+  g_autofree char *major = g_strdup_printf ("%d", loading->cuda_major);
+  g_auto (GStrv) parts = g_strsplit (format != NULL ? format : "", "%d", 2);
+  g_autofree char *name = g_strjoinv (major, parts);
+
+  return format != NULL ? g_intern_string (name) : NULL;
+}
+
+/* Where a library may lie, in order: the user's folder, wherever the system looks, beside cuDNN. */
+static GPtrArray *
+library_places (const Loading *loading, Library library)
+{
+  GPtrArray *places = g_ptr_array_new_with_free_func (g_free);
+  const char *folder = g_getenv (CNN3D_CUDA_PATH_ENV), *name;
+
+  for (int i = 0; folder != NULL && folder[0] != '\0' && (name = library_name (loading, library, i)); i++)
+    g_ptr_array_add (places, g_build_filename (folder, name, NULL));
+  for (int i = 0; (name = library_name (loading, library, i)) != NULL; i++)
+    g_ptr_array_add (places, g_strdup (name));
+  if (libraries[library].beside != NULL && loading->cudnn_folder != NULL) {
+    g_autofree char *toolkit = g_strdup_printf ("cu%d", loading->cuda_major);
+
+    name = library_name (loading, library, 0);
+    g_ptr_array_add (places, g_build_filename (loading->cudnn_folder, name, NULL));
+    g_ptr_array_add (places, g_build_filename (loading->cudnn_folder, "..", "..", libraries[library].beside, "lib",
+                                 name, NULL));
+    g_ptr_array_add (places, g_build_filename (loading->cudnn_folder, "..", "..", toolkit, "lib", name, NULL));
+  }
+  return places;
+}
+
+/* That nothing of a library opened. */
 static gboolean
-open_library (Loading *loading, Library library, gboolean *absent, GError **error)
+fail_to_open (const Loading *loading, Library library, const char *broken, gboolean *absent, GError **error)
 {
   g_autoptr (GString) names = g_string_new (NULL);
-  g_autofree char *broken = NULL;
+  const char *name;
 
-  for (int i = 0; libraries[library].names[i] != NULL; i++) {
-    loading->names[library] = libraries[library].names[i];
-    loading->handles[library] = loading->system->open (loading->names[library], &broken);
-    if (loading->handles[library] != NULL)
-      return TRUE;
-    g_string_append_printf (names, "%s%s", i > 0 ? " or " : "", loading->names[library]);
-  }
+  for (int i = 0; (name = library_name (loading, library, i)) != NULL; i++)
+    g_string_append_printf (names, "%s%s", i > 0 ? " or " : "", name);
   if (broken != NULL)
     return fail (error, "%s (%s) does not open (%s): %s", names->str, libraries[library].what, broken,
         libraries[library].next_step);
@@ -62,6 +108,35 @@ open_library (Loading *loading, Library library, gboolean *absent, GError **erro
     *absent = TRUE;
   return fail (error, "%s (%s) is not found: %s", names->str, libraries[library].what,
       libraries[library].next_step);
+}
+
+static gboolean
+open_place (Loading *loading, Library library, const char *place, char **broken)
+{
+  g_autofree char *name = g_path_get_basename (place);
+
+  loading->names[library] = g_intern_string (name);
+  loading->handles[library] = loading->system->open (place, broken);
+  return loading->handles[library] != NULL;
+}
+
+static gboolean
+open_anywhere (Loading *loading, Library library, char **broken)
+{
+  g_autoptr (GPtrArray) places = library_places (loading, library);
+
+  for (guint i = 0; i < places->len; i++)
+    if (open_place (loading, library, places->pdata[i], broken))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+open_library (Loading *loading, Library library, gboolean *absent, GError **error)
+{
+  g_autofree char *broken = NULL;
+
+  return open_anywhere (loading, library, &broken) || fail_to_open (loading, library, broken, absent, error);
 }
 
 static gboolean
@@ -142,14 +217,23 @@ check_runtime (const Cnn3dCuda *cuda, gboolean *absent, GError **error)
 }
 
 static gboolean
-check_cudnn (const Cnn3dCuda *cuda, GError **error)
+check_cudnn (Loading *loading, const Cnn3dCuda *cuda, GError **error)
 {
   gsize version = cuda->cudnnGetVersion ();
+  int driver = 0;
+  void *symbol;
 
   if (version < CNN3D_CUDNN_VERSION)
     return fail (error, "libcudnn is version %d.%d.%d, too old; needed is %s: %s",
         (int) (version / 10000), (int) (version % 10000 / 100), (int) (version % 100),
         libraries[CUDNN].what, libraries[CUDNN].next_step);
+  loading->cuda_major = (int) (cuda->cudnnGetCudartVersion () / 1000);
+  if (cuda->cuDriverGetVersion (&driver) == CUDA_SUCCESS && loading->cuda_major > driver / 1000)
+    return fail (error, "libcudnn is made for CUDA %d, but the NVIDIA driver supports CUDA %d.%d: install a"
+        " newer driver, or cuDNN for CUDA %d", loading->cuda_major, driver / 1000, driver % 1000 / 10,
+        driver / 1000);
+  symbol = loading->system->symbol (loading->handles[CUDNN], "cudnnGetVersion");
+  loading->cudnn_folder = loading->system->folder (symbol);
   return TRUE;
 }
 
@@ -158,32 +242,32 @@ check_cudnn (const Cnn3dCuda *cuda, GError **error)
  * As long as somebody keeps it open, that takes no time. It may be missing.
  */
 static void
-keep_nvrtc (const Loading *loading)
+keep_nvrtc (Loading *loading)
 {
-  const char *version = strrchr (loading->names[RUNTIME], '.');
-  g_autofree char *name = g_strconcat ("libnvrtc.so", version, NULL), *ignored = NULL;
+  g_autofree char *ignored = NULL;
 
-  loading->system->open (name, &ignored);
+  open_anywhere (loading, NVRTC, &ignored);
 }
 
+/* cuDNN ends the whole process if it does not find cuBLASLt; it takes the one that is open. */
 static gboolean
 load (const Cnn3dCudaSystem *system, Cnn3dCuda *cuda, gboolean *absent, GError **error)
 {
-  Loading loading = { .system = system };
+  g_auto (Loading) loading = { .system = system };
 
   *absent = FALSE;
   if (!open_library (&loading, DRIVER, absent, error) || !find_symbols (&loading, DRIVER, cuda, error)
       || !check_driver (cuda, absent, error) || !open_library (&loading, RUNTIME, absent, error)
       || !find_symbols (&loading, RUNTIME, cuda, error) || !check_runtime (cuda, absent, error)
       || !open_library (&loading, CUDNN, absent, error) || !find_symbols (&loading, CUDNN, cuda, error)
-      || !check_cudnn (cuda, error))
+      || !check_cudnn (&loading, cuda, error) || !open_library (&loading, CUBLASLT, absent, error))
     return FALSE;
   keep_nvrtc (&loading);
   return TRUE;
 }
 
 static void *
-open_path (const char *path, char **broken)
+open_shared (const char *path, char **broken)
 {
   void *library = dlopen (path, RTLD_NOW | RTLD_LOCAL);
   const char *reason = library == NULL ? dlerror () : NULL;
@@ -195,20 +279,16 @@ open_path (const char *path, char **broken)
   return library;
 }
 
-static void *
-open_shared (const char *name, char **broken)
+static char *
+find_folder (void *symbol)
 {
-  const char *folder = g_getenv (CNN3D_CUDA_PATH_ENV);
-  void *library = NULL;
+  Dl_info info;
 
-  if (folder != NULL && folder[0] != '\0') {
-    g_autofree char *path = g_build_filename (folder, name, NULL);
-    library = open_path (path, broken);
-  }
-  return library != NULL ? library : open_path (name, broken);
+  return dladdr (symbol, &info) != 0 && strchr (info.dli_fname, '/') != NULL ? g_path_get_dirname (info.dli_fname)
+                                                                            : NULL;
 }
 
-static const Cnn3dCudaSystem real_system = { open_shared, dlsym };
+static const Cnn3dCudaSystem real_system = { open_shared, dlsym, find_folder };
 static GMutex lock;
 static const Cnn3dCudaSystem *current_system = &real_system;
 static const Cnn3dCuda *loaded;

@@ -22,11 +22,12 @@ typedef struct {
 #undef PLAIN
 } Cnn3dCuda;
 
-/* What stands between the loader and the system, for tests: dlopen and dlsym. Where a library is there but does not
- * open, *broken is set to why, if it was NULL. */
+/* What stands between the loader and the system, for tests: dlopen of a name or a path, and dlsym. Where a library is
+ * there but does not open, *broken is set to why, if it was NULL. */
 typedef struct {
   void *(*open) (const char *name, char **broken);
   void *(*symbol) (void *library, const char *name);
+  char *(*folder) (void *symbol); /* of the library that a symbol is of; or NULL */
 } Cnn3dCudaSystem;
 
 /* A folder in which the libraries are looked for before anywhere else. */
@@ -39,7 +40,7 @@ typedef struct {
 
 /*
  * The table, loaded once for the process; libraries stay loaded. Probes libcuda, libcudart, the
- * number of devices, libcudnn and its version, in this order. NULL with CNN3D_ERROR_BACKEND: the message
+ * number of devices, libcudnn and its version, and libcublasLt, in this order. NULL with CNN3D_ERROR_BACKEND: the message
  * says what is missing, which version is needed, and what to do. *absent (may be NULL): TRUE if there
  * is no sign of an NVIDIA GPU, so that running elsewhere is no surprise.
  */

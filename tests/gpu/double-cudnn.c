@@ -211,6 +211,7 @@ void
 double_cudnn_fill (Cnn3dCuda *table, const Cnn3dCuda *from)
 {
   table->cudnnGetVersion = from->cudnnGetVersion;
+  table->cudnnGetCudartVersion = from->cudnnGetCudartVersion;
   table->cudnnGetErrorString = from->cudnnGetErrorString;
   table->cudnnGetLastErrorString = from->cudnnGetLastErrorString;
   table->cudnnCreate = double_cudnnCreate;

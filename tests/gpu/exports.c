@@ -87,6 +87,17 @@ cudnnGetVersion (void)
   return version;
 }
 
+size_t
+cudnnGetCudartVersion (void)
+{
+  size_t version;
+
+  enter_double ();
+  version = table ()->cudnnGetCudartVersion ();
+  g_rec_mutex_unlock (&lock);
+  return version;
+}
+
 const char *
 cudnnGetErrorString (cudnnStatus_t status)
 {

@@ -31,12 +31,10 @@ gboolean
 real_cudnn_load (Cnn3dCuda *cuda)
 {
   static void *library;
+  gboolean first = library == NULL;
 
-  if (library == NULL) {
+  if (first)
     library = open_library ("libcudnn.so.9");
-    /* As the loader does: cuDNN would open and close it for each plan. */
-    open_library ("libnvrtc.so.13");
-  }
   if (library == NULL) {
     g_test_skip ("libcudnn.so.9 is not installed; tools/setup-cuda.sh installs it");
     return FALSE;
@@ -53,6 +51,11 @@ real_cudnn_load (Cnn3dCuda *cuda)
 #undef STATUS
 #undef PLAIN
   cuda->cudaGetLastError = no_error;
+  /* As the loader does: cuDNN would open and close it for each plan. */
+  if (first) {
+    g_autofree char *nvrtc = g_strdup_printf ("libnvrtc.so.%d", (int) (cuda->cudnnGetCudartVersion () / 1000));
+    open_library (nvrtc);
+  }
   return TRUE;
 }
 

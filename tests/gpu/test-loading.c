@@ -11,12 +11,14 @@
 /* What the system is to be like. */
 static struct {
   const char *missing_library; /* a prefix */
+  const char *only_place; /* where the missing library is all the same */
   gboolean broken; /* it is there, but does not open */
   const char *missing_symbol;
   CUresult init, driver_version;
   cudaError_t runtime_version_code, count_code;
-  int runtime_version, count;
-  gsize cudnn_version;
+  int driver, runtime_version, count;
+  gsize cudnn_version, cudnn_cudart;
+  GString *opened; /* all that opened, each with a space before and after it */
 } sys;
 
 static Cnn3dCuda working;
@@ -24,8 +26,13 @@ static Cnn3dCuda working;
 static void *
 open_double (const char *name, char **broken)
 {
-  if (sys.missing_library == NULL || !g_str_has_prefix (name, sys.missing_library))
-    return (void *) g_intern_string (name);
+  g_autofree char *base = g_path_get_basename (name);
+
+  if (sys.missing_library == NULL || !g_str_has_prefix (base, sys.missing_library)
+      || g_strcmp0 (name, sys.only_place) == 0) {
+    g_string_append_printf (sys.opened, " %s ", name);
+    return (void *) g_intern_string (base);
+  }
   if (sys.broken && *broken == NULL)
     *broken = g_strdup_printf ("%s: invalid ELF header", name);
   return NULL;
@@ -40,7 +47,7 @@ fake_cuInit (unsigned flags)
 static CUresult
 fake_cuDriverGetVersion (int *version)
 {
-  *version = 12040;
+  *version = sys.driver;
   return sys.driver_version;
 }
 
@@ -65,6 +72,12 @@ fake_cudnnGetVersion (void)
   return sys.cudnn_version;
 }
 
+static size_t
+fake_cudnnGetCudartVersion (void)
+{
+  return sys.cudnn_cudart;
+}
+
 static void *
 symbol_double (void *library, const char *name)
 {
@@ -82,7 +95,13 @@ symbol_double (void *library, const char *name)
   return found;
 }
 
-static const Cnn3dCudaSystem double_system = { open_double, symbol_double };
+static char *
+folder_double (void *symbol)
+{
+  return g_strdup ("/wheels/cudnn/lib");
+}
+
+static const Cnn3dCudaSystem double_system = { open_double, symbol_double, folder_double };
 
 static Cnn3dModel *
 make_model (void)
@@ -107,8 +126,14 @@ reset (void)
   working.cudaRuntimeGetVersion = fake_cudaRuntimeGetVersion;
   working.cudaGetDeviceCount = fake_cudaGetDeviceCount;
   working.cudnnGetVersion = fake_cudnnGetVersion;
+  working.cudnnGetCudartVersion = fake_cudnnGetCudartVersion;
+  if (sys.opened != NULL)
+    g_string_free (sys.opened, TRUE);
   memset (&sys, 0, sizeof sys);
+  sys.opened = g_string_new (NULL);
+  sys.driver = 13000;
   sys.runtime_version = 13000;
+  sys.cudnn_cudart = 13010;
   sys.count = 2;
   sys.cudnn_version = 91900;
   cnn3d_cuda_replace_system (&double_system);
@@ -258,6 +283,7 @@ test_runtime (void)
   sys.runtime_version_code = cudaErrorUnknown;
   expect ("does not tell its version|12.8", FALSE);
   reset ();
+  sys.driver = 12040;
   sys.count_code = cudaErrorInsufficientDriver;
   expect ("driver supports CUDA 12.4|libcudart is 13.0|newer driver", FALSE);
   reset ();
@@ -278,6 +304,77 @@ test_cudnn (void)
     return;
   sys.cudnn_version = 90701;
   expect ("9.7.1|too old|9.8|setup-cuda.sh", FALSE);
+  reset ();
+  sys.driver = 12080;
+  expect ("libcudnn is made for CUDA 13|driver supports CUDA 12.8|newer driver|cuDNN for CUDA 12", FALSE);
+}
+
+/* cuDNN ends the process without it, so it is missed before. */
+static void
+test_cublas (void)
+{
+  if (!reset ())
+    return;
+  sys.missing_library = "libcublasLt";
+  expect ("libcublasLt.so.13 (cuBLASLt, which cuDNN needs) is not found|setup-cuda.sh|CNN3D_CUDA_PATH", FALSE);
+  reset ();
+  sys.missing_library = "libcublasLt";
+  sys.broken = TRUE;
+  expect ("libcublasLt.so.13|does not open|invalid ELF header|install", FALSE);
+  /* It is that of cuDNN's CUDA, not of the runtime. */
+  reset ();
+  sys.cudnn_cudart = 12090;
+  sys.missing_library = "libcublasLt";
+  expect ("libcublasLt.so.12 (", FALSE);
+}
+
+static void
+expect_opened (const char *place)
+{
+  g_autoptr (GPtrArray) devices = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *word = g_strdup_printf (" %s ", place);
+
+  devices = cnn3d_device_list (NULL, &error);
+  g_assert_no_error (error);
+  if (strstr (sys.opened->str, word) == NULL)
+    g_error ("'%s' lacks '%s'", sys.opened->str, place);
+  cnn3d_cuda_replace_system (NULL);
+}
+
+/* Where cuDNN looks for its neighbours, they are found; first in the user's folder, then as any library. */
+static void
+test_neighbours (void)
+{
+  static const struct {
+    const char *library, *place;
+  } cases[] = {
+    { "libcublasLt", "/wheels/cudnn/lib/libcublasLt.so.12" },
+    { "libcublasLt", "/wheels/cudnn/lib/../../cublas/lib/libcublasLt.so.12" },
+    { "libcublasLt", "/wheels/cudnn/lib/../../cu12/lib/libcublasLt.so.12" },
+    { "libnvrtc", "/wheels/cudnn/lib/../../cuda_nvrtc/lib/libnvrtc.so.12" },
+    { "libnvrtc", "/wheels/cudnn/lib/../../cu12/lib/libnvrtc.so.12" },
+    { "libcublasLt", "libcublasLt.so.12" },
+    { "libnvrtc", "libnvrtc.so.12" },
+    { "libcublasLt", "/mine/libcublasLt.so.12" },
+    { "libnvrtc", "/mine/libnvrtc.so.12" },
+  };
+
+  g_setenv (CNN3D_CUDA_PATH_ENV, "/mine", TRUE);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    if (!reset ())
+      break;
+    sys.cudnn_cudart = 12090;
+    sys.missing_library = cases[i].library;
+    sys.only_place = cases[i].place;
+    expect_opened (cases[i].place);
+  }
+  g_unsetenv (CNN3D_CUDA_PATH_ENV);
+  if (!reset ())
+    return;
+  /* NVRTC only saves time. */
+  sys.missing_library = "libnvrtc";
+  expect_opened ("libcublasLt.so.13");
 }
 
 /* The toolkit before: libcudart.so.12 will do. */
@@ -291,7 +388,9 @@ test_older_runtime (void)
   if (!reset ())
     return;
   sys.missing_library = "libcudart.so.13";
+  sys.driver = 12040;
   sys.runtime_version = 12080;
+  sys.cudnn_cudart = 12080;
   devices = cnn3d_device_list (&versions, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (devices->len, ==, 2);
@@ -363,6 +462,7 @@ int
 main (int argc, char **argv)
 {
   g_setenv ("CNN3D_PLAN_CACHE", "", TRUE);
+  g_unsetenv (CNN3D_CUDA_PATH_ENV);
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/gpu/loading/here", test_here);
   g_test_add_func ("/gpu/loading/libraries", test_libraries);
@@ -372,6 +472,8 @@ main (int argc, char **argv)
   g_test_add_func ("/gpu/loading/driver", test_driver);
   g_test_add_func ("/gpu/loading/runtime", test_runtime);
   g_test_add_func ("/gpu/loading/cudnn", test_cudnn);
+  g_test_add_func ("/gpu/loading/cublas", test_cublas);
+  g_test_add_func ("/gpu/loading/neighbours", test_neighbours);
   g_test_add_func ("/gpu/loading/older-runtime", test_older_runtime);
   g_test_add_func ("/gpu/loading/devices", test_devices);
   return g_test_run ();
