@@ -186,12 +186,14 @@ check_driver (const Cnn3dCuda *cuda, gboolean *absent, GError **error)
   return TRUE;
 }
 
+/* *other: TRUE if another version might do. */
 static gboolean
-check_runtime (const Cnn3dCuda *cuda, gboolean *absent, GError **error)
+check_runtime (const Cnn3dCuda *cuda, gboolean *absent, gboolean *other, GError **error)
 {
   int version = 0, driver = 0, count = 0;
   cudaError_t code;
 
+  *other = TRUE;
   if (cuda->cudaRuntimeGetVersion (&version) != cudaSuccess)
     return fail (error, "libcudart does not tell its version; needed is %s: %s",
         libraries[RUNTIME].what, libraries[RUNTIME].next_step);
@@ -205,6 +207,7 @@ check_runtime (const Cnn3dCuda *cuda, gboolean *absent, GError **error)
         " driver, or an older CUDA toolkit", driver / 1000, driver % 1000 / 10, version / 1000,
         version % 1000 / 10);
   }
+  *other = FALSE;
   if (code == cudaErrorNoDevice || (code == cudaSuccess && count == 0)) {
     *absent = TRUE;
     return fail (error, "CUDA finds no NVIDIA GPU (is it hidden by CUDA_VISIBLE_DEVICES or by a"
@@ -214,6 +217,31 @@ check_runtime (const Cnn3dCuda *cuda, gboolean *absent, GError **error)
     return fail (error, "CUDA does not start: %s (cudaGetDeviceCount: error %d)",
         cuda->cudaGetErrorString (code), (int) code);
   return TRUE;
+}
+
+/* The first runtime that is new enough, but not too new for the driver. If none is, the last one tells why. */
+static gboolean
+load_runtime (Loading *loading, Cnn3dCuda *cuda, gboolean *absent, GError **error)
+{
+  g_autoptr (GPtrArray) places = library_places (loading, RUNTIME);
+  g_autofree char *broken = NULL;
+  GError *reason = NULL;
+  gboolean other = TRUE;
+
+  for (guint i = 0; other && i < places->len; i++) {
+    if (!open_place (loading, RUNTIME, places->pdata[i], &broken))
+      continue;
+    g_clear_error (&reason);
+    if (find_symbols (loading, RUNTIME, cuda, &reason) && check_runtime (cuda, absent, &other, &reason))
+      return TRUE;
+    /* While it is open, another one of the same name would be taken for it. */
+    if (other)
+      loading->system->close (loading->handles[RUNTIME]);
+  }
+  if (reason == NULL)
+    return fail_to_open (loading, RUNTIME, broken, absent, error);
+  g_propagate_error (error, reason);
+  return FALSE;
 }
 
 static gboolean
@@ -257,8 +285,7 @@ load (const Cnn3dCudaSystem *system, Cnn3dCuda *cuda, gboolean *absent, GError *
 
   *absent = FALSE;
   if (!open_library (&loading, DRIVER, absent, error) || !find_symbols (&loading, DRIVER, cuda, error)
-      || !check_driver (cuda, absent, error) || !open_library (&loading, RUNTIME, absent, error)
-      || !find_symbols (&loading, RUNTIME, cuda, error) || !check_runtime (cuda, absent, error)
+      || !check_driver (cuda, absent, error) || !load_runtime (&loading, cuda, absent, error)
       || !open_library (&loading, CUDNN, absent, error) || !find_symbols (&loading, CUDNN, cuda, error)
       || !check_cudnn (&loading, cuda, error) || !open_library (&loading, CUBLASLT, absent, error))
     return FALSE;
@@ -279,6 +306,12 @@ open_shared (const char *path, char **broken)
   return library;
 }
 
+static void
+close_shared (void *library)
+{
+  dlclose (library);
+}
+
 static char *
 find_folder (void *symbol)
 {
@@ -288,7 +321,7 @@ find_folder (void *symbol)
                                                                             : NULL;
 }
 
-static const Cnn3dCudaSystem real_system = { open_shared, dlsym, find_folder };
+static const Cnn3dCudaSystem real_system = { open_shared, close_shared, dlsym, find_folder };
 static GMutex lock;
 static const Cnn3dCudaSystem *current_system = &real_system;
 static const Cnn3dCuda *loaded;

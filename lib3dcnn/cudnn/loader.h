@@ -22,10 +22,11 @@ typedef struct {
 #undef PLAIN
 } Cnn3dCuda;
 
-/* What stands between the loader and the system, for tests: dlopen of a name or a path, and dlsym. Where a library is
+/* What stands between the loader and the system, for tests: dlopen of a name or a path, dlclose, and dlsym. Where a library is
  * there but does not open, *broken is set to why, if it was NULL. */
 typedef struct {
   void *(*open) (const char *name, char **broken);
+  void (*close) (void *library);
   void *(*symbol) (void *library, const char *name);
   char *(*folder) (void *symbol); /* of the library that a symbol is of; or NULL */
 } Cnn3dCudaSystem;
@@ -39,8 +40,8 @@ typedef struct {
 #define CNN3D_CUDART_VERSION 12080
 
 /*
- * The table, loaded once for the process; libraries stay loaded. Probes libcuda, libcudart, the
- * number of devices, libcudnn and its version, and libcublasLt, in this order. NULL with CNN3D_ERROR_BACKEND: the message
+ * The table, loaded once for the process; libraries stay loaded. Probes libcuda, libcudart and the
+ * number of devices (older runtimes if the first does not fit the driver), libcudnn and its version, and libcublasLt, in this order. NULL with CNN3D_ERROR_BACKEND: the message
  * says what is missing, which version is needed, and what to do. *absent (may be NULL): TRUE if there
  * is no sign of an NVIDIA GPU, so that running elsewhere is no surprise.
  */

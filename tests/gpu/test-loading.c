@@ -17,6 +17,11 @@ static struct {
   CUresult init, driver_version;
   cudaError_t runtime_version_code, count_code;
   int driver, runtime_version, count;
+  /* If set, what libcudart.so.12 says in place of runtime_version and count_code; 13 has the latter. */
+  int older_version;
+  cudaError_t older_code;
+  gboolean is_older; /* that libcudart.so.12 is open */
+  int n_runtimes; /* open */
   gsize cudnn_version, cudnn_cudart;
   GString *opened; /* all that opened, each with a space before and after it */
 } sys;
@@ -31,11 +36,22 @@ open_double (const char *name, char **broken)
   if (sys.missing_library == NULL || !g_str_has_prefix (base, sys.missing_library)
       || g_strcmp0 (name, sys.only_place) == 0) {
     g_string_append_printf (sys.opened, " %s ", name);
+    if (g_str_has_prefix (base, "libcudart")) {
+      sys.is_older = g_str_has_suffix (base, ".12");
+      sys.n_runtimes++;
+    }
     return (void *) g_intern_string (base);
   }
   if (sys.broken && *broken == NULL)
     *broken = g_strdup_printf ("%s: invalid ELF header", name);
   return NULL;
+}
+
+static void
+close_double (void *library)
+{
+  g_assert_true (g_str_has_prefix (library, "libcudart"));
+  sys.n_runtimes--;
 }
 
 static CUresult
@@ -54,16 +70,18 @@ fake_cuDriverGetVersion (int *version)
 static cudaError_t
 fake_cudaRuntimeGetVersion (int *version)
 {
-  *version = sys.runtime_version;
+  *version = sys.is_older && sys.older_version != 0 ? sys.older_version : sys.runtime_version;
   return sys.runtime_version_code;
 }
 
 static cudaError_t
 fake_cudaGetDeviceCount (int *count)
 {
-  if (sys.count_code == cudaSuccess)
+  cudaError_t code = sys.is_older && sys.older_version != 0 ? sys.older_code : sys.count_code;
+
+  if (code == cudaSuccess)
     *count = sys.count;
-  return sys.count_code;
+  return code;
 }
 
 static size_t
@@ -101,7 +119,7 @@ folder_double (void *symbol)
   return g_strdup ("/wheels/cudnn/lib");
 }
 
-static const Cnn3dCudaSystem double_system = { open_double, symbol_double, folder_double };
+static const Cnn3dCudaSystem double_system = { open_double, close_double, symbol_double, folder_double };
 
 static Cnn3dModel *
 make_model (void)
@@ -398,6 +416,62 @@ test_older_runtime (void)
   cnn3d_cuda_replace_system (NULL);
 }
 
+/* Both are there, and the newer one is too new for the driver. */
+static void
+test_other_runtime (void)
+{
+  g_autoptr (GPtrArray) devices = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *versions = NULL;
+
+  if (!reset ())
+    return;
+  sys.driver = 12040;
+  sys.count_code = cudaErrorInsufficientDriver;
+  sys.older_version = 12080;
+  sys.cudnn_cudart = 12080;
+  devices = cnn3d_device_list (&versions, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (versions, ==, "driver for CUDA 12.4, CUDA 12.8, cuDNN 9.19.0");
+  g_assert_cmpint (sys.n_runtimes, ==, 1);
+
+  /* The last one tells why. */
+  reset ();
+  sys.driver = 12040;
+  sys.count_code = cudaErrorInsufficientDriver;
+  sys.older_version = 12060;
+  expect ("libcudart is version 12.6, too old", FALSE);
+  g_assert_cmpint (sys.n_runtimes, ==, 0);
+  reset ();
+  sys.driver = 12040;
+  sys.count_code = cudaErrorInsufficientDriver;
+  sys.missing_library = "libcudart.so.12";
+  expect ("driver supports CUDA 12.4|libcudart is 13.0", FALSE);
+
+  /* No other is asked for devices. */
+  reset ();
+  sys.count_code = cudaErrorNoDevice;
+  sys.older_version = 12080;
+  expect ("no NVIDIA GPU", TRUE);
+  g_assert_null (strstr (sys.opened->str, "libcudart.so.12"));
+}
+
+/* An old one in the user's folder does not hide the system's. */
+static void
+test_other_folder (void)
+{
+  g_setenv (CNN3D_CUDA_PATH_ENV, "/mine", TRUE);
+  if (reset ()) {
+    sys.missing_library = "libcudart.so.13";
+    sys.only_place = "libcudart.so.13";
+    sys.older_version = 12040;
+    expect_opened ("libcudart.so.13");
+    g_assert_nonnull (strstr (sys.opened->str, "/mine/libcudart.so.12"));
+    g_assert_cmpint (sys.n_runtimes, ==, 1);
+  }
+  g_unsetenv (CNN3D_CUDA_PATH_ENV);
+}
+
 static void
 check_device (const char *option, int index, const char *words)
 {
@@ -475,6 +549,8 @@ main (int argc, char **argv)
   g_test_add_func ("/gpu/loading/cublas", test_cublas);
   g_test_add_func ("/gpu/loading/neighbours", test_neighbours);
   g_test_add_func ("/gpu/loading/older-runtime", test_older_runtime);
+  g_test_add_func ("/gpu/loading/other-runtime", test_other_runtime);
+  g_test_add_func ("/gpu/loading/other-folder", test_other_folder);
   g_test_add_func ("/gpu/loading/devices", test_devices);
   return g_test_run ();
 }
