@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Takes the backend's place where the headers of CUDA or cuDNN were not found. */
+/* Takes the backend's place where the headers of CUDA or cuDNN were not found, or too old. */
 
 #include "lib3dcnn/backend.h"
 #include "lib3dcnn/device.h"
 
 #define REASON                                                                                     \
-  "lib3dcnn was built without the cudnn backend, as the headers of CUDA or cuDNN were not found: see" \
-  " doc/gpu.md"
+  "lib3dcnn was built without the cudnn backend, as the headers of CUDA or cuDNN were not found, or" \
+  " too old: see doc/gpu.md"
 
 static gpointer
 create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
