@@ -75,7 +75,8 @@ load_kernels (Cnn3dGpuEngine *engine, GError **error)
         "lib3dcnn was built without its CUDA kernels, as there was no nvcc: see doc/gpu.md");
     return FALSE;
   }
-  CNN3D_CUDA_TRY ("loading lib3dcnn's CUDA kernels", cudaLibraryLoadData, &engine->library,
+  CNN3D_CUDA_TRY ("loading lib3dcnn's CUDA kernels (if the driver is older than the toolkit that compiled them, update it"
+                  " or compile them by an older one: see doc/gpu.md)", cudaLibraryLoadData, &engine->library,
       cnn3d_fatbin, NULL, NULL, 0, NULL, NULL, 0);
   for (int i = 0; i < CNN3D_N_CUDA_KERNELS; i++)
     CNN3D_CUDA_TRY (cnn3d_cuda_kernel_name (i, engine->half), cudaLibraryGetKernel,

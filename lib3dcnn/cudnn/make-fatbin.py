@@ -23,6 +23,11 @@ PTX = 75
 KERNELS = "lib3dcnn/cudnn/kernels.cu"
 
 
+def release(nvcc):
+    version = subprocess.run([nvcc, "--version"], check=True, capture_output=True, text=True).stdout
+    return tuple(int(number) for number in re.search(r"release (\d+)\.(\d+)", version).groups())
+
+
 def compile_fatbin(nvcc, root, fatbin):
     known = subprocess.run([nvcc, "--list-gpu-code"], check=True, capture_output=True, text=True).stdout
     known = {int(number) for number in re.findall(r"sm_(\d+)", known)}
@@ -32,9 +37,9 @@ def compile_fatbin(nvcc, root, fatbin):
         if arch in known:
             code = f"[sm_{arch},compute_{arch}]" if arch == PTX else f"sm_{arch}"
             args += ["-gencode", f"arch=compute_{arch},code={code}"]
-    # Small, and of a kind that every driver for cuDNN 9.8 and later unpacks.
-    options = subprocess.run([nvcc, "--help"], capture_output=True, text=True).stdout
-    if "--compress-mode" in options:
+    # A quarter of the default's size, but drivers before R550 do not unpack it: only where the code itself needs a newer
+    # one. By default CUDA 12 compresses as all drivers unpack.
+    if release(nvcc) >= (13, 0):
         args += ["--compress-mode=size"]
     result = subprocess.run(args, capture_output=True, text=True)
     if result.returncode != 0:
@@ -45,7 +50,7 @@ def compile_fatbin(nvcc, root, fatbin):
 def resources(nvcc, log):
     """The lines of ptxas, one for each kernel and architecture, sorted."""
     version = subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout
-    release = re.search(r"V(\d+\.\d+\.\d+)", version)
+    full = re.search(r"V(\d+\.\d+\.\d+)", version)
     pattern = re.compile(r"Compiling entry function '(\w+)' for 'sm_(\d+)'.*?(\d+) bytes stack frame, "
                          r"(\d+) bytes spill stores, (\d+) bytes spill loads.*?Used (\d+) registers"
                          r"(?:[^\n]*?(\d+) bytes smem)?", re.S)
@@ -53,7 +58,7 @@ def resources(nvcc, log):
     for kernel, arch, stack, stores, loads, registers, shared in pattern.findall(log):
         rows.setdefault(kernel, []).append((int(arch), int(registers), int(stack), int(stores) + int(loads),
                                             int(shared or 0)))
-    lines = [f"# nvcc {release.group(1) if release else 'unknown'}",
+    lines = [f"# nvcc {full.group(1) if full else 'unknown'}",
              "# kernel, then registers on each architecture; bytes of stack, spills and shared memory"]
     for kernel in sorted(rows):
         each = sorted(rows[kernel])
