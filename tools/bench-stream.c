@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tools/bench.h"
+#include "tools/session-options.h"
 
 /* Frames of the video that is shown over and over. */
 #define N_FRAMES 64
@@ -121,8 +122,8 @@ close_run (Run *r)
   g_free (r->expected);
 }
 
-void
-bench_stream_head (void)
+static void
+print_head (void)
 {
   printf ("%-34s %7s %6s %8s %8s %8s %7s %8s %7s\n", "network", "threads", "stride", "run", "direct",
       "stream", "faster", "latency", "of run");
@@ -140,7 +141,7 @@ bench_stream (const Bench *bench, Cnn3dModel *model, int threads, GError **error
   if (ok && bench->json != NULL) {
     json_builder_begin_object (bench->json);
     tool_json_string (bench->json, "network", network);
-    tool_json_string (bench->json, "backend", cnn3d_session_describe (r.direct));
+    bench_describe (bench, r.direct, print_head);
     tool_json_int (bench->json, "threads", threads);
     tool_json_int (bench->json, "stride", bench->stride);
     tool_json_double (bench->json, "run_ms", m[0]);
@@ -149,10 +150,13 @@ bench_stream (const Bench *bench, Cnn3dModel *model, int threads, GError **error
     tool_json_double (bench->json, "latency_ms", m[3]);
     json_builder_end_object (bench->json);
   } else if (ok) {
+    bench_describe (bench, r.direct, print_head);
     printf ("%-34s %7d %6d %8.2f %8.2f %8.2f %7.2f %8.2f %7.2f\n", network, threads, bench->stride, m[0],
         m[1], m[2], m[1] / m[2], m[3], m[3] / m[1]);
     fflush (stdout);
   }
+  if (ok)
+    tool_session_warn (r.plain);
   close_run (&r);
   return ok;
 }

@@ -16,13 +16,18 @@ typedef struct {
   double load_ms; /* of the model file */
 } Bench;
 
+/*
+ * Says what a session runs on, as soon as it has run: the fallback on stderr, or in JSON; before the first row, and when
+ * something else takes over, where it runs, on stdout, with head after it.
+ */
+void bench_describe (const Bench *bench, Cnn3dSession *session, void (*head) (void));
+
 /* Sorts n values, and returns the middle one. */
 double bench_median (double *values, int n);
 /* Random bytes, the same in every run. */
 void bench_fill (guint8 *bytes, gsize n);
 
 /* bench-stream.c: incremental inference against runs from scratch. */
-void bench_stream_head (void);
 gboolean bench_stream (const Bench *bench, Cnn3dModel *model, int threads, GError **error);
 
 G_END_DECLS

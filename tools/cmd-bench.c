@@ -40,6 +40,39 @@ bench_fill (guint8 *bytes, gsize n)
     bytes[i] = (guint8) (i * 2654435761u >> 24);
 }
 
+/* A session's description but for the number of threads, which the table has. */
+static char *
+place (Cnn3dSession *session)
+{
+  g_autoptr (GRegex) threads = g_regex_new (", [0-9]+ threads?", 0, 0, NULL);
+
+  return g_regex_replace_literal (threads, cnn3d_session_describe (session), -1, 0, "", 0, NULL);
+}
+
+void
+bench_describe (const Bench *bench, Cnn3dSession *session, void (*head) (void))
+{
+  static char *said;
+  g_autofree char *now = place (session);
+
+  tool_session_warn (session);
+  if (bench->json != NULL) {
+    tool_json_string (bench->json, "backend", cnn3d_session_describe (session));
+    tool_json_string (bench->json, "fallback", cnn3d_session_get_fallback (session));
+  } else if (g_strcmp0 (now, said) != 0) {
+    printf ("%s\n", now);
+    head ();
+    g_free (said);
+    said = g_steal_pointer (&now);
+  }
+}
+
+static void
+print_head (void)
+{
+  printf ("%-34s %7s %8s %8s %8s %9s %9s\n", "network", "threads", "ms", "p10", "p90", "clips/s", "GFLOP/s");
+}
+
 /* The most memory that the process has had, in MB; 0 where the system does not tell. */
 static double
 bench_peak_mb (void)
@@ -93,7 +126,7 @@ bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
   if (bench->json != NULL) {
     json_builder_begin_object (bench->json);
     tool_json_string (bench->json, "network", network);
-    tool_json_string (bench->json, "backend", cnn3d_session_describe (session));
+    bench_describe (bench, session, print_head);
     tool_json_int (bench->json, "threads", threads);
     tool_json_int (bench->json, "batch", bench->batch);
     tool_json_double (bench->json, "median_ms", median);
@@ -112,6 +145,7 @@ bench_model (const Bench *bench, Cnn3dModel *model, int threads, GError **error)
     tool_json_double (bench->json, "gflops", 2e-6 * (double) c.macs * bench->batch / median);
     json_builder_end_object (bench->json);
   } else {
+    bench_describe (bench, session, print_head);
     printf ("%-34s %7d %8.2f %8.2f %8.2f %9.1f %9.1f\n", network, threads, median, low, high,
         1e3 * bench->batch / median, 2e-6 * (double) c.macs * bench->batch / median);
     fflush (stdout);
@@ -211,7 +245,6 @@ bench_layers (const Bench *bench, Cnn3dModel *model, int threads, GError **error
   session = cnn3d_session_new (model, &options, error);
   if (session == NULL)
     return FALSE;
-  tool_session_warn (session);
   n = profile (bench, session, layers, &peak);
   if (n == 0) {
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND, "the backend %s does not profile its layers",
@@ -221,11 +254,12 @@ bench_layers (const Bench *bench, Cnn3dModel *model, int threads, GError **error
   if (bench->json != NULL) {
     json_builder_begin_object (bench->json);
     tool_json_string (bench->json, "network", network);
-    tool_json_string (bench->json, "backend", cnn3d_session_describe (session));
+    bench_describe (bench, session, NULL);
     tool_json_int (bench->json, "threads", threads);
     json_layers (bench->json, layers, n, peak);
     json_builder_end_object (bench->json);
   } else {
+    tool_session_warn (session);
     printf ("%s, %s", network, cnn3d_session_describe (session));
     if (peak > 0)
       printf (", peak %.0f GFLOP/s", 2e-9 * peak);
@@ -321,11 +355,6 @@ cmd_bench (int argc, char **argv)
   if (json) {
     bench.json = json_builder_new ();
     json_builder_begin_array (bench.json);
-  } else if (bench.stride > 0) {
-    bench_stream_head ();
-  } else if (!bench.layers) {
-    printf ("%-34s %7s %8s %8s %8s %9s %9s\n", "network", "threads", "ms", "p10", "p90", "clips/s",
-        "GFLOP/s");
   }
   if (arch != NULL)
     ok = cnn3d_arch_from_name (arch, &config.arch, &error)

@@ -26,8 +26,11 @@ tool_session_options (const ToolSession *session, Cnn3dSessionOptions *options, 
 void
 tool_session_warn (Cnn3dSession *session)
 {
+  static gboolean said;
   const char *reason = cnn3d_session_get_fallback (session);
 
-  if (reason != NULL)
-    tool_complain ("running on the CPU: %s", reason);
+  if (reason == NULL || said)
+    return;
+  said = TRUE;
+  tool_complain ("running on the CPU: %s", reason);
 }

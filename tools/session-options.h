@@ -31,7 +31,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ToolSession, tool_session_clear)
 /* Fills in all of the options but threads and batch; device is borrowed. */
 gboolean tool_session_options (const ToolSession *session, Cnn3dSessionOptions *options,
     GError **error);
-/* Says on stderr if a session with backend auto is not on the GPU that is there. */
+/* Says on stderr if a session with backend auto is not on the GPU that is there, after it has run; once. */
 void tool_session_warn (Cnn3dSession *session);
 
 G_END_DECLS

@@ -100,6 +100,35 @@ def test_bench():
     status, out, err = run(TOOL, "bench", "--arch", "mobilenet", "--width", "0.1", "--runs", "2", "--layers",
                            "--backend", "cudnn")
     check("bench --layers --backend cudnn", status == 0 and out.count("depthwise") == 13, (status, out, err))
+    small = ["bench", "--arch", "mobilenet", "--width", "0.1", "--runs", "1"]
+    status, out, err = run(TOOL, *small)
+    check("bench says that it runs on the GPU", status == 0 and out.startswith("cudnn (device 0, ") and "fp16" in
+          out.splitlines()[0] and err == "", (status, out, err))
+    for name, options in [("bench", []), ("bench --stream", ["--stream", "8"]), ("bench --layers", ["--layers"])]:
+        for fault in ["cudaMalloc:0:lost", "cudaGraphLaunch:0:lost"]:
+            if options == ["--layers"] and "Graph" in fault:  # layers are launched one by one
+                continue
+            status, out, err = run(TOOL, *small, *options, "--threads", "1,2", fault=fault)
+            check(f"{name} says once that the CPU took over ({fault})", status == 0
+                  and err.count("running on the CPU") == 1 and "cpu (" in out.splitlines()[0], (status, out, err))
+    status, out, err = run(TOOL, *small, "--json", fault="cudaMalloc:0:lost")
+    check("bench says why as JSON", status == 0 and "memory" in json.loads(out)[0]["fallback"], (status, out, err))
+    status, out, err = run(TOOL, *small, "--json")
+    check("... or that nothing went wrong", status == 0 and json.loads(out)[0]["fallback"] is None, (status, out, err))
+
+
+def test_eval():
+    data = os.path.join(folder, "data")
+    for label in ["pan left", "pan right"]:
+        os.makedirs(os.path.join(data, label))
+        run("gst-launch-1.0", "videotestsrc", "num-buffers=20", "!", "video/x-raw,width=32,height=32,framerate=15/1",
+            "!", "avimux", "!", "filesink", f"location={data}/{label}/clip.avi")
+    model = os.path.join(SOURCE, "models", "shufflenet.safetensors")
+    options = ["eval", model, "--data", data, "--cache", os.path.join(folder, "cache"), "--json"]
+    status, out, err = run(TOOL, *options)
+    check("eval on the GPU", status == 0 and "running on the CPU" not in err, (status, out, err))
+    status, out, err = run(TOOL, *options, fault="cudaGraphLaunch:0:lost")
+    check("eval says that the CPU took over", status == 0 and err.count("running on the CPU") == 1, (status, out, err))
 
 
 def pipeline(properties, fault=None, gpu=True):
@@ -139,6 +168,7 @@ with tempfile.TemporaryDirectory() as folder:
     test_devices()
     test_run()
     test_bench()
+    test_eval()
     test_selftest()
     test_element()
 print(f"1..{count}")

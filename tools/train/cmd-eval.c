@@ -353,6 +353,7 @@ evaluate (Eval *e, Cnn3dSession *session, Cnn3dLoader *loader, const char *const
   progress_clear ();
   if (!parallel_agree (&error))
     return tool_fail (error);
+  tool_session_warn (session);
   add_up (e);
   return parallel_rank () == 0 ? finish (e, tables, scores, json) : EXIT_OK;
 }
