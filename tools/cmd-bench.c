@@ -349,8 +349,8 @@ cmd_bench (int argc, char **argv)
     tool_complain ("%s", error->message);
     return EXIT_USAGE;
   }
-  if (!tool_session_options (&where, &bench.session, &error))
-    return tool_fail (error);
+  if (!tool_session_options (&where, &bench.session))
+    return EXIT_USAGE;
 
   if (json) {
     bench.json = json_builder_new ();

@@ -161,8 +161,8 @@ cmd_classify (int argc, char **argv)
         " --top-k 1 or more, --threads 0 to 256, --threshold 0 to 1");
     return EXIT_USAGE;
   }
-  if (!tool_session_options (&where, &known, &error))
-    return tool_fail (error);
+  if (!tool_session_options (&where, &known))
+    return EXIT_USAGE;
   gst_init (NULL, NULL);
   for (int i = 2; i < argc; i++)
     g_ptr_array_add (videos, video_new (argv[i], NULL));

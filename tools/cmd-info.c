@@ -4,6 +4,9 @@
 
 #include "tools/tool.h"
 
+/* Of --batch. */
+#define NOT_GIVEN G_MININT
+
 static const char *const channel_orders[] = { "RGB", "BGR" };
 static const char *const resizes[] = { "smaller side scaled, centre cropped", "stretched" };
 static const char *const score_rules[] = { "softmax, mean over clips", "sigmoid, mean over clips" };
@@ -157,7 +160,7 @@ cmd_info (int argc, char **argv)
 {
   g_autofree char *arch = NULL, *precision = NULL;
   gboolean json = FALSE, want_roofline = FALSE, half;
-  int clips = 1;
+  int clips = NOT_GIVEN;
   Cnn3dConfig config = { 0 };
   const GOptionEntry entries[] = {
     { "arch", 'a', 0, G_OPTION_ARG_STRING, &arch, "An architecture, in place of a model", "ARCH" },
@@ -195,6 +198,12 @@ cmd_info (int argc, char **argv)
     tool_complain ("--precision is fp16 or fp32, not '%s'", precision);
     return EXIT_USAGE;
   }
+  if (!want_roofline && (clips != NOT_GIVEN || precision != NULL)) {
+    tool_complain ("--batch and --precision go with --roofline");
+    return EXIT_USAGE;
+  }
+  if (clips == NOT_GIVEN)
+    clips = 1;
   if (clips < 1 || clips > 1024) {
     tool_complain ("--batch is 1 to 1024, not %d", clips);
     return EXIT_USAGE;

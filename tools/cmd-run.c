@@ -43,8 +43,8 @@ cmd_run (int argc, char **argv)
     return EXIT_USAGE;
   }
   bytes = g_strcmp0 (format, "u8-thwc") == 0;
-  if (!tool_session_options (&where, &o, &error))
-    return tool_fail (error);
+  if (!tool_session_options (&where, &o))
+    return EXIT_USAGE;
   model = tool_load (argv[1], NULL, &error);
   if (model == NULL || (session = cnn3d_session_new (model, &o, &error)) == NULL
       || !g_file_get_contents (input, &data, &size, &error))

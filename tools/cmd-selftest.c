@@ -258,8 +258,8 @@ cmd_selftest (int argc, char **argv)
     return EXIT_USAGE;
   }
   t.options.backend = CNN3D_BACKEND_CUDNN;
-  if (!tool_session_options (&where, &t.options, &error))
-    return tool_fail (error);
+  if (!tool_session_options (&where, &t.options))
+    return EXIT_USAGE;
   if (report != NULL && (t.report = fopen (report, "w")) == NULL) {
     tool_complain ("%s: %s", report, g_strerror (errno));
     return EXIT_FAILED;

@@ -24,7 +24,6 @@ cmd_verify (int argc, char **argv)
   g_auto (ToolSession) where = { 0 };
   Cnn3dSessionOptions options = { 0 };
   const GOptionEntry entries[] = { TOOL_SESSION_ENTRIES (where), { NULL } };
-  g_autoptr (GError) failure = NULL;
   gboolean chosen;
   int status = EXIT_OK;
 
@@ -34,8 +33,8 @@ cmd_verify (int argc, char **argv)
           "--allow-tf32, on what these name instead, and says how far they are apart.\n", 1, -1))
     return EXIT_USAGE;
   chosen = where.backend != NULL || where.device != NULL || where.precision != NULL || where.allow_tf32;
-  if (!tool_session_options (&where, &options, &failure))
-    return tool_fail (failure);
+  if (!tool_session_options (&where, &options))
+    return EXIT_USAGE;
   for (int i = 1; i < argc; i++) {
     g_autoptr (GError) error = NULL;
     g_autoptr (Cnn3dModel) model = tool_load (argv[i], NULL, &error);

@@ -10,14 +10,16 @@ tool_session_clear (ToolSession *session)
 }
 
 gboolean
-tool_session_options (const ToolSession *session, Cnn3dSessionOptions *options, GError **error)
+tool_session_options (const ToolSession *session, Cnn3dSessionOptions *options)
 {
-  if (session->backend != NULL
-      && !cnn3d_backend_from_name (session->backend, &options->backend, error))
+  g_autoptr (GError) error = NULL;
+
+  if ((session->backend != NULL && !cnn3d_backend_from_name (session->backend, &options->backend, &error))
+      || (session->precision != NULL
+          && !cnn3d_precision_from_name (session->precision, &options->precision, &error))) {
+    tool_complain ("%s", error->message);
     return FALSE;
-  if (session->precision != NULL
-      && !cnn3d_precision_from_name (session->precision, &options->precision, error))
-    return FALSE;
+  }
   options->device = session->device;
   options->allow_tf32 = session->allow_tf32;
   return TRUE;

@@ -28,9 +28,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ToolSession, tool_session_clear)
   { "allow-tf32", 0, 0, G_OPTION_ARG_NONE, &(session).allow_tf32,                                    \
     "With fp32 on a GPU: let products be rounded, which is faster", NULL }
 
-/* Fills in all of the options but threads and batch; device is borrowed. */
-gboolean tool_session_options (const ToolSession *session, Cnn3dSessionOptions *options,
-    GError **error);
+/* Fills in all of the options but threads and batch; device is borrowed. FALSE: wrong usage, as it says. */
+gboolean tool_session_options (const ToolSession *session, Cnn3dSessionOptions *options);
 /* Says on stderr if a session with backend auto is not on the GPU that is there, after it has run; once. */
 void tool_session_warn (Cnn3dSession *session);
 

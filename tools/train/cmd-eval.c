@@ -434,12 +434,8 @@ cmd_eval (int argc, char **argv)
       return EXIT_USAGE;
   if ((rate != NOT_GIVEN && !train_options_check_range ("sample-rate", rate, 0, 1000))
       || !train_options_check_range ("threads", o.threads, 0, 256)
-      || !train_options_check_data (videos.cache_size, videos.max_unreadable))
+      || !train_options_check_data (videos.cache_size, videos.max_unreadable) || !tool_session_options (&where, &o))
     return EXIT_USAGE;
-  if (!tool_session_options (&where, &o, &error)) {
-    tool_fail (error);
-    return EXIT_USAGE;
-  }
   model = tool_load (argv[1], NULL, &error);
   if (model == NULL)
     return tool_fail (error);
