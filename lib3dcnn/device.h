@@ -10,7 +10,7 @@ G_BEGIN_DECLS
  * Cnn3dDevice:
  * @index: CUDA's number, as of the `device` option
  * @name: what its maker calls it
- * @uuid: "GPU-" and the rest, as nvidia-smi prints it; may be given as the `device` option
+ * @uuid: "GPU-" or "MIG-" and the rest, as nvidia-smi prints it; may be given as the `device` option
  * @major: compute capability
  * @minor: compute capability
  * @multiprocessors: number of multiprocessors

@@ -9,14 +9,14 @@ driver_fail (const char *what, CUresult result, GError **error)
   return FALSE;
 }
 
-/* As nvidia-smi prints it. */
+/* As nvidia-smi prints it; a slice of a GPU is told by its name, such as "NVIDIA A100-SXM4-40GB MIG 1g.5gb". */
 static char *
-format_uuid (const CUuuid *uuid)
+format_uuid (const CUuuid *uuid, const char *name)
 {
   const guint8 *b = (const guint8 *) uuid->bytes;
 
-  return g_strdup_printf ("GPU-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-      b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+  return g_strdup_printf ("%s-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+      strstr (name, " MIG ") != NULL ? "MIG" : "GPU", b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
       b[15]);
 }
 
@@ -35,7 +35,7 @@ query (const Cnn3dCuda *cuda, Cnn3dDevice *device, GError **error)
       || (result = cuda->cuDeviceTotalMem_v2 (&memory, handle)) != CUDA_SUCCESS)
     return driver_fail ("looking at the GPUs", result, error);
   device->name = g_strdup (name);
-  device->uuid = format_uuid (&uuid);
+  device->uuid = format_uuid (&uuid, name);
   device->memory = (gint64) memory;
   CNN3D_CUDA_TRY ("looking at the GPUs", cudaDeviceGetAttribute, &device->major,
       cudaDevAttrComputeCapabilityMajor, device->index);
@@ -99,10 +99,17 @@ cnn3d_device_list (char **versions, GError **error)
 static gboolean
 matches (const Cnn3dDevice *device, const char *option, gboolean is_index, gint64 index)
 {
+  static const char *const prefixes[] = { "GPU-", "MIG-", "" };
+
   if (is_index)
     return device->index == index;
-  return g_ascii_strncasecmp (device->uuid, option, strlen (option)) == 0
-      || g_ascii_strncasecmp (device->uuid + strlen ("GPU-"), option, strlen (option)) == 0;
+  /* Both kinds are as good: which one nvidia-smi prints depends on its version and the driver's. */
+  for (guint i = 0; i < G_N_ELEMENTS (prefixes); i++) {
+    g_autofree char *uuid = g_strconcat (prefixes[i], device->uuid + strlen ("GPU-"), NULL);
+    if (g_ascii_strncasecmp (uuid, option, strlen (option)) == 0)
+      return TRUE;
+  }
+  return FALSE;
 }
 
 Cnn3dDevice *

@@ -504,10 +504,37 @@ test_devices (void)
   check_device ("GPU-ff", 0, "no device 'GPU-ff'");
   check_device ("GPU-d", 0, "not unique");
   check_device ("-1", 0, "no device '-1'");
+  /* As it is printed of a slice, and of a whole GPU. */
+  check_device ("MIG-d1010203-0405-0607-0809-0a0b0c0d0e0f", 1, NULL);
+  check_device ("mig-d0", 0, NULL);
+  check_device ("MIG", 0, "not unique");
   double_settings.capability = 61;
   check_device (NULL, 0, "compute capability 6.1 is below 7.5");
   check_device ("1", 0, "compute capability 6.1 is below 7.5");
   double_check_clean ();
+}
+
+static CUresult
+fake_slice_name (char *name, int size, CUdevice device)
+{
+  g_snprintf (name, (gulong) size, "NVIDIA A100-SXM4-40GB MIG 1g.5gb");
+  return CUDA_SUCCESS;
+}
+
+/* Slices of a GPU are called by what nvidia-smi calls them. */
+static void
+test_slices (void)
+{
+  g_autoptr (GPtrArray) devices = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (!reset ())
+    return;
+  working.cuDeviceGetName = fake_slice_name;
+  devices = cnn3d_device_list (NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (((Cnn3dDevice *) devices->pdata[1])->uuid, ==, "MIG-d1010203-0405-0607-0809-0a0b0c0d0e0f");
+  cnn3d_cuda_replace_system (NULL);
 }
 
 /* As it is on this machine: whatever is found, nothing crashes, and auto runs. */
@@ -552,5 +579,6 @@ main (int argc, char **argv)
   g_test_add_func ("/gpu/loading/other-runtime", test_other_runtime);
   g_test_add_func ("/gpu/loading/other-folder", test_other_folder);
   g_test_add_func ("/gpu/loading/devices", test_devices);
+  g_test_add_func ("/gpu/loading/slices", test_slices);
   return g_test_run ();
 }
