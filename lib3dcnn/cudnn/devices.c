@@ -46,6 +46,10 @@ query (const Cnn3dCuda *cuda, Cnn3dDevice *device, GError **error)
   if (10 * device->major + device->minor < CNN3D_MIN_CAPABILITY)
     device->problem = g_strdup_printf ("compute capability %d.%d is below %d.%d", device->major,
         device->minor, CNN3D_MIN_CAPABILITY / 10, CNN3D_MIN_CAPABILITY % 10);
+  else if (device->major >= CNN3D_BLACKWELL_MAJOR && cuda->cudnnGetVersion () < CNN3D_CUDNN_BLACKWELL_VERSION)
+    device->problem = g_strdup_printf ("compute capability %d.%d needs cuDNN %d.%d or later: install it, or run"
+        " tools/setup-cuda.sh, and set CNN3D_CUDA_PATH to its lib folder", device->major, device->minor,
+        CNN3D_CUDNN_BLACKWELL_VERSION / 10000, CNN3D_CUDNN_BLACKWELL_VERSION % 10000 / 100);
   return TRUE;
 }
 

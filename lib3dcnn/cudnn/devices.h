@@ -8,6 +8,9 @@ G_BEGIN_DECLS
 
 /* The oldest that our kernels are compiled for: Turing. */
 #define CNN3D_MIN_CAPABILITY 75
+/* From compute capability 10.0 on: cuDNN 9.8 to 9.10 may end the process when they are asked for plans. */
+#define CNN3D_BLACKWELL_MAJOR 10
+#define CNN3D_CUDNN_BLACKWELL_VERSION 91100
 
 /* The device of this option: NULL or "" (the first usable one), an index, or a UUID or its beginning. */
 Cnn3dDevice *cnn3d_cuda_find_device (const Cnn3dCuda *cuda, const char *option, GError **error);

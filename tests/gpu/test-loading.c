@@ -163,14 +163,13 @@ reset (void)
  * is a sign of a GPU.
  */
 static void
-expect (const char *words, gboolean absent)
+expect_refused (const char *words, gboolean absent)
 {
   g_autoptr (Cnn3dModel) model = make_model ();
   g_autoptr (Cnn3dSession) session = NULL;
   g_autoptr (GError) error = NULL;
   Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .threads = 1 };
   g_auto (GStrv) all = g_strsplit (words, "|", -1);
-  g_autoptr (GPtrArray) devices = NULL;
 
   g_assert_null (cnn3d_session_new (model, &options, &error));
   g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
@@ -188,6 +187,15 @@ expect (const char *words, gboolean absent)
     g_assert_null (cnn3d_session_get_fallback (session));
   else
     g_assert_cmpstr (cnn3d_session_get_fallback (session), ==, error->message);
+}
+
+/* The same, and there are no devices. */
+static void
+expect (const char *words, gboolean absent)
+{
+  g_autoptr (GPtrArray) devices = NULL;
+
+  expect_refused (words, absent);
   devices = cnn3d_device_list (NULL, NULL);
   g_assert_null (devices);
   cnn3d_cuda_replace_system (NULL);
@@ -537,6 +545,39 @@ test_slices (void)
   cnn3d_cuda_replace_system (NULL);
 }
 
+/* cuDNN before 9.11 is not asked about GPUs on which it may crash. */
+static void
+test_blackwell (void)
+{
+  static const struct {
+    int capability;
+    gsize cudnn;
+    gboolean refused;
+  } cases[] = { { 90, 90800, FALSE }, { 100, 90800, TRUE }, { 100, 91002, TRUE }, { 120, 91002, TRUE },
+    { 100, 91100, FALSE }, { 120, 91900, FALSE } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (GPtrArray) devices = NULL;
+    g_autoptr (GError) error = NULL;
+    const char *problem;
+
+    if (!reset ())
+      return;
+    double_settings.capability = cases[i].capability;
+    sys.cudnn_version = cases[i].cudnn;
+    devices = cnn3d_device_list (NULL, &error);
+    g_assert_no_error (error);
+    problem = ((Cnn3dDevice *) devices->pdata[0])->problem;
+    if (!cases[i].refused) {
+      g_assert_null (problem);
+      continue;
+    }
+    g_assert_nonnull (strstr (problem, "needs cuDNN 9.11"));
+    expect_refused ("compute capability 1|needs cuDNN 9.11 or later|setup-cuda.sh", FALSE);
+  }
+  cnn3d_cuda_replace_system (NULL);
+}
+
 /* As it is on this machine: whatever is found, nothing crashes, and auto runs. */
 static void
 test_here (void)
@@ -580,5 +621,6 @@ main (int argc, char **argv)
   g_test_add_func ("/gpu/loading/other-folder", test_other_folder);
   g_test_add_func ("/gpu/loading/devices", test_devices);
   g_test_add_func ("/gpu/loading/slices", test_slices);
+  g_test_add_func ("/gpu/loading/blackwell", test_blackwell);
   return g_test_run ();
 }
