@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Installs what it takes to build and test the cuDNN backend into a folder, from the wheels that NVIDIA
-# publishes on PyPI: nvcc, headers, the CUDA runtime and cuDNN; about 1.3 GB. Does nothing if a toolkit
+# publishes on PyPI: nvcc, headers, the CUDA runtime and cuDNN; about 1.6 GB. Does nothing if a toolkit
 # with cuDNN is installed, unless --wheels says to install all the same. No GPU and no driver are needed.
 #
 #     tools/setup-cuda.sh [--wheels] FOLDER
