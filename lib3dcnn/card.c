@@ -48,6 +48,7 @@ cnn3d_card_copy (const Cnn3dCard *card)
   copy->labels = g_strdupv (card->labels);
   copy->licence = g_strdup (card->licence);
   copy->source = g_strdup (card->source);
+  copy->training = g_strdup (card->training);
   copy->unknown = card->unknown ? cnn3d_unknown_copy (card->unknown) : NULL;
   return copy;
 }
@@ -61,6 +62,7 @@ cnn3d_card_free (Cnn3dCard *card)
   g_strfreev (card->labels);
   g_free (card->licence);
   g_free (card->source);
+  g_free (card->training);
   cnn3d_unknown_free (card->unknown);
   g_free (card);
 }

@@ -61,6 +61,7 @@ typedef enum {
  * @score: how logits become scores
  * @licence: (nullable): SPDX expression or name of the weights' licence
  * @source: (nullable): where the weights come from
+ * @training: (nullable): how the weights were trained, a JSON object as `doc/model-files.md` describes it
  * @unknown: (nullable): how it is told that a clip shows none of the classes; %NULL if it is not
  *
  * What else than weights it takes to use a network: the model card that is
@@ -77,6 +78,7 @@ typedef struct {
   Cnn3dScoreRule score;
   char *licence;
   char *source;
+  char *training;
   Cnn3dUnknown *unknown;
 } Cnn3dCard;
 

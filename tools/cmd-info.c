@@ -11,6 +11,34 @@ static const char *const channel_orders[] = { "RGB", "BGR" };
 static const char *const resizes[] = { "smaller side scaled, centre cropped", "stretched" };
 static const char *const score_rules[] = { "softmax, mean over clips", "sigmoid, mean over clips" };
 
+/* The members of what is a JSON object; all of it if it is not. */
+static void
+print_training (const char *training)
+{
+  g_autoptr (JsonNode) node = training ? json_from_string (training, NULL) : NULL;
+  g_autoptr (GList) members = NULL;
+  JsonObject *object;
+
+  if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node)) {
+    if (training != NULL)
+      printf ("training         %s\n", training);
+    return;
+  }
+  object = json_node_get_object (node);
+  members = json_object_get_members (object);
+  for (GList *m = members; m != NULL; m = m->next) {
+    JsonNode *value = json_object_get_member (object, m->data);
+    gboolean is_text = JSON_NODE_HOLDS_VALUE (value) && json_node_get_value_type (value) == G_TYPE_STRING;
+    g_autofree char *text = is_text ? json_node_dup_string (value) : json_to_string (value, FALSE);
+
+    if (json_node_get_value_type (value) == G_TYPE_DOUBLE) {
+      g_free (text);
+      text = g_strdup_printf ("%g", json_node_get_double (value));
+    }
+    printf ("%-16s %s: %s\n", m == members ? "training" : "", (const char *) m->data, text);
+  }
+}
+
 static void
 print_text (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard *card)
 {
@@ -45,6 +73,7 @@ print_text (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard
     printf ("licence          %s\n", card->licence);
   if (card->source != NULL)
     printf ("source           %s\n", card->source);
+  print_training (card->training);
   if (card->labels != NULL) {
     g_autofree char *labels = g_strjoinv (", ", card->labels);
     printf ("labels           %s\n", labels);
@@ -104,6 +133,20 @@ json_floats (JsonBuilder *b, const char *member, const float *values)
   json_builder_end_array (b);
 }
 
+/* As JSON if it is some, else as text. */
+static void
+json_training (JsonBuilder *b, const char *training)
+{
+  JsonNode *node = training ? json_from_string (training, NULL) : NULL;
+
+  if (node == NULL) {
+    tool_json_string (b, "training", training);
+    return;
+  }
+  json_builder_set_member_name (b, "training");
+  json_builder_add_value (b, node);
+}
+
 static void
 print_json (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard *card,
     const Cnn3dRoofline *roofline, int clips, gboolean half)
@@ -135,6 +178,7 @@ print_json (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard
     json_floats (b, "std", card->std);
     tool_json_string (b, "licence", card->licence);
     tool_json_string (b, "source", card->source);
+    json_training (b, card->training);
     if (card->unknown != NULL) {
       json_builder_set_member_name (b, "unknown");
       json_builder_begin_object (b);

@@ -204,6 +204,9 @@ cnn3d_card_read (GHashTable *metadata, Cnn3dConfig *config, Cnn3dCard *card, con
   card->name = read_text (&r, PREFIX "name");
   card->licence = read_text (&r, PREFIX "licence");
   card->source = read_text (&r, PREFIX "source");
+  card->training = read_text (&r, PREFIX "training");
+  if (card->training != NULL && !cnn3d_json_is_shallow (card->training, strlen (card->training)))
+    fail (&r, PREFIX "training", "a JSON object");
   card->unknown = read_unknown (&r, card->labels);
   return !r.failed;
 }
@@ -330,6 +333,7 @@ cnn3d_card_write (GHashTable *metadata, const Cnn3dConfig *config, const Cnn3dCa
   write_text (metadata, PREFIX "name", card->name);
   write_text (metadata, PREFIX "licence", card->licence);
   write_text (metadata, PREFIX "source", card->source);
+  write_text (metadata, PREFIX "training", card->training);
   write_unknown (metadata, card->unknown);
 }
 

@@ -306,9 +306,10 @@ map_labels (Cnn3dLoader *loader, const char *const *classes, GError **error)
       if (strcmp (labels[i], classes[c]) == 0)
         loader->classes[i] = c;
     if (loader->classes[i] < 0) {
-      g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_MISMATCH,
-          "%s: its label '%s' is none of the network's classes", cnn3d_cache_get_folder (loader->cache),
-          labels[i]);
+      g_autofree char *all = g_strjoinv ("', '", (char **) classes);
+
+      g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_MISMATCH, "%s: its label '%s' is none of the network's: '%s'",
+          cnn3d_cache_get_folder (loader->cache), labels[i], all);
       return FALSE;
     }
   }

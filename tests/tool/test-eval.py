@@ -86,6 +86,9 @@ def test_numbers(folder):
         f.write(raw)
     expected = softmax(json.loads(run("run", MODEL, "--input", clip, "--input-format", "u8-thwc", "--json")[1])["logits"])
     worst = max(abs(a - b) for a, b in zip(expected, scores[4]["scores"]))
+    check("labels are beside the scores", all(v["labels"] == table[0][1:] and len(v["scores"]) == 10
+                                              and v["labels"][v["scores"].index(max(v["scores"]))] == v["answer"]
+                                              for v in scores), scores[0])
     check("scores are those of a run", len(scores) == N and worst < 1e-4 and scores[4]["truth"] == "tilt down",
           (worst, scores[4]))
     status, out, _ = run("eval", MODEL, "--data", data)

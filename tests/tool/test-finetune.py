@@ -92,6 +92,11 @@ def test_last_layer(folder, data, val):
     base, new = info(MODEL), info(out)
     check("the card is the base's, with new labels", new["labels"] == LABELS and all(
         new[key] == base[key] for key in ("sample_rate", "channel_order", "mean", "frames", "size")), (base, new))
+    made = new.get("training") or {}
+    check("it tells of the training", (made.get("command"), made.get("data"), made.get("labels"), made.get("videos"),
+          made.get("clips"), made.get("validation_clips"), made.get("epochs"))
+          == ("finetune", "train", 3, 18, 90, 9, 200) and "views=4" in made.get("options", "")
+          and abs(100 * made.get("validation_accuracy", 0) - printed) < 0.01, made)
     old, tensors = read_model(MODEL)[1], read_model(out)[1]
     changed = sorted(name for name in tensors if tensors[name] != old[name])
     check("nothing but the last layer changed", changed == ["classifier.1.bias", "classifier.1.weight"], changed)
@@ -154,6 +159,57 @@ def test_end_of_last_layer(folder, data, val):
             status = program.finish()
             check(f"{number.name} while there are {what}", status == 130 and "interrupted; nothing is written" in program.text
                   and not [n for n in os.listdir(folder) if n.startswith("interrupted")], (status, program.lines()[-1]))
+
+
+def change_cache(data, folder, change):
+    """A copy of a cache, changed."""
+    shutil.copytree(data, folder)
+    path = os.path.join(folder, "cache.json")
+    with open(path, encoding="utf-8") as f:
+        cache = json.load(f)
+    change(cache)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(cache, f)
+    return folder
+
+
+def test_unknown_rate(folder, data):
+    """A base whose card does not say at which rate it takes frames."""
+    base, out = (os.path.join(folder, f"{n}.safetensors") for n in ("no-rate", "rated"))
+    with open(MODEL, "rb") as f:
+        content = f.read()
+    begin = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:begin])
+    del header["__metadata__"]["3dcnn.sample_rate"]
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(base, "wb") as f:
+        f.write(len(text).to_bytes(8, "little") + text + content[begin:])
+    args = ["finetune", base, "--views", "0", "-e", "1", "--no-flip", "-o", out, "-d"]
+    fast = change_cache(data, os.path.join(folder, "fast"), lambda c: [v.update(rate=12) for v in c["videos"]])
+    status, _, err = run(*args, fast)
+    check("without a rate it takes that of the videos, and says so", status == 0 and info(base)["sample_rate"] == 0
+          and info(out)["sample_rate"] == 12, (status, err))
+    mixed = change_cache(data, os.path.join(folder, "mixed"), lambda c: c["videos"][0].update(rate=12))
+    status, _, err = run(*args, mixed)
+    check("videos of different rates are refused", status == 1 and f"{mixed}: " in err and "--sample-rate" in err, err)
+    status, _, err = run(*args, mixed, "--sample-rate", "6")
+    check("unless there is an option", status == 0 and info(out)["sample_rate"] == 6, err)
+    status, _, err = run("finetune", MODEL, *args[2:], mixed)
+    check("or the base has a rate", status == 0 and info(out)["sample_rate"] == info(MODEL)["sample_rate"], err)
+
+
+def test_few_clips(folder, data):
+    out = os.path.join(folder, "few.safetensors")
+    args = ["finetune", MODEL, "--views", "0", "-e", "1", "--no-flip", "--unknown", "distance", "-o", out, "-d"]
+    status, _, err = run(*args, data)
+    check("a threshold that is of few clips", status == 0 and "note: the threshold comes from 18 clips only" in err, err)
+
+    def keep_one(cache):
+        cache["videos"] = [next(v for v in cache["videos"] if v["label"] == label) for label in range(len(LABELS))]
+    args[3] = "1"
+    status, _, err = run(*args, change_cache(data, os.path.join(folder, "single"), keep_one))
+    check("or of those that were learned from", status == 0 and "from the 6 clips that were learned from" in err, err)
 
 
 def test_losses(folder, data, val):
@@ -260,7 +316,7 @@ def test_jester(folder):
     check("they are learned", number(r"training accuracy ([\d.]+)", text) >= 90, text)
     card = info(out)
     check("the card of the gestures", card["labels"] == ["ccw", "cw", "pull", "push", "up"]
-          and card["sample_rate"] == info(checkpoint)["sample_rate"], card)
+          and card["sample_rate"] > 0 and info(checkpoint)["sample_rate"] == 0, card)
     status, text, err = run("eval", out, "--data", data, "--json")
     check("eval knows all six videos", status == 0 and json.loads(text)["videos"]["top1"] == 1, (text, err))
 
@@ -270,6 +326,8 @@ with tempfile.TemporaryDirectory() as tmp:
     test_last_layer(tmp, DATA, VAL)
     test_rest(tmp, DATA)
     test_end_of_last_layer(tmp, DATA, VAL)
+    test_unknown_rate(tmp, DATA)
+    test_few_clips(tmp, DATA)
     test_losses(tmp, DATA, VAL)
     test_complete(tmp, DATA, VAL)
     test_errors(tmp, DATA)

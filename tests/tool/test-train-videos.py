@@ -168,27 +168,27 @@ def test_table(folder, data, out):
             f.write(text)
 
     write('path,label,start,end\nred/0.avi,10\n"a, ""b"".avi",9,1.0,2.0\n\n"a, ""b"".avi",10,2\nblue/deep/0.mkv,9,,0.5\n')
-    status, text, err = train(out, "-d", table)
+    status, text, err = train(out, "-d", table, "--sample-rate", "0")
     check("a table", status == 0 and "2 classes, 4 clips" in text, (text, err))
     meta = index(table + ".cache")
     check("numbers as labels, in their order", meta["labels"] == ["9", "10"], meta)
     check("parts of videos", [v["frames"] for v in meta["videos"]] == [20, 15, 15, 15]
           and meta["videos"][1]["name"] == 'a, "b".avi#t=1.0,2.0', meta)
-    status, text, err = train(out, "-d", table, "--val-share", "0.5")
+    status, text, err = train(out, "-d", table, "--val-share", "0.5", "--sample-rate", "0")
     check("parts of one video are on one side", status == 0 and ("2 clips" in text or "3 clips" in text), (text, err))
     write("path,label\nred/0.avi,x\n" + Path(data, "red", "2.avi").as_uri() + ",y\n")
-    status, text, err = train(out, "-d", table)
+    status, text, err = train(out, "-d", table, "--sample-rate", "0")
     check("a file's URI", status == 0 and "2 clips" in text, (text, err))
     for header in ('"path","label"', "Path,Label", "path, label", " PATH ,label,Start,End", "\ufeffpath,label\r"):
         write(header + "\nred/0.avi,x\nred/2.avi,y\n")
-        status, text, err = train(out, "-d", table)
+        status, text, err = train(out, "-d", table, "--sample-rate", "0")
         check(f"a header: {header!r}", status == 0 and "2 classes, 2 clips" in text, (text, err))
     for text, expected in (("red/0.avi\n", ":1:"), ("red/0.avi,x\nred/0.avi,x,5,3\n", ":2:"),
                            ("red/0.avi,x\nred/0.avi,x,1.5,0\n", ":2:"), ("red/0.avi,x,0,0\n", ":1:"),
                            ("red/0.avi,x\nfile:///a%00b.avi,x\n", ":2:"),
                            ('"red/0.avi,x\n', "quote"), ("red/0.avi,\n", "no label"), ("path,label\n", "no lines")):
         write(text)
-        status, _, err = train(out, "-d", table)
+        status, _, err = train(out, "-d", table, "--sample-rate", "0")
         check(f"a wrong line is named: {text[:20]!r}", status == 1 and "table.csv" in err and expected in err, err)
     write("red/0.avi,x\nblue/deep/0.mkv,x,100\nnone.avi,y\n")
     status, text, err = train(out, "-d", table, "--max-unreadable", "2", "--arch", "mobilenet", "-b", "1")
@@ -235,6 +235,9 @@ def test_seek(folder, out):
 
 
 def test_val_share(data, out):
+    status, text, err = train(out, "-d", data)
+    check("videos of different rates need --sample-rate", status == 1 and f"{data}: " in err and "from 15 to 30" in err
+          and "--sample-rate" in err and not os.path.exists(out), (status, err))
     status, text, err = train(out, "-d", data, "--val-share", "0.4", "--sample-rate", "7.5")
     check("--val-share", status == 0 and "3 clips" in text and "validation" in text, (text, err))
     plain = os.path.join(os.path.dirname(data), "plain")
@@ -255,7 +258,7 @@ def test_val_share(data, out):
 def test_two(folder):
     data = os.path.join(folder, "twice")
     make_folder(data)
-    jobs = [subprocess.Popen([TOOL, "train", *NETWORK, "-d", data, "-o", os.path.join(folder, f"two-{i}")],
+    jobs = [subprocess.Popen([TOOL, "train", *NETWORK, "-d", data, "--sample-rate", "0", "-o", os.path.join(folder, f"two-{i}")],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for i in range(3)]
     results = [(job.communicate(timeout=300), job.returncode) for job in jobs]
     check("three at the same time share a cache", all(code == 0 for _, code in results), results)

@@ -95,6 +95,16 @@ def test_learning(folder, data, val):
     info = json.loads(subprocess.run([TOOL, "info", out, "--json"], capture_output=True, check=True).stdout)
     check("the model and its card", info["labels"] == ["dark left", "dark right"] and info["sample_rate"] == 7.5
           and info["frames"] == FRAMES and info["size"] == SIZE, info)
+    made = info.get("training") or {}
+    best_rows = [int(r["epoch"]) for r in rows if float(r["val_accuracy"]) == best]
+    check("the card tells of the training", (made.get("command"), made.get("data"), made.get("labels"), made.get("videos"),
+          made.get("clips"), made.get("validation"), made.get("validation_clips"), made.get("validation_accuracy"),
+          made.get("epochs"), made.get("best_epoch"), made.get("seed"))
+          == ("train", "data", 2, N, N, "val", 10, 1, 10, best_rows[0], 1) and "rate=0.02" in made.get("options", ""), made)
+    plain = subprocess.run([TOOL, "info", out], capture_output=True, check=True, text=True).stdout
+    version = subprocess.run([TOOL, "--version"], capture_output=True, check=True, text=True).stdout.split()[1]
+    check("and info prints it", f"training         lib3dcnn: {version}\n" in plain and " best_epoch: " in plain
+          and made.get("lib3dcnn") == version, plain)
     check("no other files", sorted(n for n in os.listdir(folder) if n.startswith("m.safetensors"))
           == ["m.safetensors", "m.safetensors.checkpoint", "m.safetensors.csv", "m.safetensors.svg"],
           os.listdir(folder))
@@ -359,9 +369,21 @@ def test_errors(folder, data):
         check(f"refused: {expected}", status == 1 and expected in err and few in err and not text, (text, err))
     other = make_cache(os.path.join(folder, "other"), 4, ("dark left", "bright"))
     status, _, err = train("-d", data, "-v", other, "-o", out)
-    check("a label that only the validation has is named", status == 1 and "'bright'" in err and "other" in err, err)
+    check("a label that only the validation has is named, with those that there are", status == 1 and
+          f"{other}: its label 'bright' is none of the network's: 'dark left', 'dark right'" in err, err)
+    for more, noted in (([], True), (["--no-flip"], False), (["--flip", "0"], False), (["--flip-labels", "left=right"], False),
+                        (["--no-flip-labels", "dark left"], False)):
+        flipped = os.path.join(folder, "flipped" + "".join(more).replace(" ", "") + ".safetensors")
+        status, _, err = train("-d", data, "-o", flipped, "-e", "1", "-b", "64", *more)
+        check(f"a note that sides are mirrored: {more}", status == 0 and ("note: clips are mirrored" in err) == noted
+              and ("'dark left'" in err) == noted, err)
+    plain = make_cache(os.path.join(folder, "plain"), 4, ("bright", "upright"))
+    status, _, err = train("-d", plain, "-o", os.path.join(folder, "plain.safetensors"), "-e", "1", "-b", "4")
+    check("none for other words", status == 0 and "mirrored" not in err, err)
     status, _, err = train("-d", data, "-o", out, "--rate", "1000", "--clip-norm", "0", "-e", "50", "--no-flip")
     check("a training that diverges says what may help", status == 1 and "--rate" in err and "epoch" in err, (status, err))
+    p = subprocess.run([TOOL, "--help"], capture_output=True, text=True, check=False)
+    check("the help has the status of interrupted trainings", p.returncode == 0 and "130 a training" in p.stdout, p.stdout)
     p = subprocess.run([TOOL, "train", "-d", data, "-o", out], capture_output=True, text=True, check=False)
     check("an architecture is needed", p.returncode == 2 and "--arch" in p.stderr, p.stderr)
     p = subprocess.run([TOOL, "train", "--arch", "resnet", "-d", data, "-o", out], capture_output=True, text=True,

@@ -166,6 +166,7 @@ test_round_trip (void)
   card->score = CNN3D_SCORE_SIGMOID;
   card->std[1] = 57.1f;
   card->licence = g_strdup ("CC0-1.0");
+  card->training = g_strdup ("{\"data\":\"clips\"}");
   described = cnn3d_model_with_card (model, card);
   g_assert_true (cnn3d_model_save (described, path, &error));
   loaded = cnn3d_model_load (path, NULL, &error);
@@ -183,6 +184,7 @@ test_round_trip (void)
     g_assert_cmpfloat (found->std[p], ==, card->std[p]);
   }
   g_assert_cmpstr (found->licence, ==, "CC0-1.0");
+  g_assert_cmpstr (found->training, ==, card->training);
   for (guint i = 0; i < model->graph->params->len; i++) {
     gsize n = (gsize) cnn3d_param_count (cnn3d_graph_param (model->graph, (int) i));
     g_assert_cmpmem (loaded->params[i], n * 4, model->params[i], n * 4);

@@ -13,6 +13,7 @@
 #include "tools/train/files.h"
 #include "tools/train/options.h"
 #include "tools/train/run.h"
+#include "tools/train/setup.h"
 
 /* Answers to clips or to videos. */
 typedef struct {
@@ -203,6 +204,11 @@ write_scores (const Eval *e, const char *path, GError **error)
     tool_json_int (builder, "clips", e->clips[v]);
     if (e->unknown != NULL)
       tool_json_int (builder, "rejected", e->rejected[v]);
+    json_builder_set_member_name (builder, "labels");
+    json_builder_begin_array (builder);
+    for (int c = 0; c < e->classes; c++)
+      json_builder_add_string_value (builder, label_of (e, c));
+    json_builder_end_array (builder);
     json_builder_set_member_name (builder, "scores");
     json_builder_begin_array (builder);
     for (int c = 0; c < e->classes; c++)
@@ -468,6 +474,7 @@ cmd_eval (int argc, char **argv)
     .stride = config->frames };
   if (!check_files ((const char *const *) tables, scores, &error)
       || (cache = open_data (data, &decoding, &error)) == NULL
+      || !setup_check_labels (data, cache, labels, &error)
       || (loader = cnn3d_loader_new (cache, config, card, &loading, &error)) == NULL
       || (session = cnn3d_session_new (model, &o, &error)) == NULL)
     return tool_fail (error);

@@ -48,18 +48,18 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Work, work_clear)
 
 /* The base's card, but for what the new classes change. */
 static Cnn3dCard *
-make_card (const TrainOptions *o, Cnn3dModel *base, const char *path, Cnn3dCache *data)
+make_card (const TrainOptions *o, Cnn3dModel *base, const char *path, Cnn3dCache *data, double rate)
 {
   Cnn3dCard *card = cnn3d_card_copy (cnn3d_model_get_card (base));
   g_autofree char *file = g_path_get_basename (path);
 
   g_strfreev (card->labels);
   card->labels = g_strdupv ((char **)cnn3d_cache_get_labels (data));
-  if (o->sample_rate != NOT_GIVEN)
-    card->sample_rate = o->sample_rate;
+  card->sample_rate = rate;
   g_free (card->source);
   card->source = g_strdup_printf ("fine-tuned from %s", card->name ? card->name : file);
   g_clear_pointer (&card->name, g_free);
+  g_clear_pointer (&card->training, g_free);
   card->score = CNN3D_SCORE_SOFTMAX; /* as the loss */
   g_clear_pointer (&card->unknown, cnn3d_unknown_free);
   setup_card_texts (o, card);
@@ -80,6 +80,26 @@ save (const Options *o, const UnknownData *data, Cnn3dModel *model, GError **err
       return FALSE;
   }
   return cnn3d_model_save (ruled ? ruled : half, o->train.output, error);
+}
+
+/* Puts into the card how the last layer was trained. */
+static void
+describe (const Options *o, const Work *w, const LogLine *best)
+{
+  const Cnn3dConfig *config = cnn3d_trainer_get_config (w->trainer);
+  int videos = cnn3d_cache_get_n_videos (w->cache);
+  g_autofree char *options = train_options_describe (&o->train, config, w->cache),
+                  *settings = g_strdup_printf ("%s finetune=last-layer views=%d", options, o->views);
+  const Training training = { .command = "finetune",
+    .options = &o->train,
+    .settings = settings,
+    .videos = videos,
+    .labels = config->classes,
+    .clips = (gint64)videos * (1 + o->views),
+    .val_clips = w->val ? cnn3d_loader_get_n_clips (w->val) : 0 };
+
+  g_free (w->card->training);
+  w->card->training = training_describe (&training, o->train.epochs, best->epoch, best->val_accuracy);
 }
 
 /* The table and the plot of a training of the last layer, once the model is there. */
@@ -109,6 +129,7 @@ finetune_last_layer (const Options *o, const Work *w)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (Cnn3dModel) model = NULL;
+  LogLine best;
   g_autoptr (GArray) lines = g_array_new (FALSE, FALSE, sizeof (LogLine));
   g_autoptr (Cnn3dLoader) plain = setup_plain_loader (
       &o->train, w->cache, cnn3d_trainer_get_config (w->trainer), w->card, &error);
@@ -121,7 +142,8 @@ finetune_last_layer (const Options *o, const Work *w)
     .batch = o->train.batch,
     .seed = (guint64)o->train.seed,
     .schedule = w->schedule,
-    .lines = lines };
+    .lines = lines,
+    .best = &best };
   const UnknownData data = { .cache = w->cache,
     .plain = plain,
     .changed = last.changed,
@@ -134,6 +156,7 @@ finetune_last_layer (const Options *o, const Work *w)
   interrupt_catch ();
   if (!last_layer_train (&last, &error))
     return stop (error);
+  describe (o, w, &best);
   model = cnn3d_trainer_to_model (w->trainer, w->card);
   if (!save (o, &data, model, &error))
     return stop (error);
@@ -196,6 +219,7 @@ finetune (const Options *options, const char *path)
   Cnn3dTrainOptions trainer_options = train_options_trainer (o);
   Cnn3dLoaderOptions loader_options;
   const Cnn3dConfig *config;
+  double rate;
 
   if (base == NULL || (w.sum = sum_model (path, &error)) == NULL)
     return tool_fail (error);
@@ -205,7 +229,9 @@ finetune (const Options *options, const char *path)
   if (!setup_data (o, trainer_options.size, cnn3d_model_get_card (base)->sample_rate, &w.cache,
           &w.val_cache, &error))
     return tool_fail (error);
-  w.card = make_card (o, base, path, w.cache);
+  if (!setup_sample_rate (o, cnn3d_model_get_card (base)->sample_rate, w.cache, &rate, &error))
+    return tool_fail (error);
+  w.card = make_card (o, base, path, w.cache, rate);
   if (!unknown_check_label (&options->unknown, w.card, o->data))
     return EXIT_FAILED;
   if (!train_options_schedule (o, &w.schedule, &error) ||
@@ -214,6 +240,7 @@ finetune (const Options *options, const char *path)
     return EXIT_USAGE;
   }
   w.flips = (int *)loader_options.flip_labels;
+  setup_note_flips (o, (const char *const *)w.card->labels);
   loader_options.sample_rate = w.card->sample_rate;
   trainer_options.portion = options->portion;
   w.trainer = cnn3d_trainer_new_from_model (
@@ -222,6 +249,9 @@ finetune (const Options *options, const char *path)
     return tool_fail (error);
   config = cnn3d_trainer_get_config (w.trainer);
   w.data = cnn3d_loader_new (w.cache, config, w.card, &loader_options, &error);
+  if (w.val_cache != NULL &&
+      !setup_check_labels (o->val ? o->val : o->data, w.val_cache, w.card->labels, &error))
+    return tool_fail (error);
   if (w.data == NULL || (w.val_cache != NULL && (w.val = setup_plain_loader (o, w.val_cache, config,
                                                      w.card, &error)) == NULL))
     return tool_fail (error);

@@ -4,29 +4,13 @@
 
 #include "tools/train/setup.h"
 
-/* The rate of a cache's videos, if they all have the same; else 0. */
-static double
-common_rate (Cnn3dCache *cache)
-{
-  Cnn3dCacheVideo video;
-  double rate = 0;
-
-  for (int i = 0; i < cnn3d_cache_get_n_videos (cache); i++) {
-    cnn3d_cache_get_video (cache, i, &video);
-    if (i > 0 && video.rate != rate)
-      return 0;
-    rate = video.rate;
-  }
-  return rate;
-}
-
 static Cnn3dCard *
-make_card (const TrainOptions *o, Cnn3dCache *data)
+make_card (const TrainOptions *o, Cnn3dCache *data, double rate)
 {
   Cnn3dCard *card = cnn3d_card_new ();
 
   card->labels = g_strdupv ((char **) cnn3d_cache_get_labels (data));
-  card->sample_rate = o->sample_rate == NOT_GIVEN ? common_rate (data) : o->sample_rate;
+  card->sample_rate = rate;
   setup_card_texts (o, card);
   return card;
 }
@@ -44,10 +28,13 @@ train (const TrainOptions *o, Cnn3dConfig *config)
   Cnn3dTrainOptions trainer_options = train_options_trainer (o);
   Cnn3dLoaderOptions loader_options;
   Run run = { 0 };
+  double rate;
 
   if (!setup_files (o, TRUE, &lock, &error) || !setup_data (o, config->size, 0, &cache, &val_cache, &error))
     return tool_fail (error);
-  card = make_card (o, cache);
+  if (!setup_sample_rate (o, 0, cache, &rate, &error))
+    return tool_fail (error);
+  card = make_card (o, cache, rate);
   config->classes = (int) g_strv_length (card->labels);
   if (!train_options_schedule (o, &run.schedule, &error)
       || !train_options_loader (o, (const char *const *) card->labels, &loader_options, &error)) {
@@ -55,6 +42,7 @@ train (const TrainOptions *o, Cnn3dConfig *config)
     return EXIT_USAGE;
   }
   flips = (int *) loader_options.flip_labels;
+  setup_note_flips (o, (const char *const *) card->labels);
   loader_options.sample_rate = card->sample_rate;
   trainer = cnn3d_trainer_new (config, &trainer_options, &error);
   if (trainer == NULL)
@@ -62,6 +50,7 @@ train (const TrainOptions *o, Cnn3dConfig *config)
   *config = *cnn3d_trainer_get_config (trainer);
   data = cnn3d_loader_new (cache, config, card, &loader_options, &error);
   if (data == NULL
+      || (val_cache != NULL && !setup_check_labels (o->val ? o->val : o->data, val_cache, card->labels, &error))
       || (val_cache != NULL && (val = setup_plain_loader (o, val_cache, config, card, &error)) == NULL))
     return tool_fail (error);
 

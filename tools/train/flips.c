@@ -137,3 +137,35 @@ flips_parse (const char *const *labels, const char *pairs, const char *never, GE
     return NULL;
   return g_steal_pointer (&flips);
 }
+
+/* Whether a word begins at text[i]: after another character than a letter, or at a capital after a small one. */
+static gboolean
+begins_word (const char *text, gsize i)
+{
+  return i == 0 || !g_ascii_isalpha (text[i - 1]) || (g_ascii_isupper (text[i]) && g_ascii_islower (text[i - 1]));
+}
+
+static gboolean
+has_word (const char *text, const char *word)
+{
+  gsize n = strlen (word);
+
+  for (gsize i = 0; text[i] != '\0'; i++)
+    if (begins_word (text, i) && g_ascii_strncasecmp (text + i, word, n) == 0
+        && (text[i + n] == '\0' || begins_word (text, i + n)))
+      return TRUE;
+  return FALSE;
+}
+
+const char *
+flips_find_sided (const char *const *labels)
+{
+  static const char *const words[] = { "left", "right", "leftward", "rightward", "leftwards", "rightwards", "clockwise",
+    "counterclockwise", "anticlockwise", "cw", "ccw" };
+
+  for (; *labels != NULL; labels++)
+    for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+      if (has_word (*labels, words[i]))
+        return *labels;
+  return NULL;
+}

@@ -13,4 +13,7 @@ G_BEGIN_DECLS
  */
 int *flips_parse (const char *const *labels, const char *pairs, const char *never, GError **error);
 
+/* The first label with a word that means another thing in the mirror (left, clockwise); NULL if none has one. */
+const char *flips_find_sided (const char *const *labels);
+
 G_END_DECLS

@@ -301,6 +301,7 @@ fit (const LastLayer *l, const Features *data, const Features *val, gint64 begin
   progress_clear ();
   if (best.epoch > 0)
     restore_best (&best, &layer);
+  *l->best = g_array_index (l->lines, LogLine, best.epoch > 0 ? best.epoch - 1 : l->epochs - 1);
   judge (&layer, data, &loss, &accuracy);
   printf ("training accuracy %.2f %%, of %u clips\n", 100 * accuracy, data->targets->len);
   if (best.epoch > 0)

@@ -18,6 +18,7 @@ typedef struct {
   guint64 seed; /* of the order */
   Cnn3dSchedule schedule;
   GArray *lines; /* of LogLine; one for each epoch is appended */
+  LogLine *best; /* becomes that of the weights */
 } LastLayer;
 
 /* Trains, prints how well, and leaves the best epoch's weights in the trainer (without val, the

@@ -17,7 +17,7 @@
 static double
 get_seconds_left (const Run *run, const RunState *state, double clips_per_second, double validated)
 {
-  double train = (double) (run->epochs - state->epoch) * (double) cnn3d_loader_get_n_clips (run->data)
+  double train = (double) (run->epochs - state->epoch) * (double) cnn3d_loader_get_n_used (run->data)
       - (double) state->seen;
   double val = run->val ? (double) cnn3d_loader_get_n_clips (run->val) / (3 * clips_per_second) : 0;
 
@@ -91,20 +91,42 @@ save_state (Run *run, const RunState *state, GError **error)
   return parallel_rank () > 0 || checkpoint_save (run, state, error);
 }
 
+/* Writes a model that is from this training, with a card that says how many epochs there were so far. */
 static gboolean
-save_model (Run *run, GError **error)
+write_model (const Run *run, const RunState *state, Cnn3dModel *model, int epochs, GError **error)
+{
+  g_autoptr (Cnn3dCard) card = cnn3d_card_copy (cnn3d_model_get_card (model));
+  g_autoptr (Cnn3dModel) described = NULL, half = NULL;
+
+  g_free (card->training);
+  card->training = training_describe (run->training, epochs, state->best_epoch, state->best);
+  described = cnn3d_model_with_card (model, card);
+  if (run->half)
+    half = cnn3d_model_to_half (described);
+  return cnn3d_model_save (half ? half : described, run->output, error);
+}
+
+static gboolean
+save_model (Run *run, const RunState *state, GError **error)
 {
   g_autoptr (Cnn3dModel) model = NULL;
 
   if (parallel_rank () > 0)
     return TRUE;
   model = cnn3d_trainer_to_model (run->trainer, run->card);
-  if (run->half) {
-    g_autoptr (Cnn3dModel) half = cnn3d_model_to_half (model);
+  return write_model (run, state, model, state->epoch + 1, error);
+}
 
-    return cnn3d_model_save (half, run->output, error);
-  }
-  return cnn3d_model_save (model, run->output, error);
+/* The best model was written when later epochs were still to come. */
+static gboolean
+complete_model (const Run *run, const RunState *state, GError **error)
+{
+  g_autoptr (Cnn3dModel) model = NULL;
+
+  if (parallel_rank () > 0 || state->best_epoch == state->epoch)
+    return TRUE;
+  model = cnn3d_model_load (run->output, NULL, error);
+  return model != NULL && write_model (run, state, model, state->epoch, error);
 }
 
 static void
@@ -190,7 +212,7 @@ end_epoch (Run *run, RunState *state, GError **error)
   if (best) {
     state->best = run->val ? line.val_accuracy : 0;
     state->best_epoch = state->epoch + 1;
-    save_model (run, error);
+    save_model (run, state, error);
     if (!parallel_agree (error))
       return FALSE;
   }
@@ -230,7 +252,8 @@ train (Run *run, RunState *state, GError **error)
   while (state->epoch < run->epochs)
     if (!train_epoch (run, state, error) || !end_epoch (run, state, error))
       return FALSE;
-  return TRUE;
+  complete_model (run, state, error);
+  return parallel_agree (error);
 }
 
 gboolean

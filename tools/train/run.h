@@ -6,7 +6,7 @@
  * with their part of every batch, and hold the same weights after it; the first alone reads and writes files.
  */
 
-#include "tools/tool.h"
+#include "tools/train/describe.h"
 
 G_BEGIN_DECLS
 
@@ -22,6 +22,7 @@ typedef struct {
   gsize real_size;         /* of the trainer's numbers, in bytes */
   const char *checkpoint, *log, *plot;
   const char *title;       /* of the plot */
+  const Training *training; /* for the card */
   const char *settings;    /* all that numbers depend on, as "key=value" words; compared on --resume */
   gboolean resume;
   double val_seconds;      /* that a validation takes, as far as is known; 0 at first */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "tools/parallel.h"
+#include "tools/train/flips.h"
 
 static gboolean
 check_files (const TrainOptions *o, gboolean by_epochs, FileLock *lock, GError **error)
@@ -83,6 +84,55 @@ setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **data, Cnn
   return parallel_agree (error) && share_compare_data (o->data, *data, *val, error);
 }
 
+gboolean
+setup_sample_rate (const TrainOptions *o, double base, Cnn3dCache *cache, double *rate, GError **error)
+{
+  Cnn3dCacheVideo video;
+  double least = G_MAXDOUBLE, most = 0;
+
+  *rate = o->sample_rate == NOT_GIVEN ? base : o->sample_rate;
+  if (o->sample_rate != NOT_GIVEN || base > 0)
+    return TRUE;
+  for (int i = 0; i < cnn3d_cache_get_n_videos (cache); i++) {
+    cnn3d_cache_get_video (cache, i, &video);
+    least = MIN (least, video.rate);
+    most = MAX (most, video.rate);
+  }
+  *rate = most;
+  if (least < most)
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_CONFIG,
+        "%s: its videos have from %g to %g frames a second; --sample-rate RATE says how many of them clips take",
+        o->data, least, most);
+  return least >= most;
+}
+
+gboolean
+setup_check_labels (const char *path, Cnn3dCache *cache, char *const *labels, GError **error)
+{
+  for (const char *const *label = cnn3d_cache_get_labels (cache); *label != NULL; label++) {
+    g_autofree char *all = NULL;
+
+    if (g_strv_contains ((const char *const *) labels, *label))
+      continue;
+    all = g_strjoinv ("', '", (char **) labels);
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_MISMATCH, "%s: its label '%s' is none of the network's: '%s'", path,
+        *label, all);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+void
+setup_note_flips (const TrainOptions *o, const char *const *labels)
+{
+  const char *label = flips_find_sided (labels);
+
+  if (label == NULL || o->no_flip || o->flip == 0 || o->flip_labels != NULL || o->no_flip_labels != NULL)
+    return;
+  tool_complain ("note: clips are mirrored, also those of '%s'; --flip-labels left=right, --no-flip-labels or --no-flip"
+      " says what labels are in the mirror", label);
+}
+
 Cnn3dLoader *
 setup_plain_loader (const TrainOptions *o, Cnn3dCache *cache, const Cnn3dConfig *config,
     const Cnn3dCard *card, GError **error)
@@ -136,11 +186,16 @@ setup_run (const TrainOptions *o, Run *run, const SetupData *data, const char *m
 {
   const Cnn3dConfig *config = cnn3d_trainer_get_config (run->trainer);
   g_autofree char *described = train_options_describe (o, config, data->cache), *sums = describe_data (data),
-                  *settings = g_strconcat (described, sums, more, NULL);
+                  *settings = g_strconcat (described, sums, more, NULL),
+                  *told = g_strconcat (described, more, NULL);
   g_autofree char *checkpoint = setup_path (o->checkpoint, o->output, ".checkpoint");
   g_autofree char *log = setup_path (o->log, o->output, ".csv"),
                   *plot = setup_path (o->plot, o->output, ".svg");
   g_autofree char *network = cnn3d_config_describe (config);
+  const Training training = { .command = *more ? "finetune" : "train", .options = o, .settings = told,
+    .videos = cnn3d_cache_get_n_videos (data->cache), .labels = config->classes,
+    .clips = cnn3d_loader_get_n_used (run->data),
+    .val_clips = run->val ? cnn3d_loader_get_n_clips (run->val) : 0 };
   gint64 n_clips = cnn3d_loader_get_n_clips (run->data), n_used = cnn3d_loader_get_n_used (run->data);
 
   printf ("%s, %d classes, ", network, config->classes);
@@ -168,6 +223,7 @@ setup_run (const TrainOptions *o, Run *run, const SetupData *data, const char *m
   run->plot = plot;
   run->title = o->name ? o->name : network;
   run->settings = settings;
+  run->training = &training;
   run->resume = o->resume;
   return run_training (run);
 }

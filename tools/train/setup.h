@@ -20,6 +20,18 @@ gboolean setup_data (const TrainOptions *o, int size, double rate, Cnn3dCache **
  */
 gboolean setup_files (const TrainOptions *o, gboolean by_epochs, FileLock *lock, GError **error);
 
+/*
+ * The rate at which clips are taken: that of the option, else the base's (0: it has none), else that of all
+ * videos. FALSE with an error if these differ.
+ */
+gboolean setup_sample_rate (const TrainOptions *o, double base, Cnn3dCache *cache, double *rate, GError **error);
+
+/* Whether the labels of data at path are all among these. FALSE with an error that names both. */
+gboolean setup_check_labels (const char *path, Cnn3dCache *cache, char *const *labels, GError **error);
+
+/* Says so if clips are mirrored and a label seems to mean another thing in the mirror. */
+void setup_note_flips (const TrainOptions *o, const char *const *labels);
+
 /* Loads the middle of each video, unchanged. */
 Cnn3dLoader *setup_plain_loader (const TrainOptions *o, Cnn3dCache *cache,
     const Cnn3dConfig *config, const Cnn3dCard *card, GError **error);

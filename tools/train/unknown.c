@@ -11,6 +11,8 @@
 
 /* So many at a time. */
 #define BATCH 8
+/* Clips below which a threshold rests on the farthest one or two. */
+#define FEW 30
 
 /* Clips as they are collected, with room for all of them. */
 typedef struct {
@@ -173,10 +175,12 @@ unknown_measure (
   print_rejected (&clips, card->unknown, "that were learned from", 0, n_plain);
   print_rejected (&clips, card->unknown, "for validation", n_data, clips.n);
   if (n_judged == 0)
-    tool_complain ("note: no class has two videos, so that the threshold is from clips that were learned from; "
-                   "it may reject too much");
+    tool_complain ("note: no class has two videos, so that the threshold is from the %d clips that were learned from; "
+                   "it may reject too much", n_data);
   else if (trained && judge)
     tool_complain ("note: the threshold is from clips that were learned from%s; more by --val or --val-share do better",
         data->val ? " as well" : "");
+  if (n_judged > 0 && n_judged < FEW)
+    tool_complain ("note: the threshold comes from %d clips only; from %d on, how much is rejected spreads less", n_judged, FEW);
   return cnn3d_model_with_card (model, card);
 }
