@@ -257,7 +257,10 @@ inspect (Maker *m, cudnnBackendDescriptor_t config, const Cnn3dConvKey *key,
   for (guint i = 0; i < G_N_ELEMENTS (unwanted); i++)
     if (has_note (notes, n_notes, unwanted[i]))
       return FALSE;
-  return !plan->runtime_compiled && (key->half || filter->allow_tf32 || !plan->tensor_core);
+  /* In single precision, tensor cores mean TF32; others may round what they read as well. */
+  return !plan->runtime_compiled
+      && (key->half || filter->allow_tf32
+          || (!plan->tensor_core && !has_note (notes, n_notes, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS)));
 }
 
 /* FALSE, and no error, if cuDNN does not take this configuration after all. */

@@ -473,6 +473,8 @@ double_cudnnBackendGetAttribute (cudnnBackendDescriptor_t handle, cudnnBackendAt
       fill_in (d, i, handles[i]);
   else if (answer->bytes > 0)
     memcpy (values, answer->values, answer->bytes);
+  if (double_settings.down_converts && name == CUDNN_ATTR_ENGINE_NUMERICAL_NOTE && *count < room)
+    ((cudnnBackendNumericalNote_t *) values)[(*count)++] = CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
   return answer->status;
 }
 

@@ -24,6 +24,7 @@ typedef struct {
   gboolean no_fusion;    /* cuDNN has no kernel but for the convolution alone */
   gboolean no_capture;   /* streams cannot be recorded */
   int multiprocessors;   /* 0: 132 */
+  gboolean down_converts; /* all of cuDNN's engines round what they read */
   int refused_modes;     /* of heuristics, bits: 1 for mode A, 2 for the fallback */
   unsigned int order;    /* of threads in kernels, see emulate.h */
 } DoubleSettings;

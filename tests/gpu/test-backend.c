@@ -22,6 +22,7 @@ typedef struct {
   int batch, clips;
   gboolean rgb;
   DoubleSettings settings;
+  gboolean allow_tf32;
 } Case;
 
 #define H100 .device = "h100", .capability = 90, .count = 1
@@ -41,6 +42,8 @@ static const Case cases[] = {
       CNN3D_PRECISION_FP16, 2e-2, 2, 5, TRUE, { T4 } },
   { "shufflenet-float", { CNN3D_ARCH_SHUFFLENET, 0.5, .classes = 27, .frames = 16, .size = 48 },
       CNN3D_PRECISION_FP32, 1e-4, 1, 3, FALSE, { BLACKWELL } },
+  { "shufflenet-reversed", { CNN3D_ARCH_SHUFFLENET, 0.25, .classes = 5, .frames = 16, .size = 32 },
+      CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100, .order = 1 } },
   { "shufflenetv2-half", { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 600, .frames = 16, .size = 48 },
       CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100, .order = 1 } },
   { "shufflenetv2-float", { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 600, .frames = 16, .size = 48 },
@@ -56,6 +59,9 @@ static const Case cases[] = {
       CNN3D_PRECISION_FP32, 1e-4, 1, 2, TRUE, { T4, .no_fusion = TRUE } },
   { "eager", { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 5, .frames = 16, .size = 32 },
       CNN3D_PRECISION_FP16, 2e-2, 2, 3, TRUE, { H100, .no_capture = TRUE } },
+  /* Its own kernels and plans, whose products the double does not round. */
+  { "tf32", { CNN3D_ARCH_MOBILENETV2, 0.2, .classes = 5, .frames = 16, .size = 32 },
+      CNN3D_PRECISION_FP32, 1e-4, 1, 1, TRUE, { H100, .down_converts = TRUE }, TRUE },
   /* Where cuDNN has no heuristics but those of last resort, or not these. */
   { "no-mode-a", { CNN3D_ARCH_MOBILENET, 0.5, .classes = 5, .frames = 8, .size = 32 },
       CNN3D_PRECISION_FP16, 2e-2, 1, 1, TRUE, { H100, .refused_modes = 1 } },
@@ -127,7 +133,7 @@ test_case (gconstpointer data)
   g_autoptr (Cnn3dModel) model = NULL;
   g_autoptr (Cnn3dSession) gpu = NULL, cpu = NULL;
   Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .precision = c->precision,
-    .batch = c->batch };
+    .batch = c->batch, .allow_tf32 = c->allow_tf32 };
   Cnn3dSessionOptions cpu_options = { .backend = CNN3D_BACKEND_CPU, .threads = 1 };
   g_autofree guint8 *rgb = NULL;
   g_autofree float *logits = NULL, *expected = NULL, *features = NULL, *expected_features = NULL;
@@ -149,6 +155,7 @@ test_case (gconstpointer data)
   expected_features = g_new (float, n_features);
   gpu = cnn3d_session_new (model, &options, &error);
   g_assert_no_error (error);
+  g_assert_cmpint (strstr (cnn3d_session_describe (gpu), "TF32") != NULL, ==, c->allow_tf32);
   cpu = cnn3d_session_new (model, &cpu_options, &error);
   g_assert_no_error (error);
   run (cpu, model, rgb, c->clips, TRUE, expected, expected_features);
@@ -255,6 +262,24 @@ test_no_heuristics (void)
   g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
   g_assert_nonnull (strstr (error->message, "has no kernel"));
   g_assert_nonnull (strstr (error->message, "CUDNN_STATUS_NOT_SUPPORTED"));
+  double_check_clean ();
+  cnn3d_cuda_replace (NULL);
+}
+
+/* Kernels that round what they read are not for single precision, unless it is allowed. */
+static void
+test_down_converts (void)
+{
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .batch = 1, .precision = CNN3D_PRECISION_FP32 };
+  g_autoptr (Cnn3dModel) model = short_model_new (CNN3D_ARCH_MOBILENET);
+  g_autoptr (GError) error = NULL;
+
+  if (!double_install ())
+    return;
+  double_settings = (DoubleSettings){ H100, .down_converts = TRUE };
+  g_assert_null (cnn3d_session_new (model, &options, &error));
+  g_assert_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND);
+  g_assert_nonnull (strstr (error->message, "has no kernel"));
   double_check_clean ();
   cnn3d_cuda_replace (NULL);
 }
@@ -746,6 +771,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/gpu/backend/threads/recorded", GINT_TO_POINTER (FALSE), test_threads);
   g_test_add_data_func ("/gpu/backend/threads/eager", GINT_TO_POINTER (TRUE), test_threads);
   g_test_add_func ("/gpu/backend/threads/failing", test_failing_thread);
+  g_test_add_func ("/gpu/backend/down-converts", test_down_converts);
   g_test_add_func ("/gpu/backend/auto-precision", test_auto_precision);
   g_test_add_func ("/gpu/backend/large-weights", test_large_weights);
   g_test_add_func ("/gpu/backend/large-activations", test_large_activations);

@@ -5,7 +5,7 @@
 
 #include "tests/gpu/double.h"
 
-#include "lib3dcnn/cudnn/kernels-shape.h"
+#include "lib3dcnn/cudnn/engine.h"
 
 typedef struct {
   const char *name, *message;
@@ -248,7 +248,206 @@ device_of_another_thread (const Cnn3dCuda *c)
   g_thread_join (g_thread_new ("launch", launch_in_thread, make_stream (c)));
 }
 
+/* Runs a convolution with a bias, with these pointers in its pack; which has no bias if it is FALSE. */
+static void
+execute (const Cnn3dCuda *c, const Cnn3dConvPointers *pointers, gboolean bias)
+{
+  Cnn3dConvKey key = { .n = 1, .c = 8, .k = 8, .in = { 2, 4, 4 }, .out = { 2, 4, 4 }, .kernel = { 1, 1, 1 },
+    .stride = { 1, 1, 1 }, .bias = TRUE };
+  Cnn3dConvFilter filter = { FALSE, 0, 1 };
+  cudnnBackendDescriptor_t device = NULL, pack;
+  cudnnHandle_t handle;
+  GArray *plans;
+
+  c->cudnnCreate (&handle);
+  c->cudnnSetStream (handle, make_stream (c));
+  g_assert_true (cnn3d_device_descriptor (c, 0, &device, NULL));
+  plans = cnn3d_conv_plans (c, device, &key, &filter, NULL);
+  g_assert_nonnull (plans);
+  key.bias = bias;
+  pack = cnn3d_gpu_pack (c, &key, pointers, NULL, NULL);
+  c->cudnnBackendExecute (handle, g_array_index (plans, Cnn3dConvPlan, 0).plan, pack);
+}
+
+static Cnn3dConvPointers
+make_pointers (const Cnn3dCuda *c)
+{
+  return (Cnn3dConvPointers){ .x = make_memory (c, 2048), .w = make_memory (c, 512), .y = make_memory (c, 2048),
+    .bias = make_memory (c, 64) };
+}
+
+static void
+missing_tensor (const Cnn3dCuda *c)
+{
+  Cnn3dConvPointers p = make_pointers (c);
+
+  execute (c, &p, FALSE);
+}
+
+static void
+missing_pointer (const Cnn3dCuda *c)
+{
+  Cnn3dConvPointers p = make_pointers (c);
+
+  p.bias = NULL;
+  execute (c, &p, TRUE);
+}
+
+static void
+unaligned_tensor (const Cnn3dCuda *c)
+{
+  Cnn3dConvPointers p = make_pointers (c);
+
+  p.w = (float *) make_memory (c, 1024) + 1;
+  execute (c, &p, TRUE);
+}
+
+static void
+freed_tensor (const Cnn3dCuda *c)
+{
+  Cnn3dConvPointers p = make_pointers (c);
+
+  c->cudaFree (p.x);
+  execute (c, &p, TRUE);
+}
+
+static void
+short_tensor (const Cnn3dCuda *c)
+{
+  Cnn3dConvPointers p = make_pointers (c);
+
+  p.y = make_memory (c, 512);
+  execute (c, &p, TRUE);
+}
+
+static cudaStream_t
+begin_recording (const Cnn3dCuda *c)
+{
+  cudaStream_t stream = make_stream (c);
+
+  c->cudaStreamBeginCapture (stream, cudaStreamCaptureModeThreadLocal);
+  return stream;
+}
+
+static cudaGraph_t
+make_graph (const Cnn3dCuda *c)
+{
+  cudaStream_t stream = begin_recording (c);
+  cudaGraph_t graph;
+
+  c->cudaStreamEndCapture (stream, &graph);
+  c->cudaStreamDestroy (stream);
+  return graph;
+}
+
+static void
+launch_while_recording (const Cnn3dCuda *c)
+{
+  cudaGraphExec_t exec;
+
+  c->cudaGraphInstantiate (&exec, make_graph (c), 0);
+  c->cudaGraphLaunch (exec, begin_recording (c));
+}
+
+static void
+synchronize_while_recording (const Cnn3dCuda *c)
+{
+  c->cudaStreamSynchronize (begin_recording (c));
+}
+
+static cudaEvent_t
+make_event (const Cnn3dCuda *c, unsigned flags)
+{
+  cudaEvent_t event;
+
+  c->cudaEventCreateWithFlags (&event, flags);
+  return event;
+}
+
+static void
+event_while_recording (const Cnn3dCuda *c)
+{
+  c->cudaEventRecord (make_event (c, cudaEventDisableTiming), begin_recording (c));
+}
+
+static void
+wait_while_recording (const Cnn3dCuda *c)
+{
+  begin_recording (c);
+  c->cudaEventSynchronize (make_event (c, cudaEventDisableTiming));
+}
+
+static void
+leak_handle (const Cnn3dCuda *c)
+{
+  cudnnHandle_t handle;
+
+  c->cudnnCreate (&handle);
+  double_check_clean ();
+}
+
+static void
+leak_graph (const Cnn3dCuda *c)
+{
+  make_graph (c);
+  double_check_clean ();
+}
+
+static void
+leak_exec (const Cnn3dCuda *c)
+{
+  cudaGraph_t graph = make_graph (c);
+  cudaGraphExec_t exec;
+
+  c->cudaGraphInstantiate (&exec, graph, 0);
+  c->cudaGraphDestroy (graph);
+  double_check_clean ();
+}
+
+static void
+leak_event (const Cnn3dCuda *c)
+{
+  make_event (c, cudaEventDisableTiming);
+  double_check_clean ();
+}
+
+static void
+leak_pinned (const Cnn3dCuda *c)
+{
+  void *host;
+
+  c->cudaHostAlloc (&host, 16, 0);
+  double_check_clean ();
+}
+
+static void
+time_without_wait (const Cnn3dCuda *c)
+{
+  cudaStream_t stream = make_stream (c);
+  cudaEvent_t begin = make_event (c, cudaEventDefault), end = make_event (c, cudaEventDefault);
+  float ms;
+
+  c->cudaEventRecord (begin, stream);
+  c->cudaEventRecord (end, stream);
+  c->cudaEventElapsedTime (&ms, begin, end);
+}
+
 static const Misuse misuses[] = {
+  { "missing-tensor", "*tensor 5 is missing from the variant pack*", missing_tensor },
+  { "missing-pointer", "*tensor 5 has no pointer*", missing_pointer },
+  { "unaligned-tensor", "*weights of a convolution: a pointer is not aligned*", unaligned_tensor },
+  { "freed-tensor", "*x of a convolution: memory is used after it was freed*", freed_tensor },
+  { "short-tensor", "*y of a convolution: * out of bounds*", short_tensor },
+  { "launch-while-recording", "*cudaGraphLaunch while a stream is recorded*", launch_while_recording },
+  { "synchronize-while-recording", "*cudaStreamSynchronize while*", synchronize_while_recording },
+  { "event-while-recording", "*cudaEventRecord while*", event_while_recording },
+  { "wait-while-recording", "*cudaEventSynchronize while*", wait_while_recording },
+  { "leak-handle", "*handle is leaked*", leak_handle },
+  { "leak-graph", "*a graph is leaked*", leak_graph },
+  { "leak-exec", "*a graph exec is leaked*", leak_exec },
+  { "leak-event", "*a event is leaked*", leak_event },
+  { "leak-pinned", "*16 bytes of pinned memory are leaked*", leak_pinned },
+  { "time-without-wait", "*not been waited for*", time_without_wait },
   { "stream-of-another-device", "*stream of device 1*", stream_of_another_device },
   { "memory-of-another-device", "*memory of device 1*", memory_of_another_device },
   { "pinned-by-another-device", "*pinned memory of device 0*", pinned_by_another_device },

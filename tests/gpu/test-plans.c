@@ -142,6 +142,48 @@ test_device (gconstpointer data)
       (int) (largest[1] / 1024), (int) (largest[0] / 1024));
 }
 
+/* The number of plans on tensor cores for some convolutions in single precision. */
+static int
+count_tf32 (cudnnBackendDescriptor_t device, gboolean allow)
+{
+  Cnn3dConvFilter filter = { allow, CNN3D_MAX_WORKSPACE, 8 };
+  int n = 0;
+
+  for (guint i = keys->len / 2; i < keys->len; i += 20) {
+    const Cnn3dConvKey *key = keys->pdata[i];
+    g_autoptr (GError) error = NULL;
+    GArray *plans;
+
+    if (key->half)
+      continue;
+    plans = cnn3d_conv_plans (&cuda, device, key, &filter, &error);
+    g_assert_no_error (error);
+    for (guint k = 0; k < plans->len; k++)
+      n += g_array_index (plans, Cnn3dConvPlan, k).tensor_core;
+    cnn3d_conv_plans_free (&cuda, plans);
+  }
+  return n;
+}
+
+/* TF32 is there only if it is allowed, and only from Ampere on. */
+static void
+test_tf32 (void)
+{
+  for (int d = 0; real_devices[d] != NULL; d++) {
+    cudnnBackendDescriptor_t device;
+    int n;
+
+    if (!real_cudnn_load (&cuda))
+      return;
+    device = real_cudnn_device (&cuda, real_devices[d]);
+    n = count_tf32 (device, TRUE);
+    g_test_message ("%s: %d plans of TF32", real_devices[d], n);
+    g_assert_true ((n > 0) == (real_capabilities[d] >= 80));
+    g_assert_cmpint (count_tf32 (device, FALSE), ==, 0);
+    cuda.cudnnBackendDestroyDescriptor (device);
+  }
+}
+
 /* One line for each convolution: its key, then what each device chose. */
 static char *
 format_report (void)
@@ -211,5 +253,6 @@ main (int argc, char **argv)
     g_test_add_data_func (batch, GINT_TO_POINTER (d), test_batch);
   }
   g_test_add_func ("/gpu/plans/golden", test_golden);
+  g_test_add_func ("/gpu/plans/tf32", test_tf32);
   return g_test_run ();
 }
