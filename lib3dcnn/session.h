@@ -199,6 +199,7 @@ CNN3D_API int cnn3d_session_profile (Cnn3dSession *session, const float *clip, C
  * @error: the largest difference from the reference backend's values, in units of their largest; not finite
  *   if the layer's values are not
  * @tolerance: what @error may be in this precision
+ * @detail: what computed it, for people; "" if there is nothing to say
  *
  * How exact one layer is.
  */
@@ -207,6 +208,7 @@ typedef struct {
   char kind[40];
   double error;
   double tolerance;
+  char detail[64];
 } Cnn3dLayerCheck;
 
 /**

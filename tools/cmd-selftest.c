@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "tools/session-options.h"
 
@@ -39,12 +40,12 @@ say (SelfTest *t, const char *format, ...)
 
 static void
 verdict (SelfTest *t, gboolean pass, const char *what, const char *kind, double error, double tolerance,
-    double seconds)
+    double seconds, const char *detail)
 {
   g_autofree char *time = seconds > 0 ? g_strdup_printf ("%9.1f us", 1e6 * seconds) : g_strdup ("");
 
-  say (t, "  %s  %-26s %-10s off by %.1e, at most %.0e%s", pass ? "pass" : "FAIL", what, kind, error,
-      tolerance, time);
+  say (t, "  %s  %-26s %-10s off by %.1e, at most %.0e%s%s%s", pass ? "pass" : "FAIL", what, kind, error,
+      tolerance, time, detail[0] != '\0' ? "  " : "", detail);
   if (pass)
     t->passed++;
   else
@@ -79,7 +80,7 @@ check_layers (SelfTest *t, Cnn3dSession *session, const float *clip, GError **er
     say (t, "  the backend cannot be looked into; only its logits are compared");
   for (int i = 0; i < MIN (n, MAX_LAYERS); i++)
     verdict (t, checks[i].error <= checks[i].tolerance, checks[i].name ? checks[i].name : "",
-        checks[i].kind, checks[i].error, checks[i].tolerance, n_times == n ? layers[i].seconds : 0);
+        checks[i].kind, checks[i].error, checks[i].tolerance, n_times == n ? layers[i].seconds : 0, checks[i].detail);
   return TRUE;
 }
 
@@ -148,11 +149,11 @@ test_session (SelfTest *t, Cnn3dModel *model, Cnn3dPrecision precision, GError *
   tolerance = precision == CNN3D_PRECISION_BF16 ? TOLERANCE_BF16
       : precision == CNN3D_PRECISION_FP16 || options.allow_tf32 ? TOLERANCE_FP16 : TOLERANCE_FP32;
   error_one = difference (logits, expected, c->classes);
-  verdict (t, error_one <= tolerance, "logits of one clip", "", error_one, tolerance, 0);
+  verdict (t, error_one <= tolerance, "logits of one clip", "", error_one, tolerance, 0, "");
   if (!cnn3d_session_run_rgb (session, rgb, BATCH, logits, error))
     return FALSE;
   error_all = difference (logits, expected, BATCH * c->classes);
-  verdict (t, error_all <= tolerance, "logits of a batch", "", error_all, tolerance, 0);
+  verdict (t, error_all <= tolerance, "logits of a batch", "", error_all, tolerance, 0, "");
   return time_runs (t, session, rgb, logits, 1, error) && time_runs (t, session, rgb, logits, BATCH, error);
 }
 
@@ -208,6 +209,68 @@ test_all (SelfTest *t)
   }
 }
 
+/* A line of a file that begins so, or its first one, without the beginning; NULL if there is none. */
+static char *
+find_line (const char *path, const char *beginning)
+{
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return NULL;
+  lines = g_strsplit (text, "\n", -1);
+  for (int i = 0; lines[i] != NULL; i++)
+    if (g_str_has_prefix (lines[i], beginning))
+      return g_strdup (lines[i] + strlen (beginning));
+  return NULL;
+}
+
+static void
+describe_system (SelfTest *t)
+{
+  g_autofree char *name = find_line ("/etc/os-release", "PRETTY_NAME=");
+  g_autofree char *driver = find_line ("/proc/driver/nvidia/version", "");
+  struct utsname kernel;
+
+  if (uname (&kernel) == 0)
+    say (t, "system: %s, %s %s %s", name != NULL ? name : "unknown", kernel.sysname, kernel.release, kernel.machine);
+  say (t, "driver: %s", driver != NULL ? driver : "none in /proc/driver/nvidia");
+}
+
+/* Those of CUDA, cuDNN and this project, and where libraries are looked for. */
+static void
+describe_environment (SelfTest *t)
+{
+  g_auto (GStrv) names = g_listenv ();
+
+  for (int i = 0; names[i] != NULL; i++)
+    if (g_str_has_prefix (names[i], "CNN3D_") || g_str_has_prefix (names[i], "CUDA_")
+        || g_str_has_prefix (names[i], "CUDNN_") || g_str_has_prefix (names[i], "NVIDIA_")
+        || strcmp (names[i], "LD_LIBRARY_PATH") == 0 || strcmp (names[i], "LD_PRELOAD") == 0)
+      say (t, "environment: %s=%s", names[i], g_getenv (names[i]));
+}
+
+/* Where the loader has found CUDA's and cuDNN's. */
+static void
+describe_libraries (SelfTest *t)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+
+  if (!g_file_get_contents ("/proc/self/maps", &text, NULL, NULL))
+    return;
+  lines = g_strsplit (text, "\n", -1);
+  for (int i = 0; lines[i] != NULL; i++) {
+    const char *path = strchr (lines[i], '/');
+    const char *name = path != NULL ? strrchr (path, '/') + 1 : "";
+
+    if ((g_str_has_prefix (name, "libcuda") || g_str_has_prefix (name, "libcudnn") || g_str_has_prefix (name, "libnvrtc"))
+        && g_hash_table_add (seen, g_strdup (path)))
+      say (t, "library: %s", path);
+  }
+}
+
 /* FALSE if the backend cannot be used at all, which is said once and not for each model. */
 static gboolean
 describe_machine (SelfTest *t)
@@ -217,6 +280,8 @@ describe_machine (SelfTest *t)
   g_autoptr (GPtrArray) devices = cnn3d_device_list (&versions, &error);
 
   say (t, "3dcnn " VERSION " selftest");
+  describe_system (t);
+  describe_environment (t);
   if (devices == NULL) {
     if (t->options.backend != CNN3D_BACKEND_CUDNN)
       return TRUE;
@@ -225,6 +290,7 @@ describe_machine (SelfTest *t)
     return FALSE;
   }
   say (t, "%s", versions);
+  describe_libraries (t);
   for (guint i = 0; i < devices->len; i++) {
     const Cnn3dDevice *d = devices->pdata[i];
     say (t, "device %d: %s, capability %d.%d, %d multiprocessors", d->index, d->name, d->major, d->minor,
@@ -238,10 +304,12 @@ cmd_selftest (int argc, char **argv)
 {
   g_auto (ToolSession) where = { 0 };
   g_autofree char *report = NULL;
+  gboolean only = FALSE;
   SelfTest t = { .runs = 20 };
   const GOptionEntry entries[] = {
     TOOL_SESSION_ENTRIES (where),
     { "runs", 'r', 0, G_OPTION_ARG_INT, &t.runs, "Runs to take the best time of (20)", "N" },
+    { "only", 0, 0, G_OPTION_ARG_NONE, &only, "Only the models that are given", NULL },
     { "report", 'o', 0, G_OPTION_ARG_FILENAME, &report, "Also write all of it to a file", "FILE" },
     { NULL },
   };
@@ -249,10 +317,14 @@ cmd_selftest (int argc, char **argv)
 
   if (!tool_parse (&argc, &argv, entries, "[MODEL...]",
           "Compares a backend (cudnn unless --backend says otherwise) with the CPU: every layer, the logits of one\n"
-          "clip and of a batch; and measures times. Without models, takes the bundled ones and each architecture.\n"
-          "The report is what to attach to a bug.\n\n"
+          "clip and of a batch; and measures times. Takes the models that are given, the bundled ones, and each\n"
+          "architecture; with --only, those that are given. The report is what to attach to a bug.\n\n"
           "Example:\n  3dcnn selftest --report selftest.txt\n", 0, -1))
     return EXIT_USAGE;
+  if (only && argc == 1) {
+    tool_complain ("--only: no models are given");
+    return EXIT_USAGE;
+  }
   if (t.runs < 1 || t.runs > 1000000) {
     tool_complain ("--runs must be at least 1");
     return EXIT_USAGE;
@@ -267,7 +339,7 @@ cmd_selftest (int argc, char **argv)
   if (describe_machine (&t)) {
     for (int i = 1; i < argc; i++)
       test_named (&t, argv[i]);
-    if (argc == 1)
+    if (!only)
       test_all (&t);
   }
   say (&t, "\n%d passed, %d failed", t.passed, t.failed);

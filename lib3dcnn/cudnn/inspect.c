@@ -36,13 +36,25 @@ kind_of (const Cnn3dGpuEngine *engine, const Cnn3dGpuStep *step)
   }
 }
 
-/* A step has several modules if it stands for several convolutions; the last one names it. */
+/* A step has several modules if it stands for several convolutions; the last one names it. What the network has no
+ * name for, as pools, is called by its kind. */
 static const char *
 name_of (const Cnn3dGpuEngine *engine, const Cnn3dGpuStep *step)
 {
   const char *name = step->module;
 
-  return name != NULL ? name : cnn3d_graph_node (engine->model->graph, step->value)->module;
+  if (name == NULL)
+    name = cnn3d_graph_node (engine->model->graph, step->value)->module;
+  return name != NULL ? name : kind_of (engine, step);
+}
+
+/* cuDNN's number of the engine that was chosen, and what it needs. */
+static void
+describe_conv (const Cnn3dConvPlan *plan, char *detail, gsize size)
+{
+  g_snprintf (detail, size, "engine %d%s, %d KB of workspace%s", plan->engine,
+      plan->tensor_core ? " (tensor cores)" : "", (int) ((plan->workspace + 1023) / 1024),
+      plan->fused ? "" : ", not fused");
 }
 
 /* A step to be timed. */
@@ -151,6 +163,8 @@ check_steps (Cnn3dGpuEngine *engine, const float *clip, guint8 *host, double **e
       .error = compare (engine, step, host, expected[step->value]),
       .tolerance = engine->half ? TOLERANCE_HALF : engine->allow_tf32 ? TOLERANCE_TF32 : TOLERANCE_FLOAT };
     g_strlcpy (check->kind, kind_of (engine, step), sizeof check->kind);
+    if (step->kind == CNN3D_GPU_CONV)
+      describe_conv (&program->launches[i].conv, check->detail, sizeof check->detail);
   }
   return TRUE;
 }

@@ -76,19 +76,29 @@ def test_run():
 
 def test_selftest():
     report = os.path.join(folder, "report.txt")
-    status, out, err = run(TOOL, "selftest", "shufflenet", "--runs", "1", "--report", report)
+    status, out, err = run(TOOL, "selftest", "shufflenet", "--only", "--runs", "1", "--report", report)
     with open(report, encoding="utf-8") as f:
         text = f.read()
     check("selftest passes", status == 0 and "0 failed" in out, (status, out, err))
     check("selftest checks that runs are recorded", out.count("pass  recorded as CUDA graphs") == 2, out)
+    check("selftest tells each convolution's engine, and pools have names", out.count(" KB of workspace") >= 64
+          and out.count("pass  maxpool ") == 2, out)
     check("selftest has every layer, and its report", out.count("pointwise") >= 64 and text == out, out)
-    status, out, err = run(TOOL, "selftest", "shufflenet", "--runs", "1", "--precision", "fp16",
+    status, out, err = run(TOOL, "selftest", "shufflenet", "--only", "--runs", "1", "--precision", "fp16",
                            fault="cudaGraphLaunch:0:lost")
     check("selftest reports a failure", status == 1 and "FAIL" in out and "1 failed" in out, (status, out))
-    status, out, err = run(TOOL, "selftest", "shufflenet", "--runs", "1", "--precision", "fp16",
+    status, out, err = run(TOOL, "selftest", "shufflenet", "--only", "--runs", "1", "--precision", "fp16",
                            fault="cudaStreamBeginCapture:0")
     check("selftest reports that runs are not recorded", status == 1 and "FAIL  recorded as CUDA graphs" in out
           and "without CUDA graphs: cudaStreamBeginCapture" in out and "1 failed" in out, (status, out))
+    check("the report has the system, the libraries, and the environment", "\nsystem: " in out and "\ndriver: " in out
+          and "libcudnn" in out and f"environment: CNN3D_PLAN_CACHE={folder}\n" in out, out)
+    status, out, err = run(TOOL, "selftest", "shufflenet", "--runs", "1", "--precision", "fp16",
+                           fault="cudnnCreate:0:lost")
+    check("selftest takes bundled models besides those that are given", status == 1
+          and "\nshufflenet\n" in out and "weights of a hash" in out and out.count("\n  FAIL  ") > 5, (status, out, err))
+    status, out, err = run(TOOL, "selftest", "--only")
+    check("selftest --only wants a model", status == 2 and "--only" in err, (status, out, err))
     status, out, err = run(TOOL, "selftest", gpu=False)
     check("selftest without a driver fails with the reason", status == 1
           and out.count("libcuda.so.1") == 1 and "0 passed, 1 failed" in out, (status, out))

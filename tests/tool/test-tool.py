@@ -198,7 +198,7 @@ def test_precision(folder):
         status, out, err = run("bench", MODEL, "--precision", precision, "--runs", "1", "--json")
         check(f"bench in {precision}", status == 0 and "cpu" in json.loads(out)[0]["backend"], err)
     check("errors are as precise", errors["fp32"] <= errors["bf16x3"] < 1e-4 < errors["bf16"] < 3e-2, errors)
-    status, out, err = run("selftest", MODEL, "--backend", "cpu", "--precision", "bf16x3", "--runs", "1")
+    status, out, err = run("selftest", MODEL, "--only", "--backend", "cpu", "--precision", "bf16x3", "--runs", "1")
     check("selftest of a precision of the CPU", status == 0 and "0 failed" in out, out + err)
 
 
