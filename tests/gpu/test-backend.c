@@ -329,7 +329,7 @@ model_with_weight (float factor)
 {
   Cnn3dModel *model = short_model_new (CNN3D_ARCH_MOBILENET);
   int last = (int) model->graph->params->len - 2; /* before the bias */
-  float *weights = cnn3d_model_own_param (model, last);
+  float *weights = (float *) model->params[last]; /* its own */
   gint64 n = cnn3d_param_count (cnn3d_graph_param (model->graph, last));
 
   for (gint64 i = 0; i < n; i++)
