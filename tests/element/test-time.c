@@ -355,8 +355,9 @@ test_object_eos (void)
 {
   GstHarness *h = harness_new ("mode=async roi=meta");
   g_autoptr (GstBus) bus = harness_bus (h);
-  guint summaries = 0, results = 0;
+  guint summaries = 0, results = 0, objects = 0;
   GstMessage *message;
+  GstEvent *event;
 
   for (guint i = 0; i < CLIP_FRAMES; i++)
     push_object (h, i, i < CLIP_FRAMES - 10 ? 1 : 2, i % 40);
@@ -372,6 +373,20 @@ test_object_eos (void)
   }
   g_assert_cmpuint (results, ==, 2);
   g_assert_cmpuint (summaries, ==, 2);
+  /* Downstream as well, each with its number. */
+  while ((event = gst_harness_try_pull_event (h))) {
+    guint64 object;
+
+    if (gst_event_has_name (event, "videoclassify3d-summary")) {
+      g_assert_true (gst_structure_get_uint64 (gst_event_get_structure (event),
+              "object", &object));
+      g_assert_false (gst_structure_has_field (gst_event_get_structure (event),
+              "result"));
+      objects |= 1 << object;
+    }
+    gst_event_unref (event);
+  }
+  g_assert_cmpuint (objects, ==, 1 << 1 | 1 << 2);
   gst_harness_teardown (h);
 }
 
