@@ -6,6 +6,7 @@
 
 #include "lib3dcnn/error.h"
 #include "tools/decode-seek.h"
+#include "tools/upright.h"
 
 typedef struct {
   const char *path;
@@ -35,52 +36,58 @@ make_caps (const DecodeOptions *options)
   return caps;
 }
 
-/* The size that the shorter side asks for is known once the stream is. */
-static void
-on_pad_added (GstElement *decodebin, GstPad *pad, gpointer data)
+/* The size that the shorter side asks for is known once the stream is, and is another one when it is turned. */
+static GstPadProbeReturn
+on_event (GstPad *pad, GstPadProbeInfo *info, gpointer data)
 {
-  g_autoptr (GstCaps) stream = gst_pad_get_current_caps (pad), caps = NULL;
+  g_autoptr (GstCaps) caps = NULL;
   GstElement *filter = data;
   const DecodeOptions *options = g_object_get_data (G_OBJECT (filter), "options");
-  GstVideoInfo info;
+  GstVideoInfo video;
+  GstCaps *stream;
   double width, scale;
 
-  if (stream == NULL || !gst_video_info_from_caps (&info, stream) || info.width < 1 || info.height < 1
-      || g_object_get_data (G_OBJECT (decodebin), "video") != NULL)
-    return;
-  g_object_set_data (G_OBJECT (decodebin), "video", pad); /* only the first stream is linked */
-  width = (double) info.width * info.par_n / info.par_d;
-  scale = MIN (options->shortest / MIN (width, info.height), 1);
+  if (GST_EVENT_TYPE (info->data) != GST_EVENT_CAPS)
+    return GST_PAD_PROBE_OK;
+  gst_event_parse_caps (info->data, &stream);
+  if (!gst_video_info_from_caps (&video, stream) || video.width < 1 || video.height < 1)
+    return GST_PAD_PROBE_OK;
+  width = (double) video.width * video.par_n / video.par_d;
+  scale = MIN (options->shortest / MIN (width, video.height), 1);
   g_object_get (filter, "caps", &caps, NULL);
   caps = gst_caps_make_writable (caps);
   gst_caps_set_simple (caps, "width", G_TYPE_INT, MAX ((int) (width * scale + 0.5), 1), "height",
-      G_TYPE_INT, MAX ((int) (info.height * scale + 0.5), 1), NULL);
+      G_TYPE_INT, MAX ((int) (video.height * scale + 0.5), 1), NULL);
   g_object_set (filter, "caps", caps, NULL);
+  return GST_PAD_PROBE_OK;
 }
 
 static GstElement *
 make_pipeline (const char *path, const DecodeOptions *options, GError **error)
 {
-  g_autofree char *text = g_strdup_printf ("filesrc name=source ! decodebin name=decoder ! %s name=entry"
-      " ! videoconvert ! videoscale method=lanczos ! capsfilter name=filter ! appsink name=sink sync=false max-buffers=8",
-      options->rate > 0 ? "videorate" : "identity");
-  g_autoptr (GstElement) pipeline = NULL, source = NULL, decoder = NULL, filter = NULL;
+  g_autofree char *text = NULL;
+  g_autoptr (GstElement) pipeline = NULL, source = NULL, scale = NULL, filter = NULL;
+  g_autoptr (GstPad) pad = NULL;
   g_autoptr (GstCaps) caps = NULL;
 
   if (!gst_is_initialized ())
     gst_init (NULL, NULL);
+  text = g_strdup_printf ("filesrc name=source ! decodebin name=decoder ! %s name=entry ! %s"
+      " ! videoscale name=scale method=lanczos ! capsfilter name=filter ! appsink name=sink sync=false max-buffers=8",
+      options->rate > 0 ? "videorate" : "identity", upright_elements ());
   pipeline = gst_parse_launch_full (text, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
   if (pipeline == NULL)
     return NULL;
   source = gst_bin_get_by_name (GST_BIN (pipeline), "source");
-  decoder = gst_bin_get_by_name (GST_BIN (pipeline), "decoder");
+  scale = gst_bin_get_by_name (GST_BIN (pipeline), "scale");
   filter = gst_bin_get_by_name (GST_BIN (pipeline), "filter");
   caps = make_caps (options);
   g_object_set (source, "location", path, NULL);
   g_object_set (filter, "caps", caps, NULL);
   if (options->shortest > 0) {
     g_object_set_data (G_OBJECT (filter), "options", (gpointer) options);
-    g_signal_connect (decoder, "pad-added", G_CALLBACK (on_pad_added), filter);
+    pad = gst_element_get_static_pad (scale, "sink");
+    gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_event, filter, NULL);
   }
   return g_steal_pointer (&pipeline);
 }

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from launch import launch
+from launch import launch, turn
 from tap import check, finish
 
 TOOL, SOURCE, HAVE_GST = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
@@ -234,6 +234,12 @@ def test_classify(folder):
     data = json.loads(out)
     check("classify as JSON", status == 0 and data[0]["classes"][0]["label"] == "pan left"
           and len(data[0]["clips"][0]["classes"]) == 2, (out, err))
+    turned = os.path.join(folder, "turned.mov")
+    launch("videotestsrc num-buffers=64 pattern=smpte horizontal-speed=-2 ! video/x-raw,width=320,height=240,framerate=30/1 "
+           f"! jpegenc ! qtmux ! filesink location={turned}")
+    turn(turned)
+    status, out, err = run("classify", MODEL, turned)
+    check("classify turns videos by their tag", status == 0 and "whole video          tilt up" in out, (out, err))
     status, out, err = run("classify", MODEL, video, "--srt", "--vtt", "--csv")
     text = {}
     for ending in ("srt", "vtt", "csv"):

@@ -4,6 +4,7 @@
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from launch import launch
+from launch import launch, turn
 from tap import check, finish
 
 TOOL = sys.argv[1]
@@ -234,6 +235,36 @@ def test_seek(folder, out):
             check(f"{name}: few are decoded", 0 < n < 900, n)
 
 
+def without_videoflip(folder):
+    """An environment in which that element is missing."""
+    text = subprocess.run(["gst-inspect-1.0", "videoflip"], capture_output=True, text=True, check=True).stdout
+    plugin = re.search(r"Filename\s+(\S+)", text).group(1)
+    plugins = os.path.join(folder, "plugins")
+    os.makedirs(plugins)
+    for name in os.listdir(os.path.dirname(plugin)):
+        if name != os.path.basename(plugin):
+            os.symlink(os.path.join(os.path.dirname(plugin), name), os.path.join(plugins, name))
+    return {"GST_PLUGIN_SYSTEM_PATH_1_0": plugins, "GST_REGISTRY_1_0": os.path.join(folder, "registry.bin")}
+
+
+def test_turned(folder, out):
+    """A video that a phone took upright: stored lying, with a tag that says so."""
+    data = os.path.join(folder, "turned")
+    make_video(os.path.join(data, "x", "a.mov"), "smpte", encode="jpegenc ! qtmux")
+    turn(os.path.join(data, "x", "a.mov"))
+    status, _, err = train(out, "-d", data)
+    video = index(data + ".cache")["videos"][0]
+    frame = frames_of(data + ".cache", video)[7]
+    top, bottom = frame[3 * video["width"] - 3:][:3], frame[-3:]
+    check("it is turned by its tag", status == 0 and (video["width"], video["height"], video["frames"]) == (55, 73, 30)
+          and min(top) > 150 and max(bottom[:2]) < 60 < bottom[2], (err, video, list(top), list(bottom)))
+    shutil.rmtree(data + ".cache")
+    status, _, err = train(out, "-d", data, env=without_videoflip(folder))
+    video = index(data + ".cache")["videos"][0]
+    check("without videoflip it is not, which is told", status == 0 and (video["width"], video["height"]) == (73, 55)
+          and "videoflip is missing" in err, (err, video))
+
+
 def test_val_share(data, out):
     status, text, err = train(out, "-d", data)
     check("videos of different rates need --sample-rate", status == 1 and f"{data}: " in err and "from 15 to 30" in err
@@ -271,6 +302,7 @@ with tempfile.TemporaryDirectory() as tmp:
     test_interrupt(tmp, OUT)
     test_table(tmp, DATA, OUT)
     test_seek(tmp, OUT)
+    test_turned(tmp, OUT)
     test_val_share(DATA, OUT)
     test_two(tmp)
 finish()

@@ -5,6 +5,7 @@
 
 #include "lib3dcnn/error.h"
 #include "tools/progress.h"
+#include "tools/upright.h"
 
 #define NAME_CHARACTERS 30
 #define NO_VIDEO "%s: has no video that could be decoded"
@@ -19,11 +20,11 @@ clip_clear (gpointer data)
   g_free (clip->score);
 }
 
-/* Links the first video stream that the decoder finds. */
+/* Links the first video stream that the decoder finds to the entry. */
 static void
-on_pad_added (GstElement *decoder, GstPad *pad, gpointer element)
+on_pad_added (GstElement *decoder, GstPad *pad, gpointer entry)
 {
-  g_autoptr (GstPad) sink = gst_element_get_static_pad (element, "sink");
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (entry, "sink");
   g_autoptr (GstCaps) caps = gst_pad_query_caps (pad, NULL);
 
   if (gst_pad_is_linked (sink) || gst_caps_is_empty (caps)
@@ -50,12 +51,22 @@ make_decoder (const Video *video, GstElement *pipeline)
   return decoder;
 }
 
+/* What turns the video; its sink is where the decoder's stream goes. */
+static GstElement *
+make_entry (void)
+{
+  GstElement *entry = gst_parse_bin_from_description_full (upright_elements (), TRUE, NULL, GST_PARSE_FLAG_NONE, NULL);
+
+  gst_object_set_name (GST_OBJECT (entry), "entry");
+  return entry;
+}
+
 static GstElement *
 make_pipeline (const Classifier *c, const Video *video, GstElement **element)
 {
   GstElement *pipeline = gst_pipeline_new (NULL);
   GstElement *decoder = make_decoder (video, pipeline);
-  GstElement *sink = gst_element_factory_make ("fakesink", NULL);
+  GstElement *entry = make_entry (), *sink = gst_element_factory_make ("fakesink", NULL);
 
   *element = gst_element_factory_make ("videoclassify3d", NULL);
   g_object_set (sink, "sync", FALSE, NULL);
@@ -69,16 +80,17 @@ make_pipeline (const Classifier *c, const Video *video, GstElement **element)
     gst_util_set_object_arg (G_OBJECT (*element), "backend", c->where->backend);
   if (c->where->precision != NULL)
     gst_util_set_object_arg (G_OBJECT (*element), "precision", c->where->precision);
-  gst_bin_add_many (GST_BIN (pipeline), *element, sink, NULL);
-  gst_element_link (*element, sink);
-  g_signal_connect (decoder, "pad-added", G_CALLBACK (on_pad_added), *element);
+  gst_bin_add_many (GST_BIN (pipeline), entry, *element, sink, NULL);
+  gst_element_link_many (entry, *element, sink, NULL);
+  g_signal_connect (decoder, "pad-added", G_CALLBACK (on_pad_added), entry);
   return pipeline;
 }
 
 gboolean
 classifier_check (GError **error)
 {
-  static const char *const names[] = { "videoclassify3d", "filesrc", "decodebin", "uridecodebin", "fakesink" };
+  static const char *const names[] = { "videoclassify3d", "filesrc", "decodebin", "uridecodebin", "videoconvert",
+    "fakesink" };
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
     g_autoptr (GstElementFactory) factory = gst_element_factory_find (names[i]);
@@ -144,9 +156,10 @@ is_not_linked (GstMessage *message, const GError *reason)
 
 /* A stream error's text, with the file's name. */
 static void
-take_error (GstMessage *message, GstElement *classifier, const char *path, GError **error)
+take_error (GstMessage *message, GstElement *pipeline, const char *path, GError **error)
 {
-  g_autoptr (GstPad) sink = gst_element_get_static_pad (classifier, "sink");
+  g_autoptr (GstElement) entry = gst_bin_get_by_name (GST_BIN (pipeline), "entry");
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (entry, "sink");
   g_autoptr (GError) reason = NULL;
 
   gst_message_parse_error (message, &reason, NULL);
@@ -230,7 +243,7 @@ classifier_run (const Classifier *c, const Video *video, GError **error)
         }
         break;
       case GST_MESSAGE_ERROR:
-        take_error (message, classifier, video->name, error);
+        take_error (message, pipeline, video->name, error);
         ok = FALSE;
         done = TRUE;
         break;
