@@ -15,7 +15,9 @@ struct DecodeSeek {
   GstSegment segment;
   gboolean begun;
   GstSegment origin;      /* of the file's beginning */
-  GstClockTime first;     /* that of the first frame of the segment */
+  GstClockTime first;     /* stream time of the first frame of the segment */
+  GstClockTime last;      /* and where the last one ends */
+  guint frames;
 };
 
 static guint64
@@ -49,6 +51,21 @@ align (DecodeSeek *seek, GstEvent *event)
   return event;
 }
 
+static void
+take_times (DecodeSeek *seek, GstBuffer *buffer)
+{
+  GstClockTime time = GST_CLOCK_TIME_NONE;
+
+  if (GST_BUFFER_PTS_IS_VALID (buffer))
+    time = gst_segment_to_stream_time (&seek->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+  seek->frames++;
+  if (!GST_CLOCK_TIME_IS_VALID (time))
+    return;
+  if (!GST_CLOCK_TIME_IS_VALID (seek->first))
+    seek->first = time;
+  seek->last = time + (GST_BUFFER_DURATION_IS_VALID (buffer) ? GST_BUFFER_DURATION (buffer) : 0);
+}
+
 static GstPadProbeReturn
 watch (GstPad *pad, GstPadProbeInfo *info, gpointer data)
 {
@@ -56,10 +73,7 @@ watch (GstPad *pad, GstPadProbeInfo *info, gpointer data)
 
   g_mutex_lock (&seek->lock);
   if (info->type & GST_PAD_PROBE_TYPE_BUFFER) {
-    GstBuffer *buffer = info->data;
-
-    if (!GST_CLOCK_TIME_IS_VALID (seek->first) && GST_BUFFER_PTS_IS_VALID (buffer))
-      seek->first = gst_segment_to_stream_time (&seek->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+    take_times (seek, info->data);
   } else if (GST_EVENT_TYPE (info->data) == GST_EVENT_SEGMENT) {
     gst_event_copy_segment (info->data, &seek->segment);
     seek->first = GST_CLOCK_TIME_NONE;
@@ -79,7 +93,7 @@ decode_seek_new (GstElement *entry, int rate_n, int rate_d)
   DecodeSeek *seek = g_new0 (DecodeSeek, 1);
 
   g_mutex_init (&seek->lock);
-  seek->first = GST_CLOCK_TIME_NONE;
+  seek->first = seek->last = GST_CLOCK_TIME_NONE;
   if (rate_n > 0) {
     guint64 whole = (guint64) rate_d * GST_SECOND;
 
@@ -174,4 +188,16 @@ decode_seek_arrived (DecodeSeek *seek, double start)
   arrived = !seek->failed && GST_CLOCK_TIME_IS_VALID (seek->first) && (double) seek->first / GST_SECOND <= start;
   g_mutex_unlock (&seek->lock);
   return arrived;
+}
+
+guint
+decode_seek_get_frames (DecodeSeek *seek, double *end)
+{
+  guint frames;
+
+  g_mutex_lock (&seek->lock);
+  frames = seek->frames;
+  *end = GST_CLOCK_TIME_IS_VALID (seek->last) ? (double) seek->last / GST_SECOND : -1;
+  g_mutex_unlock (&seek->lock);
+  return frames;
 }

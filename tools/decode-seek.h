@@ -25,6 +25,9 @@ gboolean decode_seek_to (DecodeSeek *seek, GstElement *pipeline, double start);
 /* Whether that led to a frame before start; if not, frames may be missing. To be called once there is one. */
 gboolean decode_seek_arrived (DecodeSeek *seek, double start);
 
+/* How many frames came from the decoder, and when the last of them ends: seconds, -1 if that is not known. */
+guint decode_seek_get_frames (DecodeSeek *seek, double *end);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DecodeSeek, decode_seek_free)
 
 G_END_DECLS

@@ -6,6 +6,8 @@
 
 #include "lib3dcnn/error.h"
 #include "tools/decode-seek.h"
+#include "tools/progress.h"
+#include "tools/tool.h"
 #include "tools/upright.h"
 
 typedef struct {
@@ -13,7 +15,7 @@ typedef struct {
   const DecodeOptions *options;
   DecodeFunc take;
   gpointer data;
-  gboolean any; /* frames */
+  guint taken; /* frames */
   gboolean lost; /* after seeking: nothing was taken, and it must be without */
 } Decoder;
 
@@ -122,7 +124,7 @@ take_sample (Decoder *d, GstSample *sample, GError **error)
   out = (DecodedFrame){ GST_VIDEO_FRAME_PLANE_DATA (&frame, 0),
     (gsize) GST_VIDEO_FRAME_PLANE_STRIDE (&frame, 0), info.width, info.height,
     info.fps_n > 0 ? (double) info.fps_n / info.fps_d : 0 };
-  d->any = TRUE;
+  d->taken++;
   more = d->take (&out, d->data, error);
   gst_video_frame_unmap (&frame);
   return more;
@@ -135,7 +137,46 @@ take_error (const Decoder *d, GstMessage *message, GError **error)
   g_autoptr (GError) reason = NULL;
 
   gst_message_parse_error (message, &reason, NULL);
-  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", d->path, reason->message);
+  if (d->options->video && d->taken > 0)
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: after %u frames: %s", d->path, d->taken, reason->message);
+  else
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", d->path, reason->message);
+}
+
+/* What file it is, as the decoder found. */
+static gboolean
+is_picture_file (GstElement *pipeline)
+{
+  g_autoptr (GstElement) typefind = gst_bin_get_by_name (GST_BIN (pipeline), "typefind");
+  g_autoptr (GstCaps) caps = NULL;
+
+  if (typefind != NULL)
+    g_object_get (typefind, "caps", &caps, NULL);
+  return caps != NULL && gst_caps_get_size (caps) > 0
+      && g_str_has_prefix (gst_structure_get_name (gst_caps_get_structure (caps, 0)), "image/");
+}
+
+/* Looks at a file that came to its end, or that of what was asked for. */
+static void
+check_whole (const Decoder *d, GstElement *pipeline, DecodeSeek *seek, GError **error)
+{
+  double end, expected;
+  gint64 duration = 0;
+
+  if (decode_seek_get_frames (seek, &end) == 1 && is_picture_file (pipeline)) {
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: is a picture, no video", d->path);
+    return;
+  }
+  if (end < 0 || !gst_element_query_duration (pipeline, GST_FORMAT_TIME, &duration) || duration <= 0)
+    return;
+  expected = (double) duration / GST_SECOND;
+  if (d->options->end > 0)
+    expected = MIN (expected, d->options->end);
+  if (d->taken == 0 || expected - end < MAX (1, expected / 10))
+    return;
+  progress_clear ();
+  tool_complain ("%s: the video ends after %.1f of %.1f s; the %u frames up to there are kept", d->path, end, expected,
+      d->taken);
 }
 
 /* Goes near the start where that is worth it. TRUE if frames are not from the file's beginning on. */
@@ -145,12 +186,10 @@ begin (Decoder *d, GstElement *pipeline, DecodeSeek **seek)
   g_autoptr (GstElement) entry = gst_bin_get_by_name (GST_BIN (pipeline), "entry");
   int rate_n = 0, rate_d = 1;
 
-  if (d->options->start <= 0 || d->lost)
-    return FALSE;
   if (d->options->rate > 0)
     gst_util_double_to_fraction (d->options->rate, &rate_n, &rate_d);
   *seek = decode_seek_new (entry, rate_n, rate_d);
-  return decode_seek_to (*seek, pipeline, d->options->start);
+  return d->options->start > 0 && !d->lost && decode_seek_to (*seek, pipeline, d->options->start);
 }
 
 /* Decodes once; sets d->lost where seeking led to nothing. */
@@ -160,7 +199,7 @@ decode (Decoder *d, GError **error)
   g_autoptr (GstElement) pipeline = make_pipeline (d->path, d->options, error), sink = NULL;
   g_autoptr (DecodeSeek) seek = NULL;
   g_autoptr (GstBus) bus = NULL;
-  gboolean more = TRUE, sought;
+  gboolean more = TRUE, ended = FALSE, sought;
 
   if (pipeline == NULL)
     return;
@@ -169,7 +208,7 @@ decode (Decoder *d, GError **error)
   sought = begin (d, pipeline, &seek);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   /* After an error a sink may wait for ever, so that is looked for as well. */
-  while (more && *error == NULL) {
+  while (more && !ended && *error == NULL) {
     g_autoptr (GstSample) sample = gst_app_sink_try_pull_sample (GST_APP_SINK (sink), 50 * GST_MSECOND);
     g_autoptr (GstMessage) message = NULL;
 
@@ -179,18 +218,20 @@ decode (Decoder *d, GError **error)
       more = take_sample (d, sample, error);
     else if ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR)) != NULL)
       take_error (d, message, error);
-    else if (gst_app_sink_is_eos (GST_APP_SINK (sink)))
-      more = FALSE;
+    else
+      ended = gst_app_sink_is_eos (GST_APP_SINK (sink));
   }
+  if (ended && d->options->video)
+    check_whole (d, pipeline, seek, error);
   gst_element_set_state (pipeline, GST_STATE_NULL);
-  d->lost = sought && !d->any;
+  d->lost = sought && d->taken == 0;
 }
 
 gboolean
 decode_file (const char *path, const DecodeOptions *options, DecodeFunc take, gpointer data, GError **error)
 {
   g_autoptr (GError) reason = NULL;
-  Decoder d = { path, options, take, data, FALSE, FALSE };
+  Decoder d = { path, options, take, data, 0, FALSE };
 
   /* A pipe could be waited for without end. */
   if (!g_file_test (path, G_FILE_TEST_IS_REGULAR)) {
@@ -203,7 +244,7 @@ decode_file (const char *path, const DecodeOptions *options, DecodeFunc take, gp
     g_clear_error (&reason);
     decode (&d, &reason);
   }
-  if (reason == NULL && !d.any)
+  if (reason == NULL && d.taken == 0)
     g_set_error (&reason, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: has no frames%s", path,
         options->start > 0 ? " after its start time" : "");
   if (reason == NULL)

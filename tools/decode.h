@@ -12,10 +12,12 @@ G_BEGIN_DECLS
  * shortest: frames are scaled down so that their shorter side is this; 0: any size
  * rate: frames per second, which repeats or drops frames; 0: as they are
  * start, end: seconds; frames from start on, up to before end. end 0: up to the last
+ * video: a picture is an error, and a video that ends long before its file says is complained about
  */
 typedef struct {
   int longest, shortest;
   double rate, start, end;
+  gboolean video;
 } DecodeOptions;
 
 /* A frame, with square pixels: RGB, rows stride bytes apart. rate: per second, 0 if it varies. */

@@ -159,6 +159,23 @@ def test_interrupt(folder, out):
               and not os.path.exists(data + ".cache"), (job.returncode, os.listdir(folder), err))
 
 
+def test_whole(folder, out):
+    """Pictures are no videos; of a file that was cut off, what is there is kept."""
+    data = os.path.join(folder, "cut")
+    for label in ("x", "y"):
+        make_video(os.path.join(data, label, "a.mkv"), "ball", 90, encode="jpegenc ! matroskamux")
+    os.truncate(os.path.join(data, "y", "a.mkv"), os.path.getsize(os.path.join(data, "y", "a.mkv")) // 2)
+    for name, encode in (("a.png", "pngenc"), ("b.jpg", "jpegenc")):
+        make_video(os.path.join(data, "x", name), "smpte", 1, encode=encode)
+    for rate in ("7.5", "0"):
+        status, _, err = train(out, "-d", data, "--max-unreadable", "2", "--sample-rate", rate)
+        videos = index(data + ".cache")["videos"]
+        check(f"pictures are refused at rate {rate}", status == 0 and "a.png: is a picture" in err
+              and "b.jpg: is a picture" in err and [v["name"] for v in videos] == ["x/a.mkv", "y/a.mkv"], (err, videos))
+        check("a video that was cut off is told", videos[0]["frames"] == 90 and 30 < videos[1]["frames"] < 60
+              and "y/a.mkv: the video ends after" in err and f"{videos[1]['frames']} frames" in err, (err, videos))
+
+
 def test_table(folder, data, out):
     table = os.path.join(data, "table.csv")
     make_video(os.path.join(folder, 'a, "b".avi'), "ball", 45)
@@ -252,6 +269,7 @@ def test_turned(folder, out):
     data = os.path.join(folder, "turned")
     make_video(os.path.join(data, "x", "a.mov"), "smpte", encode="jpegenc ! qtmux")
     turn(os.path.join(data, "x", "a.mov"))
+    make_video(os.path.join(data, "y", "b.avi"), "ball")
     status, _, err = train(out, "-d", data)
     video = index(data + ".cache")["videos"][0]
     frame = frames_of(data + ".cache", video)[7]
@@ -300,6 +318,7 @@ with tempfile.TemporaryDirectory() as tmp:
     test_changes(DATA, OUT)
     test_unreadable(DATA, OUT)
     test_interrupt(tmp, OUT)
+    test_whole(tmp, OUT)
     test_table(tmp, DATA, OUT)
     test_seek(tmp, OUT)
     test_turned(tmp, OUT)

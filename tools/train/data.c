@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tools/decode.h"
+#include "tools/progress.h"
 #include "tools/tool.h"
 #include "tools/train/sources.h"
 
@@ -191,20 +192,9 @@ add_source (Build *build, const DecodeOptions *options, GError **error)
 static void
 show_progress (guint done, guint all)
 {
-  static gint64 shown;
-  gint64 now = g_get_monotonic_time ();
+  g_autofree char *text = g_strdup_printf ("%u of %u videos", done, all);
 
-  if (!isatty (STDERR_FILENO) || now - shown < G_USEC_PER_SEC / 5)
-    return;
-  shown = now;
-  fprintf (stderr, "\r\033[K%u of %u videos decoded", done, all);
-}
-
-static void
-clear_progress (void)
-{
-  if (isatty (STDERR_FILENO))
-    fputs ("\r\033[K", stderr);
+  progress_bar ("decoding", (double) done / all, text);
 }
 
 /* How many unreadable videos are put up with. */
@@ -253,7 +243,7 @@ build_cache (Build *build, const char *path, const Sources *sources, const Decod
     build->source = sources->sources->pdata[i];
     if (add_source (build, decode, &reason))
       continue;
-    clear_progress ();
+    progress_clear ();
     /* The cache's own failure, not the video's. */
     if (reason->domain == G_FILE_ERROR && reason->code != G_FILE_ERROR_NOENT) {
       g_propagate_error (error, g_steal_pointer (&reason));
@@ -264,7 +254,7 @@ build_cache (Build *build, const char *path, const Sources *sources, const Decod
     if (!check_unreadable (path, unreadable, i + 1, n, o, error))
       return FALSE;
   }
-  clear_progress ();
+  progress_clear ();
   tell_unreadable (path, unreadable, n);
   count = g_strdup_printf ("%u", unreadable);
   cnn3d_cache_writer_set_note (build->writer, UNREADABLE, count);
@@ -379,7 +369,8 @@ static Cnn3dCache *
 open_videos (const char *path, const DataOptions *o, GError **error)
 {
   int size = o->size > 0 ? o->size : 112;
-  DecodeOptions decode = { .shortest = (size * 8 + 6) / 7, .rate = o->rate > 0 ? 2 * o->rate : 0 };
+  DecodeOptions decode = { .shortest = (size * 8 + 6) / 7, .rate = o->rate > 0 ? 2 * o->rate : 0,
+    .video = TRUE };
   g_autofree char *folder = cache_path (path, o->cache_folder), *storage = describe_storage (&decode);
   g_autofree char *fingerprint = NULL;
   g_autoptr (Sources) sources = sources_list (path, error);
