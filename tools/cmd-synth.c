@@ -46,10 +46,17 @@ make_clips (Job *job, int n, int threads, Output *output, GError **error)
     for (int i = 0; i < count; i++)
       g_thread_pool_push (threads_pool, GINT_TO_POINTER (i + 1), NULL);
     g_thread_pool_free (threads_pool, FALSE, TRUE);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+      if (job->scene[i] == NULL) {
+        g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT,
+            "clip %d: the photographs and videos are too plain for a motion to be seen; others, or more --textures, help",
+            job->first + i);
+        return FALSE;
+      }
       if (!output_add (output, job->first + i, (CameraMotion) ((job->first + i) % CAMERA_N_MOTIONS),
               job->scene[i]->name, job->rgb + bytes * (gsize) i, error))
         return FALSE;
+    }
     if (isatty (STDERR_FILENO))
       fprintf (stderr, "\r\033[K%d of %d clips", job->first + count, n);
   }
@@ -91,6 +98,31 @@ fill_pool (GPtrArray *pool, const GPtrArray *scenes, gboolean test, double share
   return photos + textures->len;
 }
 
+static gboolean
+add_folders (GPtrArray *scenes, char **folders, gboolean videos, double rate, const RenderOptions *options,
+    GError **error)
+{
+  for (; folders != NULL && *folders != NULL; folders++)
+    if (!scenes_add_folder (scenes, *folders, videos, rate, options, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Whether one side of the split has something to look at; there may be textures besides. */
+static gboolean
+check_side (const GPtrArray *scenes, gboolean test, double share, int textures, GError **error)
+{
+  for (guint i = 0; i < scenes->len; i++)
+    if (is_for_test (scenes->pdata[i], share) == test)
+      return TRUE;
+  if (textures > 0)
+    return TRUE;
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT,
+      "none of the %u photographs and videos is for %s; change --test-share or --textures", scenes->len,
+      test ? "tests" : "training");
+  return FALSE;
+}
+
 int
 cmd_synth (int argc, char **argv)
 {
@@ -98,7 +130,7 @@ cmd_synth (int argc, char **argv)
   g_auto (GStrv) images = NULL, videos = NULL;
   int clips = 10000, test_clips = 1000, n_textures = 100, threads = 0, seed = 1;
   double share = 0.2, rate = 7.5;
-  gboolean as_videos;
+  gboolean as_videos, force = FALSE;
   Job job = { .render = { .frames = 16, .size = 112, .actors = 0.6 } };
   const GOptionEntry entries[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output_folder,
@@ -121,6 +153,7 @@ cmd_synth (int argc, char **argv)
         "Frames a second: what clips say, and how videos are sampled (7.5)", "RATE" },
     { "format", 0, 0, G_OPTION_ARG_STRING, &format,
         "cache (default), or video: a folder of AVI files for each class", "FORMAT" },
+    { "force", 0, 0, G_OPTION_ARG_NONE, &force, "Remove the clips that --format video made there before", NULL },
     { "seed", 0, 0, G_OPTION_ARG_INT, &seed, "Another number makes other clips (1)", "N" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads (0: one for each CPU)", "N" },
     { NULL },
@@ -157,14 +190,21 @@ cmd_synth (int argc, char **argv)
         "frames from 1 to 256, size from 16 to 512, rate above 0, threads from 0 to 256");
     return EXIT_USAGE;
   }
+  for (int test = 0; test < 2 && as_videos; test++) {
+    g_autofree char *folder = g_build_filename (output_folder, test ? "test" : "train", NULL);
+
+    if ((test ? test_clips : clips) > 0 && !output_check_place (folder, force, &error))
+      return tool_fail (error);
+  }
   gst_init (NULL, NULL);
-  for (char **folder = images; folder != NULL && *folder != NULL; folder++)
-    if (!scenes_add_folder (scenes, *folder, FALSE, rate, &error))
-      return tool_fail (error);
-  for (char **folder = videos; folder != NULL && *folder != NULL; folder++)
-    if (!scenes_add_folder (scenes, *folder, TRUE, rate, &error))
-      return tool_fail (error);
+  if (!add_folders (scenes, images, FALSE, rate, &job.render, &error)
+      || !add_folders (scenes, videos, TRUE, rate, &job.render, &error))
+    return tool_fail (error);
   scenes_group (scenes);
+  /* Tests have textures only where there is nothing else. */
+  if ((clips > 0 && !check_side (scenes, FALSE, share, n_textures, &error))
+      || (test_clips > 0 && !check_side (scenes, TRUE, share, scenes->len == 0, &error)))
+    return tool_fail (error);
   if (clips > 0)
     scenes_add_textures (textures, n_textures, (guint64) seed);
 
@@ -187,13 +227,8 @@ cmd_synth (int argc, char **argv)
       scenes_add_textures (textures, MAX (n_textures, 1), ~(guint64) seed);
     }
     n_scenes = fill_pool (pool, scenes, test, share, !test || scenes->len == 0 ? textures : NULL);
-    if (pool->len == 0) {
-      tool_complain (
-          "none of the %u photographs and videos is for %s; change --test-share or --textures",
-          scenes->len, test ? "tests" : "training");
-      status = EXIT_FAILED;
-      break;
-    }
+    if (as_videos)
+      output_remove_clips (folder);
     job.pool = pool;
     job.seed = cnn3d_random_bits ((guint64) seed, (guint64) test);
     if (g_mkdir_with_parents (output_folder, 0777) < 0)

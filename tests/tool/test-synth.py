@@ -48,9 +48,9 @@ def test_cache(folder):
 def test_split(folder):
     photos, out = os.path.join(folder, "photos"), os.path.join(folder, "split")
     os.makedirs(os.path.join(photos, "deep"))
-    for i, pattern in enumerate(["smpte", "checkers-8", "circular", "zone-plate", "pinwheel", "spokes", "snow", "smpte75"]):
-        path = os.path.join(photos, "deep" if i % 2 else "", f"{pattern}.png")
-        launch(f"videotestsrc pattern={pattern} num-buffers=1 kx2=20 ky2=20 kt=1 "
+    for i, pattern in enumerate(["smpte", "checkers-8", "circular", "zone-plate", "pinwheel", "spokes", "snow", "smpte"]):
+        path = os.path.join(photos, "deep" if i % 2 else "", f"{pattern}{i if i == 7 else ''}.png")
+        launch(f"videotestsrc pattern={pattern} num-buffers=1 kx2=20 ky2=20 kt=1 ! videobalance contrast={0.75 if i == 7 else 1} "
                "! video/x-raw,width=320,height=240 ! pngenc ! filesink", path)
     with open(os.path.join(photos, "broken.jpg"), "wb") as f:
         f.write(b"no picture")
@@ -64,7 +64,7 @@ def test_split(folder):
     check("no photograph is on both sides", scenes[0] and scenes[1] and not scenes[0] & scenes[1], scenes)
     # The two colour bars look alike, so they stay together.
     check("pictures that look alike stay on one side", not any(
-        ("smpte.png" in a) and ("smpte75.png" in b) for a, b in (scenes, scenes[::-1])), scenes)
+        ("smpte.png" in a) and ("smpte7.png" in b) for a, b in (scenes, scenes[::-1])), scenes)
 
 
 def test_videos(folder):
@@ -74,11 +74,47 @@ def test_videos(folder):
     check("a folder for each class", sorted(os.listdir(os.path.join(out, "train"))) == sorted(LABELS))
     video = os.path.join(out, "train", "pan left", "000001.avi")
     check("a video in it", os.path.getsize(video) > 10000)
+    before = {os.path.join(at, name) for at, _, names in os.walk(out) for name in names}
+    args = ["--textures", "2", "--clips", "5", "--test-clips", "0", "--format", "video", "-o", out]
+    status, text, err = synth(*args)
+    check("clips are not put among old ones", status == 1 and "has clips already; --force" in err
+          and {os.path.join(at, name) for at, _, names in os.walk(out) for name in names} == before, (text, err))
+    with open(os.path.join(out, "train", "shake", "mine.avi"), "wb") as f:
+        f.write(b"mine")
+    status, text, err = synth(*args, "--force")
+    check("others' files are left alone", status == 1 and "other things" in err, (text, err))
+    os.unlink(os.path.join(out, "train", "shake", "mine.avi"))
+    status, text, err = synth(*args, "--force")
+    check("--force removes old clips", status == 0 and {os.path.basename(at): names for at, _, names in os.walk(
+        os.path.join(out, "train")) if names} == {LABELS[i]: [f"{i:06}.avi"] for i in range(5)}, (text, err))
     # Real footage as the scene: what was just made serves.
     again = os.path.join(folder, "footage")
     status, text, err = synth("--videos", out, "--textures", "0", "--clips", "0", "--test-clips", "20", "--test-share",
                               "1", "--actors", "0", "--size", "32", "-o", again)
     check("clips over videos", status == 0 and len(read(again, "test")[0]["videos"]) == 20, (text, err))
+
+
+def test_plain(folder):
+    """Pictures in which no motion can be seen, and folders without any."""
+    photos, out = os.path.join(folder, "plain"), os.path.join(folder, "over-plain")
+    os.makedirs(photos)
+    status, text, err = synth("--images", photos, "--clips", "10", "-o", out)
+    check("a folder without pictures is named", status == 1 and "plain: has no pictures" in err
+          and not os.path.exists(out), (text, err))
+    launch("videotestsrc pattern=white num-buffers=1 ! pngenc ! filesink", os.path.join(photos, "white.png"))
+    status, text, err = synth("--images", photos, "--clips", "10", "--textures", "0", "-o", out)
+    check("a white picture is passed over, and none is left", status == 1 and "white.png: is too plain" in err
+          and "plain: has no pictures" in err and not os.path.exists(out), (text, err))
+    launch("videotestsrc pattern=zone-plate num-buffers=1 kx2=20 ky2=20 kt=1 ! video/x-raw,width=320,height=240 ! pngenc "
+           "! filesink", os.path.join(photos, "zone.png"))
+    status, text, err = synth("--images", photos, "--clips", "10", "--test-clips", "0", "--test-share", "0",
+                              "--textures", "0", "--size", "32", "-o", out)
+    check("the others are used", status == 0 and "white.png: is too plain" in err
+          and all(v["name"].endswith("over zone.png") for v in read(out, "train")[0]["videos"]), (text, err))
+    again = os.path.join(folder, "no-tests")
+    status, text, err = synth("--images", photos, "--clips", "10", "--test-share", "0", "-o", again)
+    check("that no picture is for tests is known first", status == 1 and "is for tests" in err
+          and not os.path.exists(again), (text, err))
 
 
 def test_errors(folder):
@@ -101,5 +137,6 @@ with tempfile.TemporaryDirectory() as tmp:
     test_cache(tmp)
     test_split(tmp)
     test_videos(tmp)
+    test_plain(tmp)
     test_errors(tmp)
 finish()

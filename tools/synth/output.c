@@ -5,6 +5,9 @@
 #include <glib/gstdio.h>
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
+#include <string.h>
+
+#define CLIP_DIGITS 6
 
 struct Output {
   char *folder;
@@ -12,6 +15,77 @@ struct Output {
   double rate;
   Cnn3dCacheWriter *writer; /* NULL: videos */
 };
+
+/* Whether a name is that of a clip: 000123.avi. */
+static gboolean
+is_clip (const char *name)
+{
+  gsize digits = strspn (name, "0123456789");
+
+  return digits >= CLIP_DIGITS && strcmp (name + digits, ".avi") == 0;
+}
+
+/* Calls take for each name in a folder; FALSE as soon as that says so, or the folder cannot be read. */
+static gboolean
+visit (const char *folder, gboolean (*take) (const char *folder, const char *name))
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    if (!take (folder, name))
+      return FALSE;
+  return dir != NULL;
+}
+
+static gboolean
+check_clip (const char *folder, const char *name)
+{
+  return is_clip (name);
+}
+
+static gboolean
+check_class (const char *folder, const char *name)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+
+  return g_strv_contains (camera_labels, name) && !g_file_test (path, G_FILE_TEST_IS_SYMLINK)
+      && visit (path, check_clip);
+}
+
+static gboolean
+remove_clip (const char *folder, const char *name)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+
+  if (is_clip (name))
+    g_unlink (path);
+  return TRUE;
+}
+
+gboolean
+output_check_place (const char *folder, gboolean force, GError **error)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+
+  if (!g_file_test (folder, G_FILE_TEST_EXISTS) || (dir != NULL && g_dir_read_name (dir) == NULL))
+    return TRUE;
+  if (!visit (folder, check_class))
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST, "%s: is there already, with other things than clips in it", folder);
+  else if (!force)
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_EXIST, "%s: has clips already; --force removes them", folder);
+  return *error == NULL;
+}
+
+void
+output_remove_clips (const char *folder)
+{
+  for (int i = 0; i < CAMERA_N_MOTIONS; i++) {
+    g_autofree char *path = g_build_filename (folder, camera_labels[i], NULL);
+
+    visit (path, remove_clip);
+  }
+}
 
 Output *
 output_new (const char *folder, gboolean videos, const RenderOptions *options, double rate,

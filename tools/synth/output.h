@@ -11,6 +11,14 @@ G_BEGIN_DECLS
 
 typedef struct Output Output;
 
+/*
+ * Whether a folder of videos may be made there: what is in the way is not, unless it is clips as they are
+ * made here and force is set.
+ */
+gboolean output_check_place (const char *folder, gboolean force, GError **error);
+/* Removes such clips. */
+void output_remove_clips (const char *folder);
+
 Output *output_new (const char *folder, gboolean videos, const RenderOptions *options, double rate,
     const char *note, GError **error);
 /* Adds clip number i of the class. */

@@ -7,7 +7,8 @@
 
 #define MAX_ACTORS 4
 #define MAX_BLUR 4 /* samples of a motion blur */
-#define TRIES 40   /* places that are looked at for texture */
+#define TRIES 4000 /* places that are looked at for texture */
+#define SCENE_TRIES 400
 #define GRID 16
 #define TEXTURE 56.0f /* sum of differences of neighbours in a square of 4 x 4 of the grid */
 
@@ -144,6 +145,40 @@ has_texture (const Place *place, const CameraPose *pose, int size)
     rich_y += sum_y > TEXTURE;
   }
   return rich_x >= 7 && rich_y >= 7;
+}
+
+gboolean
+scene_has_texture (Scene *scene, const RenderOptions *options)
+{
+  Random random = { 1, 0 };
+  g_autofree CameraPose *poses = g_new (CameraPose, options->frames + 1);
+  Place place = { .scene = scene };
+
+  camera_path (&random, CAMERA_STATIC, options->size, poses, options->frames + 1);
+  for (int i = 0; i < SCENE_TRIES; i++) {
+    choose_place (&random, options, poses, &place);
+    if (has_texture (&place, &poses[0], options->size))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Chooses a place with texture where the path begins and ends. */
+static gboolean
+find_place (Random *r, Clip *clip, Scene *const *scenes, int n, CameraMotion motion)
+{
+  const RenderOptions *o = clip->options;
+
+  for (int i = 0; i < TRIES; i++) {
+    if (i % 4 == 0)
+      clip->place.scene = scenes[random_pick (r, n)];
+    camera_path (r, motion, o->size, clip->poses, o->frames + 1);
+    choose_place (r, o, clip->poses, &clip->place);
+    if (has_texture (&clip->place, &clip->poses[0], o->size)
+        && has_texture (&clip->place, &clip->poses[o->frames - 1], o->size))
+      return TRUE;
+  }
+  return FALSE;
 }
 
 /* The actor's part, as the camera sees it. */
@@ -319,15 +354,8 @@ render_clip (const RenderOptions *o, Scene *const *scenes, int n, CameraMotion m
   Clip clip = { .options = o, .poses = poses, .times = times };
   Sensor sensor;
 
-  for (int i = 0; i < TRIES; i++) {
-    if (i % 4 == 0)
-      clip.place.scene = scenes[random_pick (r, n)];
-    camera_path (r, motion, o->size, poses, o->frames + 1);
-    choose_place (r, o, poses, &clip.place);
-    if (has_texture (&clip.place, &poses[0], o->size)
-        && has_texture (&clip.place, &poses[o->frames - 1], o->size))
-      break;
-  }
+  if (!find_place (r, &clip, scenes, n, motion))
+    return NULL;
   draw_actors (r, &clip, scenes, n);
   draw_times (r, times, o->frames);
   clip.blur = random_chance (r, 0.5) ? random_log_uniform (r, 0.7, 3) : 1;

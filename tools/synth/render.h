@@ -22,10 +22,13 @@ typedef struct {
   double actors; /* probability that something moves before the scene */
 } RenderOptions;
 
+/* Whether motion could be seen in some part of a scene: in a white wall it could not. */
+gboolean scene_has_texture (Scene *scene, const RenderOptions *options);
+
 /*
  * Makes a clip of the motion from a random part of a random one of n scenes; clothes and things take
- * their surfaces from them too. rgb takes frames x size x size x 3 bytes. Returns the scene. Everything
- * depends on the seed alone.
+ * their surfaces from them too. rgb takes frames x size x size x 3 bytes. Returns the scene; NULL if no part
+ * was found in which motion can be seen. Everything depends on the seed alone.
  */
 const Scene *render_clip (const RenderOptions *options, Scene *const *scenes, int n, CameraMotion motion,
     guint64 seed, guint8 *rgb);

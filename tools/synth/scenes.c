@@ -99,10 +99,11 @@ load_scene (const char *path, gboolean video, double rate, GError **error)
 }
 
 gboolean
-scenes_add_folder (
-    GPtrArray *scenes, const char *folder, gboolean videos, double rate, GError **error)
+scenes_add_folder (GPtrArray *scenes, const char *folder, gboolean videos, double rate,
+    const RenderOptions *options, GError **error)
 {
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+  guint before = scenes->len;
 
   if (!list_folder (paths, folder, videos ? video_names : picture_names, error))
     return FALSE;
@@ -111,12 +112,20 @@ scenes_add_folder (
     g_autoptr (GError) reason = NULL;
     Scene *scene = load_scene (g_ptr_array_index (paths, i), videos, rate, &reason);
 
-    if (scene != NULL)
-      g_ptr_array_add (scenes, scene);
-    else
+    if (scene == NULL) {
       tool_complain ("%s; passed over", reason->message);
+    } else if (!scene_has_texture (scene, options)) {
+      tool_complain ("%s: is too plain for motion to be seen in it; passed over", (char *) paths->pdata[i]);
+      scene_free (scene);
+    } else {
+      g_ptr_array_add (scenes, scene);
+    }
   }
-  return TRUE;
+  if (scenes->len > before)
+    return TRUE;
+  g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: has no %s that can be used", folder,
+      videos ? "videos" : "pictures");
+  return FALSE;
 }
 
 /* The middle square in THUMB x THUMB pixels of grey, with a mean of 0 and a length of 1. */

@@ -10,10 +10,11 @@ G_BEGIN_DECLS
 /*
  * Adds a scene for each picture (or each video, with as many pictures a second as rate) in the folder
  * and the folders in it, in the order of their names. Files that are no pictures are passed over; those
- * that cannot be decoded are complained about. FALSE with an error if the folder cannot be read.
+ * that cannot be decoded, or are too plain for clips of these options, are complained about. FALSE with an
+ * error if the folder cannot be read, or none is left.
  */
 gboolean scenes_add_folder (GPtrArray *scenes, const char *folder, gboolean videos, double rate,
-    GError **error);
+    const RenderOptions *options, GError **error);
 
 /*
  * Puts pictures that look alike, such as the two halves of a stereo pair or a wallpaper by day and by
