@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <time.h>
 
 /* Threads that run networks at this moment, in all sessions of the process. */
 static atomic_int busy;
@@ -301,15 +300,6 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
 /* Some milliseconds. */
 #define PEAK_ROUNDS 2000000
 
-static gint64
-now (void)
-{
-  struct timespec t;
-
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return (gint64) t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static void
 run_clip (gpointer data, int thread)
 {
@@ -321,7 +311,7 @@ run_clip (gpointer data, int thread)
   for (guint i = 0; i < engine->plan->steps->len; i += (guint) engine->steps[i].step->chain) {
     cnn3d_workers_barrier (engine->workers);
     if (engine->times != NULL && thread == 0)
-      engine->times[i] = now ();
+      engine->times[i] = cnn3d_nanoseconds ();
     engine->steps[i].run (engine, i, thread);
   }
 }
@@ -344,11 +334,11 @@ measure_peak (Cnn3dEngine *engine)
   double best = 0;
 
   for (int i = 0; i < 5; i++) {
-    gint64 begin = now ();
+    gint64 begin = cnn3d_nanoseconds ();
 
     cnn3d_cpu_run_on_threads (engine, run_peak, engine);
     best = MAX (best, (double) PEAK_ROUNDS * CNN3D_PEAK_CHAINS * engine->kernels->vector_width
-        * engine->n_threads / (double) (now () - begin) * 1e9);
+        * engine->n_threads / (double) (cnn3d_nanoseconds () - begin) * 1e9);
   }
   return best;
 }
@@ -366,7 +356,7 @@ profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max, double *
   engine->clip = (Cnn3dClip){ .planes = clip };
   engine->times = times;
   cnn3d_cpu_run_on_threads (engine, run_clip, engine);
-  times[n] = now ();
+  times[n] = cnn3d_nanoseconds ();
   engine->times = NULL;
   for (guint i = 0; i < n; i = next, count++) {
     Cnn3dLayer layer = { .name = engine->steps[i].step->module };

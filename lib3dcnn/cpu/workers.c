@@ -57,8 +57,8 @@ relax (void)
 #endif
 }
 
-static gint64
-now (void)
+gint64
+cnn3d_nanoseconds (void)
 {
   struct timespec t;
 
@@ -85,15 +85,15 @@ event_wait (Event *event, unsigned old, int patience)
 
   if (spin (event, old))
     return 0;
-  begin = now ();
-  while (now () - begin < patience)
+  begin = cnn3d_nanoseconds ();
+  while (cnn3d_nanoseconds () - begin < patience)
     if (spin (event, old))
-      return now () - begin;
+      return cnn3d_nanoseconds () - begin;
   atomic_fetch_add (&event->sleepers, 1);
   while (atomic_load (&event->value) == old)
     syscall (SYS_futex, &event->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
   atomic_fetch_sub (&event->sleepers, 1);
-  return now () - begin;
+  return cnn3d_nanoseconds () - begin;
 }
 
 static void

@@ -25,4 +25,7 @@ void cnn3d_workers_run_on (Cnn3dWorkers *workers, int n, Cnn3dWorkersFunc *func,
 /* To be called by each of these threads inside of func; does nothing if workers is NULL. */
 void cnn3d_workers_barrier (Cnn3dWorkers *workers);
 
+/* Of a clock that only goes forward. */
+gint64 cnn3d_nanoseconds (void);
+
 G_END_DECLS
