@@ -25,11 +25,11 @@ mkdir -p "$folder"
 [ -d "$folder/clips/test" ] || "$tool" synth --images "$folder/photographs" --textures 150 \
   --clips 48000 --test-clips 2000 -o "$folder/clips"
 
-# The rest of a command that trains: learn OUTPUT EPOCHS COMMAND...
+# The rest of a command that trains: learn OUTPUT EPOCHS COMMAND... Clips of the training side choose the best epoch.
 learn() {
   output=$1 epochs=$2
   shift 2
-  "$tool" "$@" --data "$folder/clips/train" --val "$folder/clips/test" \
+  "$tool" "$@" --data "$folder/clips/train" --val-share 0.02 \
     --flip-labels left=right,clockwise=counterclockwise --crop-scales none --dropout 0 \
     --optimizer adamw --weight-decay 0.02 --schedule cosine --epochs "$epochs" --resume -o "$folder/$output.safetensors"
 }
@@ -48,3 +48,4 @@ fi
 for log in "$name" "$name-64"; do
   [ ! -f "$folder/$log.safetensors.csv" ] || cp "$folder/$log.safetensors.csv" "$models/logs/$log.csv"
 done
+"$tool" eval "$models/$name.safetensors" --data "$folder/clips/test"
