@@ -10,6 +10,8 @@ build=${BUILD:-build-test}
 [ -f "$build/build.ninja" ] || meson setup "$build" -Dwerror=true "$@"
 ninja -C "$build"
 status=0
+# One more than CPUs: many tests wait, for other programs and for the clock.
+export MESON_TESTTHREADS="${MESON_TESTTHREADS:-$(($(nproc) + 1))}"
 meson test -C "$build" --no-rebuild --print-errorlogs ${TEST_ARGS:-} || status=$?
 python3 tools/count-tests.py "$build" || status=$?
 exit $status
