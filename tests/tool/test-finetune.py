@@ -311,12 +311,16 @@ def test_jester(folder):
             os.makedirs(os.path.join(data, label), exist_ok=True)
             shutil.copy(os.path.join(clips, name), os.path.join(data, label))
     out = os.path.join(folder, "gestures.safetensors")
-    status, text, err = run("finetune", checkpoint, "--data", data, "--no-flip", "-o", out)
+    args = ["finetune", checkpoint, "--data", data, "--no-flip", "-o", out]
+    status, text, err = run(*args)
+    check("of a checkpoint that does not tell, and videos that differ, the rate is asked for", status == 1
+          and "--sample-rate" in err and "from 15 to 30" in err and not text, (text, err))
+    status, text, err = run(*args, "--sample-rate", "7.5")
     check("gestures from video files", status == 0 and "of 30 clips" in text, (text, err))
     check("they are learned", number(r"training accuracy ([\d.]+)", text) >= 90, text)
     card = info(out)
     check("the card of the gestures", card["labels"] == ["ccw", "cw", "pull", "push", "up"]
-          and card["sample_rate"] > 0 and info(checkpoint)["sample_rate"] == 0, card)
+          and card["sample_rate"] == 7.5 and info(checkpoint)["sample_rate"] == 0, card)
     status, text, err = run("eval", out, "--data", data, "--json")
     check("eval knows all six videos", status == 0 and json.loads(text)["videos"]["top1"] == 1, (text, err))
 

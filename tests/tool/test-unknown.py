@@ -214,7 +214,7 @@ def test_validation(folder, data, test):
         check(f"{rule}: with validation", status == 0 and n == (3 * N if rule == "distance" else 15 * 5 + 6)
               and "clips for validation" in text and ("learned from as well" in err) == (rule == "margin"), (text, err))
     status, text, err = finetune(path, data, "--unknown", "margin", "-v", data, "--unknown-quantile", "0.9")
-    check("margin: with enough validation", status == 0 and f"from {3 * N} clips" in text and "note" not in err, (text, err))
+    check("margin: with enough validation", status == 0 and f"from {3 * N} clips" in text and "learned from" not in err, (text, err))
     clips = evaluate(path, test)["clips"]
     check("a margin from validation", clips["unknown"]["rejected"] > clips["rejected"], clips)
     one = os.path.join(folder, "one")
@@ -230,7 +230,7 @@ def test_complete(folder, data, test):
     args = ["--portion", "complete", "-b", "6", "--rate", "0.001", "--threads", "1", "-v", data, "--unknown", "distance"]
     status, text, err = finetune(path, data, *args, "-e", "1")
     first = read(path)
-    check("the complete network", status == 0 and f"from {3 * N} clips" in text and "note" not in err, (text, err))
+    check("the complete network", status == 0 and f"from {3 * N} clips" in text and "learned from" not in err, (text, err))
     check("its card", read_header(path)["__metadata__"]["3dcnn.unknown"] == "distance")
     check("it can be used", evaluate(path, test)["clips"]["unknown"]["n"] == 84)
     status, text, err = finetune(path, data, *args, "-e", "1", "--resume")
