@@ -313,7 +313,6 @@ cmd_selftest (int argc, char **argv)
     { "report", 'o', 0, G_OPTION_ARG_FILENAME, &report, "Also write all of it to a file", "FILE" },
     { NULL },
   };
-  g_autoptr (GError) error = NULL;
 
   if (!tool_parse (&argc, &argv, entries, "[MODEL...]",
           "Compares a backend (cudnn unless --backend says otherwise) with the CPU: every layer, the logits of one\n"
