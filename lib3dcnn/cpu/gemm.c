@@ -4,6 +4,9 @@
  * 1x1x1 convolutions by OpenBLAS, for CPUs that the vector kernels know no ISA of: the channels of
  * some positions are gathered into a matrix, multiplied, and scattered into blocks again. Where
  * there are own kernels, they need neither copy and are faster (README, "Speed").
+ *
+ * It is loaded on such CPUs only: where it is linked, it starts a thread for each CPU that spins for the first 30 ms,
+ * in the way of the first runs.
  */
 
 #include "lib3dcnn/cpu/engine.h"
@@ -11,6 +14,7 @@
 #ifdef CNN3D_HAVE_OPENBLAS
 
 #include <cblas.h>
+#include <dlfcn.h>
 
 /* Positions that are gathered at a time; the two matrices stay in the second cache. */
 #define ROWS 64
@@ -18,14 +22,43 @@
 /* Below this many inputs or outputs of a group, the two copies cost more than OpenBLAS gains. */
 #define MIN_SIDE 48
 
+#define LIBRARY "libopenblas.so.0"
+
+static __typeof__ (cblas_sgemm) *sgemm;
+
+/* Threads of its own are ended, and no more are started: a session has threads. If others use it in this process, they
+ * lose theirs, as OpenBLAS knows no other way. */
+static gpointer
+load_once (gpointer data)
+{
+  void *others = dlopen (LIBRARY, RTLD_NOW | RTLD_NOLOAD);
+  void *library = dlopen (LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  void (*set_num_threads) (int), (*shut_down) (void);
+
+  if (library == NULL) {
+    g_debug ("%s", dlerror ());
+    return NULL;
+  }
+  set_num_threads = (void (*) (int)) dlsym (library, "openblas_set_num_threads");
+  shut_down = (void (*) (void)) dlsym (library, "blas_thread_shutdown_");
+  /* In this order: setting the number starts what was shut down. */
+  if (set_num_threads != NULL)
+    set_num_threads (1);
+  if (others == NULL && shut_down != NULL)
+    shut_down ();
+  sgemm = (__typeof__ (sgemm)) dlsym (library, "cblas_sgemm");
+  return NULL;
+}
+
 gboolean
 cnn3d_gemm_init (const Cnn3dKernels *kernels)
 {
+  static GOnce once = G_ONCE_INIT;
+
   if (cnn3d_isa_get (0) != kernels || !CNN3D_BASELINE_IS_SLOW)
     return FALSE;
-  /* The session has threads of its own. This holds for the process, as OpenBLAS has no other way. */
-  openblas_set_num_threads (1);
-  return TRUE;
+  g_once (&once, load_once, NULL);
+  return sgemm != NULL;
 }
 
 gboolean
@@ -113,7 +146,7 @@ cnn3d_cpu_run_gemm (Cnn3dEngine *engine, gsize index, int thread)
 
     gather (engine, step, first, n, x);
     for (int g = 0; g < step->groups; g++)
-      cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasNoTrans, n, out, in, 1, x + g * in,
+      sgemm (CblasRowMajor, CblasNoTrans, CblasNoTrans, n, out, in, 1, x + g * in,
           step->channels_in, s->weights + (gsize) g * in * out, out, 0, y + g * out,
           step->channels_out);
     scatter (engine, s, first, n, y);

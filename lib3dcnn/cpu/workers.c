@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/cpu/workers.h"
 
+#include "lib3dcnn/cpu/affinity.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -29,10 +31,19 @@ typedef struct {
   atomic_uint sleepers;
 } Event;
 
+/* Where a thread of a run is. */
+typedef struct {
+  _Alignas (64) atomic_int cpu; /* after its last barrier, or ASLEEP */
+  Cnn3dAffinity affinity;       /* but for the caller's, which is not ours to move */
+} Place;
+
+#define ASLEEP -1
+
 struct _Cnn3dWorkers {
   int n_threads;
   unsigned n_cpus;
   GThread **threads; /* n_threads - 1 */
+  Place *places;     /* n_threads */
   int n_active;      /* of the run, the caller included */
   Event start, barrier;
   _Alignas (64) atomic_uint arrived;
@@ -46,6 +57,9 @@ typedef struct {
   Cnn3dWorkers *workers;
   int thread;
 } Start;
+
+/* The number of this thread; every caller's is 0. */
+static _Thread_local int own_number;
 
 static inline void
 relax (void)
@@ -77,18 +91,55 @@ spin (Event *event, unsigned old)
   return FALSE;
 }
 
+static void
+set_place (Cnn3dWorkers *workers, int cpu)
+{
+  atomic_store_explicit (&workers->places[own_number].cpu, cpu, memory_order_relaxed);
+}
+
+static int
+get_place (Cnn3dWorkers *workers, int thread)
+{
+  return atomic_load_explicit (&workers->places[thread].cpu, memory_order_relaxed);
+}
+
+/* Threads of a run that are on one CPU, where a wait that spins keeps the other from what it waits for: the one that is
+ * ours to move goes elsewhere. What was woken and did not run yet may be behind this one, and is let past it. */
+static void
+part (Cnn3dWorkers *workers, gboolean first)
+{
+  int cpu = sched_getcpu ();
+  gboolean yields = FALSE;
+
+  if ((unsigned) workers->n_active > workers->n_cpus)
+    return;
+  for (int i = 0; i < workers->n_active; i++) {
+    int place = get_place (workers, i);
+
+    if (place == cpu && i != own_number)
+      cnn3d_affinity_avoid (&workers->places[i > 0 ? i : own_number].affinity, cpu);
+    yields |= place == ASLEEP;
+  }
+  if (yields && first)
+    sched_yield ();
+}
+
 /* Returns how long the wait took. */
 static gint64
-event_wait (Event *event, unsigned old, int patience)
+event_wait (Cnn3dWorkers *workers, Event *event, unsigned old, int patience)
 {
   gint64 begin;
 
   if (spin (event, old))
     return 0;
   begin = cnn3d_nanoseconds ();
-  while (cnn3d_nanoseconds () - begin < patience)
+  for (gboolean first = TRUE; cnn3d_nanoseconds () - begin < patience; first = FALSE) {
+    if (event == &workers->barrier)
+      part (workers, first);
     if (spin (event, old))
       return cnn3d_nanoseconds () - begin;
+  }
+  set_place (workers, ASLEEP);
   atomic_fetch_add (&event->sleepers, 1);
   while (atomic_load (&event->value) == old)
     syscall (SYS_futex, &event->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
@@ -105,15 +156,13 @@ event_set (Event *event, unsigned value)
     syscall (SYS_futex, &event->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-void
-cnn3d_workers_barrier (Cnn3dWorkers *workers)
+static void
+meet (Cnn3dWorkers *workers)
 {
   unsigned old, n;
   int patience;
   gint64 waited;
 
-  if (workers == NULL || workers->n_active == 1)
-    return;
   /* Read before it is said that this thread is here: after that, the next run may have begun. */
   n = (unsigned) workers->n_active;
   old = atomic_load (&workers->barrier.value);
@@ -123,7 +172,7 @@ cnn3d_workers_barrier (Cnn3dWorkers *workers)
     return;
   }
   patience = atomic_load_explicit (&workers->patience, memory_order_relaxed);
-  waited = event_wait (&workers->barrier, old, patience);
+  waited = event_wait (workers, &workers->barrier, old, patience);
   if (waited > patience) {
     if (waited < 2 * MOST_PATIENCE && n <= workers->n_cpus)
       patience = MIN (patience + LEAST_PATIENCE / 2, MOST_PATIENCE);
@@ -131,6 +180,27 @@ cnn3d_workers_barrier (Cnn3dWorkers *workers)
       patience = LEAST_PATIENCE;
     atomic_store_explicit (&workers->patience, patience, memory_order_relaxed);
   }
+}
+
+void
+cnn3d_workers_barrier (Cnn3dWorkers *workers)
+{
+  if (workers == NULL || workers->n_active == 1)
+    return;
+  meet (workers);
+  set_place (workers, sched_getcpu ());
+}
+
+/* At the beginning of a run: some of the other threads go where the caller is not, unless it sleeps already. */
+static void
+keep_clear (Cnn3dWorkers *workers, int first, int end)
+{
+  int cpu = get_place (workers, 0);
+
+  if (cpu == ASLEEP || (unsigned) workers->n_active > workers->n_cpus)
+    return;
+  for (int i = first; i < end; i++)
+    cnn3d_affinity_avoid (&workers->places[i].affinity, cpu);
 }
 
 static gpointer
@@ -141,14 +211,18 @@ work (gpointer data)
   unsigned seen = 0;
 
   g_free (data);
+  own_number = start.thread;
+  cnn3d_affinity_init (&workers->places[own_number].affinity);
   for (;;) {
-    event_wait (&workers->start, seen, LEAST_PATIENCE);
+    event_wait (workers, &workers->start, seen, LEAST_PATIENCE);
     seen = atomic_load (&workers->start.value);
     if (atomic_load (&workers->quit))
       return NULL;
     /* Those that take part are waited for, so none of them can miss a run. */
     if ((unsigned) start.thread >= (seen & THREADS_MASK))
       continue;
+    set_place (workers, sched_getcpu ());
+    keep_clear (workers, own_number, own_number + 1);
     workers->func (workers->data, start.thread);
     cnn3d_workers_barrier (workers);
   }
@@ -161,6 +235,9 @@ cnn3d_workers_new (int n_threads, GError **error)
   Cnn3dWorkers *workers = g_aligned_alloc0 (1, size, 64);
 
   workers->threads = g_new0 (GThread *, n_threads);
+  workers->places = g_aligned_alloc0 (n_threads, sizeof (Place), 64);
+  for (int i = 0; i < n_threads; i++)
+    atomic_init (&workers->places[i].cpu, ASLEEP);
   workers->n_threads = workers->n_active = 1;
   workers->n_cpus = g_get_num_processors ();
   atomic_init (&workers->patience, LEAST_PATIENCE);
@@ -189,6 +266,7 @@ cnn3d_workers_free (Cnn3dWorkers *workers)
   for (int i = 0; i < workers->n_threads - 1; i++)
     g_thread_join (workers->threads[i]);
   g_free (workers->threads);
+  g_aligned_free (workers->places);
   g_aligned_free (workers);
 }
 
@@ -201,6 +279,8 @@ cnn3d_workers_run_on (Cnn3dWorkers *workers, int n, Cnn3dWorkersFunc *func, gpoi
 
     workers->func = func;
     workers->data = data;
+    set_place (workers, sched_getcpu ());
+    keep_clear (workers, 1, n);
     event_set (&workers->start, (runs + 1) * (THREADS_MASK + 1) + (unsigned) n);
   }
   func (data, 0);
