@@ -4,14 +4,15 @@ import os
 import subprocess
 
 
-def launch(pipeline, location=None):
-    """Runs a pipeline, without our plugin: one built for a sanitizer loads into no other program.
+def without_plugin():
+    """An environment for GStreamer's own programs: a plugin built for a sanitizer loads into no other program."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("GST_")}
 
-    location, which may have spaces, is given to the pipeline's last element.
-    """
+
+def launch(pipeline, location=None):
+    """Runs a pipeline, without our plugin. location, which may have spaces, is given to the pipeline's last element."""
     words = pipeline.split() + ([f"location={location}"] if location else [])
-    subprocess.run(["gst-launch-1.0", "-q", *words], check=True,
-                   env={k: v for k, v in os.environ.items() if not k.startswith("GST_")})
+    subprocess.run(["gst-launch-1.0", "-q", *words], check=True, env=without_plugin())
 
 
 def turn(path):

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from launch import launch, turn
+from launch import launch, turn, without_plugin
 from tap import check, finish
 
 TOOL = sys.argv[1]
@@ -254,7 +254,8 @@ def test_seek(folder, out):
 
 def without_videoflip(folder):
     """An environment in which that element is missing."""
-    text = subprocess.run(["gst-inspect-1.0", "videoflip"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(["gst-inspect-1.0", "videoflip"], capture_output=True, text=True, check=True,
+                          env=without_plugin()).stdout
     plugin = re.search(r"Filename\s+(\S+)", text).group(1)
     plugins = os.path.join(folder, "plugins")
     os.makedirs(plugins)
