@@ -16,8 +16,23 @@
 /* The project hides symbols; those here are to be found before GLib's. */
 #pragma GCC visibility push(default)
 
-void __tsan_acquire (void *address);
-void __tsan_release (void *address);
+void __tsan_acquire (void *address) __attribute__ ((weak));
+void __tsan_release (void *address) __attribute__ ((weak));
+
+/* In setarch, of run.sh, there is no sanitizer, but GObject sets itself up there, too. */
+static void
+acquire (void *address)
+{
+  if (__tsan_acquire != NULL)
+    __tsan_acquire (address);
+}
+
+static void
+release (void *address)
+{
+  if (__tsan_release != NULL)
+    __tsan_release (address);
+}
 
 /* The real function of a name. */
 #define REAL(name) \
@@ -30,7 +45,7 @@ void name (Type * lock) \
 { \
   REAL (name); \
   real (lock); \
-  __tsan_acquire (lock); \
+  acquire (lock); \
 }
 
 #define WRAP_TRYLOCK(name, Type) \
@@ -39,7 +54,7 @@ gboolean name (Type * lock) \
   REAL (name); \
   gboolean locked = real (lock); \
   if (locked) \
-    __tsan_acquire (lock); \
+    acquire (lock); \
   return locked; \
 }
 
@@ -47,7 +62,7 @@ gboolean name (Type * lock) \
 void name (Type * lock) \
 { \
   REAL (name); \
-  __tsan_release (lock); \
+  release (lock); \
   real (lock); \
 }
 
@@ -71,9 +86,9 @@ void
 g_cond_wait (GCond * cond, GMutex * mutex)
 {
   REAL (g_cond_wait);
-  __tsan_release (mutex);
+  release (mutex);
   real (cond, mutex);
-  __tsan_acquire (mutex);
+  acquire (mutex);
 }
 
 gboolean
@@ -82,9 +97,9 @@ g_cond_wait_until (GCond * cond, GMutex * mutex, gint64 end_time)
   REAL (g_cond_wait_until);
   gboolean signalled;
 
-  __tsan_release (mutex);
+  release (mutex);
   signalled = real (cond, mutex, end_time);
-  __tsan_acquire (mutex);
+  acquire (mutex);
   return signalled;
 }
 
@@ -97,7 +112,7 @@ gboolean
   REAL (g_once_init_enter);
   gboolean first = real (location);
 
-  __tsan_acquire (&once);
+  acquire (&once);
   return first;
 }
 
@@ -105,19 +120,41 @@ void
 (g_once_init_leave) (volatile void *location, gsize result)
 {
   REAL (g_once_init_leave);
-  __tsan_release (&once);
-  __tsan_release ((void *) location);
+  release (&once);
+  release ((void *) location);
   real (location, result);
 }
 
 /* Reference counts: all that was done to an object was done before the last
- * reference goes. */
+ * reference goes. That of a message may go inside of GStreamer, in the thread
+ * that posted it, where no call can be wrapped but the one for each of its values. */
+static gboolean
+release_value (GQuark field, const GValue * value, gpointer data)
+{
+  release ((void *) value);
+  return TRUE;
+}
+
+void
+g_value_unset (GValue * value)
+{
+  REAL (g_value_unset);
+  acquire (value);
+  real (value);
+}
+
 void
 gst_mini_object_unref (GstMiniObject * object)
 {
   REAL (gst_mini_object_unref);
-  __tsan_release (object);
-  __tsan_acquire (object);
+  if (GST_MINI_OBJECT_TYPE (object) == GST_TYPE_MESSAGE) {
+    const GstStructure *s = gst_message_get_structure ((GstMessage *) object);
+
+    if (s != NULL)
+      gst_structure_foreach (s, release_value, NULL);
+  }
+  release (object);
+  acquire (object);
   real (object);
 }
 
@@ -125,8 +162,8 @@ void
 g_object_unref (gpointer object)
 {
   REAL (g_object_unref);
-  __tsan_release (object);
-  __tsan_acquire (object);
+  release (object);
+  acquire (object);
   real (object);
 }
 
@@ -134,8 +171,8 @@ void
 gst_object_unref (gpointer object)
 {
   REAL (gst_object_unref);
-  __tsan_release (object);
-  __tsan_acquire (object);
+  release (object);
+  acquire (object);
   real (object);
 }
 
@@ -144,10 +181,10 @@ gboolean
 g_atomic_ref_count_dec (gatomicrefcount * count)
 {
   REAL (g_atomic_ref_count_dec);
-  __tsan_release ((void *) count);
+  release ((void *) count);
   if (!real (count))
     return FALSE;
-  __tsan_acquire ((void *) count);
+  acquire ((void *) count);
   return TRUE;
 }
 
@@ -156,7 +193,7 @@ gboolean
 gst_bus_post (GstBus * bus, GstMessage * message)
 {
   REAL (gst_bus_post);
-  __tsan_release (bus);
+  release (bus);
   return real (bus, message);
 }
 
@@ -164,9 +201,9 @@ gboolean
 gst_element_post_message (GstElement * element, GstMessage * message)
 {
   REAL (gst_element_post_message);
-  __tsan_release (message);
+  release (message);
   if (GST_ELEMENT_BUS (element) != NULL)
-    __tsan_release (GST_ELEMENT_BUS (element));
+    release (GST_ELEMENT_BUS (element));
   return real (element, message);
 }
 
@@ -177,7 +214,7 @@ gst_bus_timed_pop_filtered (GstBus * bus, GstClockTime timeout,
   REAL (gst_bus_timed_pop_filtered);
   GstMessage *message = real (bus, timeout, types);
 
-  __tsan_acquire (bus);
+  acquire (bus);
   return message;
 }
 
@@ -187,6 +224,6 @@ gst_bus_pop_filtered (GstBus * bus, GstMessageType types)
   REAL (gst_bus_pop_filtered);
   GstMessage *message = real (bus, types);
 
-  __tsan_acquire (bus);
+  acquire (bus);
   return message;
 }
