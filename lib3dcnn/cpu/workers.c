@@ -106,14 +106,14 @@ get_place (Cnn3dWorkers *workers, int thread)
 /* Threads of a run that are on one CPU, where a wait that spins keeps the other from what it waits for: the one that is
  * ours to move goes elsewhere. What was woken and did not run yet may be behind this one, and is let past it. */
 static void
-part (Cnn3dWorkers *workers, gboolean first)
+part (Cnn3dWorkers *workers, unsigned n, gboolean first)
 {
   int cpu = sched_getcpu ();
   gboolean yields = FALSE;
 
-  if ((unsigned) workers->n_active > workers->n_cpus)
+  if (n > workers->n_cpus)
     return;
-  for (int i = 0; i < workers->n_active; i++) {
+  for (int i = 0; i < (int) n; i++) {
     int place = get_place (workers, i);
 
     if (place == cpu && i != own_number)
@@ -124,9 +124,9 @@ part (Cnn3dWorkers *workers, gboolean first)
     sched_yield ();
 }
 
-/* Returns how long the wait took. */
+/* Returns how long the wait took. n is how many threads the run has, or 0 between runs. */
 static gint64
-event_wait (Cnn3dWorkers *workers, Event *event, unsigned old, int patience)
+event_wait (Cnn3dWorkers *workers, Event *event, unsigned old, int patience, unsigned n)
 {
   gint64 begin;
 
@@ -134,8 +134,8 @@ event_wait (Cnn3dWorkers *workers, Event *event, unsigned old, int patience)
     return 0;
   begin = cnn3d_nanoseconds ();
   for (gboolean first = TRUE; cnn3d_nanoseconds () - begin < patience; first = FALSE) {
-    if (event == &workers->barrier)
-      part (workers, first);
+    if (n > 0)
+      part (workers, n, first);
     if (spin (event, old))
       return cnn3d_nanoseconds () - begin;
   }
@@ -172,7 +172,7 @@ meet (Cnn3dWorkers *workers)
     return;
   }
   patience = atomic_load_explicit (&workers->patience, memory_order_relaxed);
-  waited = event_wait (workers, &workers->barrier, old, patience);
+  waited = event_wait (workers, &workers->barrier, old, patience, n);
   if (waited > patience) {
     if (waited < 2 * MOST_PATIENCE && n <= workers->n_cpus)
       patience = MIN (patience + LEAST_PATIENCE / 2, MOST_PATIENCE);
@@ -214,7 +214,7 @@ work (gpointer data)
   own_number = start.thread;
   cnn3d_affinity_init (&workers->places[own_number].affinity);
   for (;;) {
-    event_wait (workers, &workers->start, seen, LEAST_PATIENCE);
+    event_wait (workers, &workers->start, seen, LEAST_PATIENCE, 0);
     seen = atomic_load (&workers->start.value);
     if (atomic_load (&workers->quit))
       return NULL;
