@@ -3,12 +3,14 @@
 /*
  * Shows that the wrapped locks hide no race. "locked" is free of races; "unlocked"
  * leaves out one lock, "freed" uses memory after another thread's last word on it.
- * ThreadSanitizer has to find the last two.
+ * "message" reads a message that another thread frees, "dropped" does so when it
+ * has let go of it. ThreadSanitizer has to find the races of "unlocked", "freed"
+ * and "dropped".
  */
 
 #include <string.h>
 
-#include <glib.h>
+#include <gst/gst.h>
 
 static GMutex lock;
 static GCond cond;
@@ -42,12 +44,50 @@ write_late (gpointer data)
   return NULL;
 }
 
+/* Posts a message, and has the last reference to it, as a bin may. Nothing else
+ * orders the threads when it goes. */
+static gpointer
+post (gpointer bus)
+{
+  GstMessage *message = gst_message_new_application (NULL,
+      gst_structure_new ("message", "text", G_TYPE_STRING, "text", NULL));
+
+  gst_bus_post (bus, gst_message_ref (message));
+  while (GST_MINI_OBJECT_REFCOUNT_VALUE (message) > 1)
+    g_usleep (1000);
+  /* Unreffed by GStreamer itself. */
+  gst_message_replace (&message, NULL);
+  return NULL;
+}
+
+static int
+read_message (gboolean is_dropped)
+{
+  GstBus *bus = gst_bus_new ();
+  GThread *thread = g_thread_new ("post", post, bus);
+  GstMessage *message = gst_bus_timed_pop (bus, GST_CLOCK_TIME_NONE);
+  const volatile gchar *text =
+      gst_structure_get_string (gst_message_get_structure (message), "text");
+  gchar first = *text;
+
+  gst_message_unref (message);
+  if (is_dropped)
+    first = *text;
+  g_thread_join (thread);
+  gst_object_unref (bus);
+  return first == 't' ? 0 : 1;
+}
+
 int
 main (int argc, char **argv)
 {
   const char *what = argc > 1 ? argv[1] : "locked";
   GThread *threads[2];
 
+  if (strcmp (what, "message") == 0 || strcmp (what, "dropped") == 0) {
+    gst_init (NULL, NULL);
+    return read_message (*what == 'd');
+  }
   if (strcmp (what, "freed") == 0) {
     gint *value = g_new0 (gint, 1);
 
