@@ -158,6 +158,20 @@ gst_mini_object_unref (GstMiniObject * object)
   real (object);
 }
 
+/* As GStreamer's, but for its last line, whose call is the one above: between the
+ * copy and the end of the reference there is nothing to wrap. */
+GstMiniObject *
+gst_mini_object_make_writable (GstMiniObject * object)
+{
+  GstMiniObject *copy;
+
+  if (gst_mini_object_is_writable (object))
+    return object;
+  copy = gst_mini_object_copy (object);
+  gst_mini_object_unref (object);
+  return copy;
+}
+
 void
 g_object_unref (gpointer object)
 {
