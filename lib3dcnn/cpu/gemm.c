@@ -5,7 +5,7 @@
  * some positions are gathered into a matrix, multiplied, and scattered into blocks again. Where
  * there are own kernels, they need neither copy and are faster (README, "Speed").
  *
- * It is loaded on such CPUs only: where it is linked, it starts a thread for each CPU that spins for the first 30 ms,
+ * It is loaded on such CPUs only: where it is linked, it starts threads in every process, which spin for the first 30 ms
  * in the way of the first runs.
  */
 

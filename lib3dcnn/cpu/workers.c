@@ -108,11 +108,12 @@ get_place (Cnn3dWorkers *workers, int thread)
 static void
 part (Cnn3dWorkers *workers, unsigned n, gboolean first)
 {
-  int cpu = sched_getcpu ();
   gboolean yields = FALSE;
+  int cpu;
 
   if (n > workers->n_cpus)
     return;
+  cpu = sched_getcpu ();
   for (int i = 0; i < (int) n; i++) {
     int place = get_place (workers, i);
 

@@ -4,7 +4,8 @@
 /*
  * The threads of one session. All of them, the caller included, run the same function; within it
  * they meet at barriers. A thread that waits spins and then sleeps: after 20 us between runs;
- * at a barrier after as long as has lately been worth it, at most 0.3 ms.
+ * at a barrier after as long as has lately been worth it, at most 0.3 ms. While there are enough CPUs, no two
+ * threads of a run share one for long; the caller's affinity is left as it is.
  */
 
 #include <glib.h>
