@@ -57,11 +57,15 @@ make_clips (Job *job, int n, int threads, Output *output, GError **error)
               job->scene[i]->name, job->rgb + bytes * (gsize) i, error))
         return FALSE;
     }
-    if (isatty (STDERR_FILENO))
+    if (isatty (STDERR_FILENO)) {
       fprintf (stderr, "\r\033[K%d of %d clips", job->first + count, n);
+      fflush (stderr);
+    }
   }
-  if (isatty (STDERR_FILENO))
+  if (isatty (STDERR_FILENO)) {
     fputs ("\r\033[K", stderr);
+    fflush (stderr);
+  }
   return TRUE;
 }
 

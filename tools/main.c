@@ -213,8 +213,10 @@ int
 main (int argc, char **argv)
 {
   setlocale (LC_ALL, "");
-  /* Through a pipe too, a line is there when it is printed. */
+  /* Through a pipe too, a line is there when it is printed; and it is written at once: mpirun has put the rest of a line
+     on standard error into standard output. */
   setvbuf (stdout, NULL, _IOLBF, BUFSIZ);
+  setvbuf (stderr, NULL, _IOLBF, BUFSIZ);
   if (argc < 2) {
     print_help (stderr);
     return EXIT_USAGE;

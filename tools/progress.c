@@ -91,8 +91,10 @@ progress_time (double seconds)
 void
 progress_clear (void)
 {
-  if (drawn != 0)
+  if (drawn != 0) {
     fputs ("\r\033[K", stderr);
+    fflush (stderr);
+  }
   drawn = 0;
   g_clear_pointer (&last, g_free);
 }
