@@ -47,26 +47,27 @@ outputs_of_tap (int k, int stride, int pad, int in, int out, int *first, int *en
   *end = in + pad - k > 0 ? MIN ((in + pad - k - 1) / stride + 1, out) : 0;
 }
 
-/* y += weight * x over all outputs that the tap meets, row by row. */
+/* y += weight * x over the outputs of one frame that the tap meets, row by row. */
 static void
-add_tap (const Cnn3dNode *node, Cnn3dExtent in, Cnn3dExtent tap, double weight, const double *x, double *y)
+add_tap (const Cnn3dNode *node, Cnn3dExtent in, Cnn3dExtent out, Cnn3dExtent tap, double weight, const double *x, double *y)
 {
-  Cnn3dExtent out = node->shape.e, first, end;
+  Cnn3dExtent first, end;
   int stride = node->stride.w;
 
-  outputs_of_tap (tap.t, node->stride.t, node->pad.t, in.t, out.t, &first.t, &end.t);
   outputs_of_tap (tap.h, node->stride.h, node->pad.h, in.h, out.h, &first.h, &end.h);
   outputs_of_tap (tap.w, node->stride.w, node->pad.w, in.w, out.w, &first.w, &end.w);
-  for (int t = first.t; t < end.t; t++)
-    for (int h = first.h; h < end.h; h++) {
-      double *to = y + at (out, 0, t, h, first.w);
-      const double *from = x
-          + at (in, 0, t * node->stride.t + tap.t - node->pad.t, h * node->stride.h + tap.h - node->pad.h,
-              first.w * stride + tap.w - node->pad.w);
+  for (int h = first.h; h < end.h; h++) {
+    double *restrict to = y + h * out.w + first.w;
+    const double *restrict from
+        = x + (h * node->stride.h + tap.h - node->pad.h) * in.w + first.w * stride + tap.w - node->pad.w;
 
+    if (stride == 1)
+      for (int w = 0; w < end.w - first.w; w++)
+        to[w] += weight * from[w];
+    else
       for (int w = 0; w < end.w - first.w; w++)
         to[w] += weight * from[w * stride];
-    }
+  }
 }
 
 /* A sum's order is bias, then input channels, and in each the taps. */
@@ -74,20 +75,31 @@ static void
 conv (const Step *s)
 {
   const Cnn3dNode *node = s->node;
-  Cnn3dExtent in = s->in[0]->shape.e, k = node->kernel, tap;
+  Cnn3dExtent in = s->in[0]->shape.e, out = node->shape.e, k = node->kernel, tap;
   int in_group = s->in[0]->shape.c / node->groups, out_group = node->shape.c / node->groups;
   const float *weight = s->params[0], *bias = node->n_params > 1 ? s->params[1] : NULL;
 
-  for (int oc = 0; oc < node->shape.c; oc++) {
-    double *y = s->y + oc * s->positions;
-
-    for (gint64 i = 0; i < s->positions; i++)
-      y[i] = bias ? (double) bias[oc] : 0;
-    for (int ic = 0; ic < in_group; ic++)
-      FOR_EXTENT (tap, k)
-        add_tap (node, in, tap, (double) weight[at (k, oc * in_group + ic, tap.t, tap.h, tap.w)],
-            s->x[0] + at (in, oc / out_group * in_group + ic, 0, 0, 0), y);
+  if (cnn3d_extent_count (k) == 1 && cnn3d_extent_count (node->stride) == 1) {
+    in = (Cnn3dExtent){ in.t, 1, in.h * in.w };
+    out = in; /* a frame is one long row */
   }
+  /* Frame by frame, as those stay in the cache. */
+  for (int oc = 0; oc < node->shape.c; oc++)
+    for (int t = 0; t < out.t; t++) {
+      double *y = s->y + at (out, oc, t, 0, 0);
+
+      for (int i = 0; i < out.h * out.w; i++)
+        y[i] = bias ? (double) bias[oc] : 0;
+      for (int ic = 0; ic < in_group; ic++)
+        FOR_EXTENT (tap, k)
+        {
+          int from = t * node->stride.t + tap.t - node->pad.t;
+
+          if (from >= 0 && from < in.t)
+            add_tap (node, in, out, tap, (double) weight[at (k, oc * in_group + ic, tap.t, tap.h, tap.w)],
+                s->x[0] + at (in, oc / out_group * in_group + ic, from, 0, 0), y);
+        }
+    }
 }
 
 static void

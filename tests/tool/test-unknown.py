@@ -243,7 +243,7 @@ def test_complete(folder, data, test):
     check("without validation that is called too strict", status == 0 and "--val-share" in err, (text, err))
 
 
-def test_errors(folder, data, test):
+def test_errors(folder, data, few):
     out = os.path.join(folder, "errors.safetensors")
     for args, expected in (
             (["--unknown", "maybe"], "'maybe'"), (["--unknown", "distance", "--unknown-quantile", "0"], "--unknown-quantile"),
@@ -253,10 +253,10 @@ def test_errors(folder, data, test):
             (["--unknown", "margin", "--unknown-label", ""], "--unknown-label")):
         status, _, err = finetune(out, data, *args)
         check(f"refused: {' '.join(args)}", status == 2 and expected in err, (status, err))
-    status, _, err = finetune(out, test, "--unknown", "distance")
-    check("a class of that name needs another one", status == 1 and "--unknown-label" in err and test in err, err)
+    status, _, err = finetune(out, few, "--unknown", "distance")
+    check("a class of that name needs another one", status == 1 and "--unknown-label" in err and few in err, err)
     check("a failure writes nothing", not os.path.exists(out))
-    status, _, err = finetune(out, test, "--unknown", "distance", "--unknown-label", "none of these")
+    status, _, err = finetune(out, few, "--unknown", "distance", "--unknown-label", "none of these")
     check("--unknown-label", status == 0
           and read_header(out)["__metadata__"]["3dcnn.unknown.label"] == "none of these", err)
 
@@ -270,5 +270,5 @@ with tempfile.TemporaryDirectory() as tmp:
     test_classify(tmp, PATHS)
     test_validation(tmp, TRAIN, TEST)
     test_complete(tmp, TRAIN, TEST)
-    test_errors(tmp, TRAIN, TEST)
+    test_errors(tmp, TRAIN, FEW)
 finish()
