@@ -81,14 +81,15 @@ static void
 test_batch (gconstpointer data)
 {
   int d = GPOINTER_TO_INT (data);
+  gboolean quick = g_getenv ("CNN3D_TEST_QUICK") != NULL;
   g_autoptr (GError) error = NULL;
   cudnnBackendDescriptor_t device;
 
   if (!is_known (d))
     return;
   device = real_cudnn_device (&cuda, real_devices[d]);
-  for (int n = g_getenv ("CNN3D_TEST_QUICK") != NULL ? 8 : 2; n <= CNN3D_MAX_GROUP; n *= 2)
-    for (guint i = 0; i < keys->len; i++) {
+  for (int n = quick ? 8 : 2; n <= CNN3D_MAX_GROUP; n *= 2)
+    for (guint i = 0; i < keys->len; i += quick ? 7 : 1) {
       Cnn3dConvKey key = *(const Cnn3dConvKey *) keys->pdata[i];
       Cnn3dConvFilter filter = { FALSE, (gint64) n * CNN3D_MAX_WORKSPACE, 1 };
       GArray *plans;
