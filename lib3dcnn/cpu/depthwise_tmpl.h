@@ -36,7 +36,7 @@ depthwise_run (const Cnn3dDepthwiseArgs *a, int lane, int first, const int n, co
         continue;
       if (right && c == (n - 1) * stride + 2 && start + c >= a->width_in)
         continue;
-      v = load (x + c * CNN3D_BLOCK);
+      v = pin (load (x + c * CNN3D_BLOCK));
       if (c % stride == 0 && c / stride < n)
         acc[c / stride] += v * w0;
       if ((c + stride - 1) % stride == 0 && c >= 1 && (c - 1) / stride < n)

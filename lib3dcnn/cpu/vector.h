@@ -30,6 +30,18 @@ load (const float *p)
   return *(const VU *) p;
 }
 
+/* Keeps a vector that has been loaded in its register, where compilers would load it again for each use. */
+INLINE V
+pin (V v)
+{
+#if defined __SSE2__
+  __asm__ ("" : "+v"(v));
+#elif defined __ARM_NEON
+  __asm__ ("" : "+w"(v));
+#endif
+  return v;
+}
+
 INLINE void
 store (float *p, V v)
 {
