@@ -14,8 +14,8 @@ struct _GstFrameScaler
   GstVideoConverter *converter;
   GstBuffer *buffer;            /* rows of out, padded as GstVideo likes them */
 
-  /* Of tiled formats, of which the converter cannot take parts: the whole picture
-   * without tiles, and a scaler of that. */
+  /* Of formats of which the converter cannot take parts: the whole picture in
+   * one of which it can, and a scaler of that. */
   GstVideoInfo plain;
   GstBuffer *plain_buffer;
   GstFrameScaler *after;
@@ -80,9 +80,45 @@ gst_frame_scaler_free (GstFrameScaler * scaler)
   g_free (scaler);
 }
 
-/* Makes the scaler of a tiled format. */
+/* What a row is tried with: at PROBE, groups of pixels of every format begin. */
+#define PROBE 48
+#define PROBE_ROWS 16
+
+/* Some formats are unpacked from the start of a row, whatever the converter asks
+ * for: tries whether pixels from the middle are those of the whole row. */
 static gboolean
-prepare_tiled (GstFrameScaler * scaler, guint size)
+can_take_parts (const GstVideoInfo * info)
+{
+  const GstVideoFormatInfo *finfo = info->finfo;
+  gint pixel = finfo->unpack_format == GST_VIDEO_FORMAT_UNKNOWN ? 0
+      : gst_video_format_get_info (finfo->unpack_format)->pixel_stride[0];
+  g_autofree guint8 *bytes = NULL, *row = NULL, *part = NULL;
+  gpointer planes[GST_VIDEO_MAX_PLANES] = { NULL };
+  GstVideoInfo probe;
+
+  if (pixel == 0 || GST_VIDEO_FORMAT_INFO_IS_TILED (finfo))
+    return FALSE;
+  if (GST_VIDEO_FORMAT_INFO_HAS_PALETTE (finfo))
+    return TRUE;
+  gst_video_info_set_format (&probe, GST_VIDEO_INFO_FORMAT (info), 2 * PROBE,
+      PROBE_ROWS);
+  bytes = g_malloc (probe.size);
+  for (gsize i = 0; i < probe.size; i++)
+    bytes[i] = (guint8) (i * 2654435761u >> 24);
+  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (&probe); i++)
+    planes[i] = bytes + probe.offset[i];
+  row = g_malloc0 ((gsize) 2 * PROBE * pixel);
+  part = g_malloc0 ((gsize) PROBE * pixel);
+  finfo->unpack_func (finfo, GST_VIDEO_PACK_FLAG_NONE, row, planes,
+      probe.stride, 0, 0, 2 * PROBE);
+  finfo->unpack_func (finfo, GST_VIDEO_PACK_FLAG_NONE, part, planes,
+      probe.stride, PROBE, 0, PROBE);
+  return memcmp (part, row + PROBE * pixel, (gsize) PROBE * pixel) == 0;
+}
+
+/* Makes the scaler of a format that has to be converted whole. */
+static gboolean
+prepare_whole (GstFrameScaler * scaler, guint size)
 {
   GstVideoInfo *plain = &scaler->plain, in = scaler->in;
 
@@ -110,8 +146,9 @@ gst_frame_scaler_new_crop (const GstVideoInfo * info, guint size,
 
   scaler->in = *info;
   scaler->crop = *crop;
-  if (GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo)) {
-    if (!prepare_tiled (scaler, size))
+  if (GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo)
+      || (crop->x > 0 && !can_take_parts (info))) {
+    if (!prepare_whole (scaler, size))
       g_clear_pointer (&scaler, gst_frame_scaler_free);
     return scaler;
   }
@@ -188,7 +225,7 @@ map (GstVideoFrame * in, const GstVideoInfo * in_info, GstBuffer * in_buffer,
 }
 
 static gboolean
-run_tiled (GstFrameScaler * scaler, GstBuffer * buffer, guint8 * rgb)
+run_whole (GstFrameScaler * scaler, GstBuffer * buffer, guint8 * rgb)
 {
   GstVideoFrame in, plain;
 
@@ -209,7 +246,7 @@ gst_frame_scaler_run (GstFrameScaler * scaler, GstBuffer * buffer, guint8 * rgb)
   gboolean ok;
 
   if (scaler->after != NULL)
-    return run_tiled (scaler, buffer, rgb);
+    return run_whole (scaler, buffer, rgb);
   if (!map (&in, &scaler->in, buffer, &out, &scaler->out, scaler->buffer))
     return FALSE;
   ok = convert (scaler, &in, &out);

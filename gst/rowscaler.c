@@ -55,6 +55,7 @@ find_format (const GstVideoFormatInfo * f)
     return GST_VIDEO_FORMAT_UNKNOWN;
   for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (f); c++)
     if (GST_VIDEO_FORMAT_INFO_H_SUB (f, c) != 0
+        || GST_VIDEO_FORMAT_INFO_PSTRIDE (f, c) == 0
         || GST_VIDEO_FORMAT_INFO_DEPTH (f, c) != 8
         || GST_VIDEO_FORMAT_INFO_SHIFT (f, c) != 0)
       return GST_VIDEO_FORMAT_UNKNOWN;
