@@ -148,8 +148,7 @@ submit_clip (GstVideoClassify3D * self, GstClassifyLane * lane,
     job->position = lane->announced - lane->network->frames;
   }
   end = job->end;
-  job->running_time = gst_segment_to_running_time (segment, GST_FORMAT_TIME,
-      end);
+  job->running_time = gst_video_classify_3d_running_time (segment, end);
   job->stream = lane->number;
   job->owner = gst_classify_output_ref (lane->output);
   lane->n_clips++;

@@ -106,6 +106,9 @@ void gst_video_classify_3d_finish (GstVideoClassify3D * self);
 
 GstStructure *gst_video_classify_3d_make_stats (GstVideoClassify3D * self);
 void gst_video_classify_3d_post (GstVideoClassify3D * self, GstStructure * s);
+/* NONE unless the segment is in time. */
+GstClockTime gst_video_classify_3d_running_time (const GstSegment * segment,
+    GstClockTime time);
 /* Takes the event, which may be NULL. */
 void gst_video_classify_3d_post_event (GstVideoClassify3D * self,
     GstStructure * event, const GstClassifySubject * subject);

@@ -69,6 +69,14 @@ gst_video_classify_3d_set_subject (GstStructure * s,
       subject->kind == GST_CLASSIFY_REGION ? "region" : "tracking", NULL);
 }
 
+GstClockTime
+gst_video_classify_3d_running_time (const GstSegment * segment,
+    GstClockTime time)
+{
+  return segment->format == GST_FORMAT_TIME ? gst_segment_to_running_time
+      (segment, GST_FORMAT_TIME, time) : GST_CLOCK_TIME_NONE;
+}
+
 void
 gst_video_classify_3d_post_event (GstVideoClassify3D * self,
     GstStructure * event, const GstClassifySubject * subject)
@@ -79,7 +87,7 @@ gst_video_classify_3d_post_event (GstVideoClassify3D * self,
     return;
   gst_structure_get_uint64 (event, "end", &end);
   g_mutex_lock (&self->lock);
-  end = gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME, end);
+  end = gst_video_classify_3d_running_time (&self->segment, end);
   g_mutex_unlock (&self->lock);
   gst_structure_set (event, "running-time", G_TYPE_UINT64, end, NULL);
   gst_video_classify_3d_set_subject (event, subject);
@@ -113,8 +121,9 @@ gst_video_classify_3d_post_skipped (GstVideoClassify3D * self,
   GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
   GstMessage *message = gst_message_new_qos (GST_OBJECT (self),
       gst_video_classify_3d_get_mode (self) == GST_CLASSIFY_MODE_ASYNC,
-      gst_segment_to_running_time (segment, GST_FORMAT_TIME, end),
-      gst_segment_to_stream_time (segment, GST_FORMAT_TIME, end), end,
+      gst_video_classify_3d_running_time (segment, end),
+      segment->format == GST_FORMAT_TIME ? gst_segment_to_stream_time (segment,
+          GST_FORMAT_TIME, end) : GST_CLOCK_TIME_NONE, end,
       GST_CLOCK_TIME_NONE);
 
   gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS, done, skipped);

@@ -229,6 +229,12 @@ gst_video_classify_3d_set_caps (GstBaseTransform * trans, GstCaps * incaps,
   return TRUE;
 }
 
+static gboolean
+is_reverse (GstVideoClassify3D * self)
+{
+  return GST_BASE_TRANSFORM (self)->segment.rate < 0;
+}
+
 /* The timestamp of a buffer, guessed from the one before if it has none. */
 static GstClockTime
 find_pts (GstVideoClassify3D * self, GstBuffer * buffer)
@@ -242,7 +248,10 @@ find_pts (GstVideoClassify3D * self, GstBuffer * buffer)
     duration = self->frame_duration;
   if (!GST_CLOCK_TIME_IS_VALID (duration))
     duration = GST_SECOND / 30;
-  self->next_pts = pts + duration;
+  if (is_reverse (self))
+    self->next_pts = pts > duration ? pts - duration : 0;
+  else
+    self->next_pts = pts + duration;
   return pts;
 }
 
@@ -268,7 +277,7 @@ centre_clips (GstVideoClassify3D * self, GstClockTime pts)
   GstClockTime end = trans->segment.stop;
   gint64 duration;
 
-  if (trans->segment.rate < 0
+  if (trans->segment.rate < 0 || trans->segment.format != GST_FORMAT_TIME
       || gst_video_classify_3d_get_mode (self) == GST_CLASSIFY_MODE_ASYNC)
     return;
   if (!GST_CLOCK_TIME_IS_VALID (end) && gst_pad_peer_query_duration
@@ -285,7 +294,7 @@ find_step (GstVideoClassify3D * self, GstClockTime from, GstClockTime pts)
 {
   gint64 step = GST_CLOCK_DIFF (from, pts);
 
-  return GST_BASE_TRANSFORM (self)->segment.rate < 0 ? -step : step;
+  return is_reverse (self) ? -step : step;
 }
 
 /* Whether so much is missing between two times that no clip can span them. Of a
@@ -373,25 +382,26 @@ handle_gap (GstVideoClassify3D * self, GstEvent * event)
 {
   GstGapFlags flags = 0;
   GstClockTime begin, duration, end;
-  gboolean is_reverse = GST_BASE_TRANSFORM (self)->segment.rate < 0;
 
   gst_event_parse_gap (event, &begin, &duration);
   gst_event_parse_gap_flags (event, &flags);
   if (!GST_CLOCK_TIME_IS_VALID (begin))
     return;
   end = begin + (GST_CLOCK_TIME_IS_VALID (duration) ? duration : 0);
+  /* Backwards, a gap ends where it begins. */
+  if (is_reverse (self))
+    end = begin;
   if (self->network == NULL || self->is_first) {
     self->next_pts = end;
     return;
   }
-  /* Backwards, a gap ends where it begins. */
-  if (is_jump (self, is_reverse ? begin : end)) {
+  if (is_jump (self, end)) {
     gst_video_classify_3d_interrupt (self, FALSE);
     self->next_pts = end;
     return;
   }
   self->next_pts = end;
-  self->last_time = is_reverse ? begin : end;
+  self->last_time = end;
   if (!(flags & GST_GAP_FLAG_MISSING_DATA))
     gst_video_classify_3d_pass_time (self, self->last_time);
 }
