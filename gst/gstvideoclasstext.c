@@ -66,6 +66,7 @@ struct _GstVideoClassText
   GstClockTime frame_duration;
   GstClockTime clip;            /* the longest that was seen or announced */
   GstClockTime said;            /* up to which texts and gaps have been sent */
+  GstClockTime last_pts;
   gboolean markup, is_discont;
   GstFlowReturn flow;
 };
@@ -108,6 +109,21 @@ gst_video_class_text_get_property (GObject * object, guint id, GValue * value,
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
 
+/* Within a segment, time may begin again, as where files are put in a row. */
+static void
+follow_jump_back (GstVideoClassText * self, GstClockTime pts)
+{
+  if (!GST_CLOCK_TIME_IS_VALID (pts))
+    return;
+  if (GST_CLOCK_TIME_IS_VALID (self->last_pts) && self->segment.rate > 0
+      && pts + MAX_GAP < self->last_pts) {
+    gst_class_cues_finish (&self->cues);
+    gst_class_cues_reset (&self->cues);
+    self->said = pts;
+  }
+  self->last_pts = pts;
+}
+
 /* Says that there is no text up to this time. */
 static void
 push_gap (GstVideoClassText * self, GstClockTime until)
@@ -146,7 +162,7 @@ reset (GstVideoClassText * self)
 {
   gst_class_cues_reset (&self->cues);
   g_clear_pointer (&self->result, gst_video_classify_result_unref);
-  self->said = GST_CLOCK_TIME_NONE;
+  self->said = self->last_pts = GST_CLOCK_TIME_NONE;
   self->is_discont = TRUE;
   self->flow = GST_FLOW_OK;
 }
@@ -220,6 +236,7 @@ gst_video_class_text_chain (GstPad * pad, GstObject * parent,
   GstTextTiming timing;
   GstTextContent content;
 
+  follow_jump_back (self, GST_BUFFER_PTS (buffer));
   GST_OBJECT_LOCK (self);
   timing = self->settings.timing;
   content = self->settings.content;

@@ -388,6 +388,28 @@ test_textoverlay (void)
           "! videoclasstext timing=buffers ! o.text_sink"), ==, 130);
 }
 
+/* Time begins again within a segment, as where files are put in a row. */
+static void
+test_jump_back (void)
+{
+  GstHarness *h = companion_new ("videoclasstext", "");
+  g_autofree gchar *texts = NULL;
+
+  for (guint begin = 1500; begin != 0; begin = begin == 1500 ? 1 : 0) {
+    g_autoptr (GstVideoClassifyResult) result = result_new ("a", 0.9,
+        begin * FRAME, (begin + STEP) * FRAME, GST_CLOCK_TIME_NONE);
+
+    for (guint i = 0; i < STEP; i++)
+      push_frame (h, begin + i, NULL);
+    for (guint i = 0; i < STEP; i++)
+      push_frame (h, begin + STEP + i, result);
+  }
+  gst_harness_push_event (h, gst_event_new_eos ());
+  texts = pull_texts (h);
+  g_assert_cmpstr (texts, ==, "a 1500.0-1510.0, a 1.0-11.0");
+  gst_harness_teardown (h);
+}
+
 /* A result that comes with its clip's last frame, half a minute after the clip's
  * first. */
 static void
@@ -443,5 +465,6 @@ main (int argc, char **argv)
   g_test_add_func ("/text/pipelines", test_pipelines);
   g_test_add_func ("/text/long-clips", test_long_clips);
   g_test_add_func ("/text/textoverlay", test_textoverlay);
+  g_test_add_func ("/text/jump-back", test_jump_back);
   return g_test_run ();
 }
