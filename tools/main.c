@@ -205,6 +205,10 @@ run (const Command *command, int argc, char **argv)
   gboolean together = parallel_announced () > 1 && !asks_for_help (argv);
   int status = together ? run_together (command, argc, argv) : command->run (argc, argv);
 
+  if ((fflush (stdout) != 0 || ferror (stdout)) && parallel_rank () == 0) {
+    tool_complain ("standard output cannot be written");
+    status = status == EXIT_OK ? EXIT_FAILED : status;
+  }
   g_free (last_complaint);
   return status;
 }

@@ -48,6 +48,21 @@ append_csv_text (GString *s, const char *text)
   g_string_append_c (s, '"');
 }
 
+/* What WebVTT gives a meaning to; it knows no other names of characters than theirs. */
+static void
+append_vtt_text (GString *s, const char *text)
+{
+  for (; *text != '\0'; text++)
+    if (*text == '&')
+      g_string_append (s, "&amp;");
+    else if (*text == '<')
+      g_string_append (s, "&lt;");
+    else if (*text == '>')
+      g_string_append (s, "&gt;");
+    else
+      g_string_append_c (s, *text);
+}
+
 static void
 append_cue (GString *s, const TimelineEntry *e, guint number, char point)
 {
@@ -58,12 +73,10 @@ append_cue (GString *s, const TimelineEntry *e, guint number, char point)
   append_time (s, e->end, point);
   g_string_append_c (s, '\n');
   /* A label is plain text, but cues know markup. */
-  if (point == '.') {
-    g_autofree char *escaped = g_markup_escape_text (e->label, -1);
-    g_string_append (s, escaped);
-  } else {
+  if (point == '.')
+    append_vtt_text (s, e->label);
+  else
     g_string_append (s, e->label);
-  }
   g_string_append (s, "\n\n");
 }
 

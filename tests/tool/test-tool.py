@@ -3,6 +3,7 @@
 """Runs every command of 3dcnn as a user would: results, messages, exit codes. TAP output."""
 import json
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -250,6 +251,23 @@ def test_classify(folder):
     check("classify writes WebVTT", text["vtt"].startswith("WEBVTT\n\n00:00:00.000 --> 00:00:02.000\npan left"),
           text)
     check("classify writes CSV", text["csv"].startswith('start,end,label,score\n0.000,2.000,"pan left",0.9'), text)
+    labels, told = os.path.join(folder, "quotes.txt"), os.path.join(folder, "quotes.safetensors")
+    with open(labels, "w", encoding="utf-8") as f:
+        f.write("x\nDon't \"pan\" <b> & go\n" + "x\n" * 8)
+    run("import", MODEL, "-o", told, "--labels", labels)
+    status, out, err = run("classify", told, video, "--vtt")
+    with open(video[:-3] + "vtt", encoding="utf-8") as f:
+        check("WebVTT escapes what it knows", status == 0 and f.read().endswith("Don't \"pan\" &lt;b&gt; &amp; go\n\n"), (out, err))
+    misnamed = os.path.join(folder, "misnamed.srt")
+    shutil.copy(video, misnamed)
+    status, out, err = run("classify", MODEL, misnamed, "--csv")
+    check("a video is never replaced by its subtitles", status == 2 and "misnamed.srt" in err and not out
+          and os.path.getsize(misnamed) == os.path.getsize(video), (status, out, err))
+    for command in (("classify", MODEL, video), ("classify", MODEL, video, "--json"), ("info", MODEL)):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            p = subprocess.run([TOOL, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        check(f"{command[0]} to a full disk", p.returncode == 1 and "standard output cannot be written" in p.stderr,
+              (p.returncode, p.stderr))
     picture = os.path.join(folder, "one frame.avi")
     launch("videotestsrc num-buffers=1 ! video/x-raw,width=320,height=240,framerate=25/1 ! jpegenc ! avimux "
            "! filesink", picture)

@@ -93,6 +93,15 @@ videos_check_side_cars (const GPtrArray *videos, GError **error)
       return FALSE;
     }
     path = g_canonicalize_filename (video->path, NULL);
+    for (int format = 0; format < N_TIMELINES; format++) {
+      g_autofree char *side_car = timeline_path (path, (Timeline) format);
+
+      if (strcmp (side_car, path) == 0) {
+        g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+            "%s: has the name of a file of --srt, --vtt or --csv, which would replace it", video->name);
+        return FALSE;
+      }
+    }
     stem = timeline_path (path, TIMELINE_CSV);
     owner = g_hash_table_lookup (owners, stem);
     if (owner != NULL && strcmp (owner, path) != 0) {
