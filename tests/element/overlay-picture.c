@@ -111,6 +111,7 @@ main (int argc, char **argv)
   g_autoptr (GstBus) bus = NULL;
   g_autoptr (GstMessage) message = NULL;
   g_autoptr (GstPad) pad = NULL;
+  gint level = 1;               /* the best takes most of a minute for 4K */
 
   gst_init (&argc, &argv);
   if (argc < 4) {
@@ -118,7 +119,9 @@ main (int argc, char **argv)
     return 2;
   }
   for (gint i = 4; i < argc; i++) {
-    if (strcmp (argv[i], "--objects") == 0)
+    if (strcmp (argv[i], "--small") == 0)
+      level = 9;
+    else if (strcmp (argv[i], "--objects") == 0)
       objects = TRUE;
     else if (strcmp (argv[i], "--hard") == 0)
       hard = TRUE;
@@ -127,8 +130,8 @@ main (int argc, char **argv)
   }
   launch = g_strdup_printf ("videotestsrc num-buffers=1 ! video/x-raw,"
       "format=RGB,width=%s,height=%s ! videoclassoverlay name=o %s "
-      "! pngenc compression-level=9 ! filesink location=\"%s\"", argv[1],
-      argv[2], properties->str, argv[3]);
+      "! pngenc compression-level=%d ! filesink location=\"%s\"", argv[1],
+      argv[2], properties->str, level, argv[3]);
   pipeline = gst_parse_launch (launch, &error);
   if (error != NULL) {
     g_printerr ("%s\n", error->message);
@@ -139,7 +142,7 @@ main (int argc, char **argv)
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, on_buffer, NULL, NULL);
   bus = gst_element_get_bus (pipeline);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  message = gst_bus_timed_pop_filtered (bus, 60 * GST_SECOND,
+  message = gst_bus_timed_pop_filtered (bus, 120 * GST_SECOND,
       GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   if (message == NULL || GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {

@@ -22,9 +22,9 @@ STEP, SHARE = 32, 0.03
 THUMBNAIL = "video/x-raw,format=RGB,width=320,height=180"
 
 
-def draw(name, path):
+def draw(name, path, *options):
     width, height, *more = PICTURES[name]
-    subprocess.run([DRAW, width, height, path] + more, check=True)
+    subprocess.run([DRAW, width, height, path, *more, *options], check=True)
 
 
 def size(path):
@@ -50,7 +50,7 @@ def main():
         for i, name in enumerate(PICTURES, 1):
             kept, now = os.path.join(SOURCE, "doc", "images", name), os.path.join(folder, name)
             if "--write" in sys.argv:
-                draw(name, kept)
+                draw(name, kept, "--small")
             draw(name, now)
             same = size(kept) == size(now)
             share = difference(thumbnail(kept, folder), thumbnail(now, folder))
