@@ -311,63 +311,6 @@ test_gap (void)
   gst_harness_teardown (h);
 }
 
-/* Frames of this duration, of which each is called a discontinuity, as decoders of
- * files without differences call them. */
-static void
-check_reverse (GstClockTime duration, guint frames)
-{
-  GstHarness *h = harness_new ("mode=sync on-eos=drop");
-  g_autoptr (GstBus) bus = harness_bus (h);
-  g_autoptr (GstMessage) message = NULL;
-  GstSegment segment;
-
-  gst_segment_init (&segment, GST_FORMAT_TIME);
-  segment.rate = -1;
-  segment.stop = 100 * duration;
-  gst_harness_push_event (h, gst_event_new_segment (&segment));
-  for (guint i = 99; i > 99 - frames; i--) {
-    GstBuffer *buffer = frame_new (i * duration);
-
-    GST_BUFFER_DURATION (buffer) = duration;
-    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
-    gst_buffer_unref (gst_harness_push_and_pull (h, buffer));
-  }
-  message = gst_bus_pop_filtered (bus, GST_MESSAGE_ELEMENT);
-  g_assert_nonnull (message);
-  gst_harness_teardown (h);
-}
-
-static void
-test_reverse_discont (void)
-{
-  check_reverse (FRAME, CLIP_FRAMES);
-  check_reverse (2 * FRAME, 32);
-  check_reverse (GST_SECOND / 10, 24);
-}
-
-/* As appsrc makes it by default: there is no running time then, but there are
- * clips. */
-static void
-test_segment_of_bytes (void)
-{
-  GstHarness *h = harness_new ("mode=sync events=once");
-  g_autoptr (GstBus) bus = harness_bus (h);
-  g_autoptr (GstMessage) message = NULL;
-  GstClockTime time = 0;
-  GstSegment segment;
-
-  gst_segment_init (&segment, GST_FORMAT_BYTES);
-  gst_harness_push_event (h, gst_event_new_segment (&segment));
-  g_assert_cmpuint (push_frames (h, 0, 2 * CLIP_FRAMES), >, 0);
-  gst_harness_push_event (h, gst_event_new_eos ());
-  message = gst_bus_pop_filtered (bus, GST_MESSAGE_ELEMENT);
-  g_assert_nonnull (message);
-  g_assert_true (gst_structure_get_uint64 (gst_message_get_structure (message),
-          "running-time", &time));
-  g_assert_false (GST_CLOCK_TIME_IS_VALID (time));
-  gst_harness_teardown (h);
-}
-
 /* Reverse playback: the clip's times are in order, and so are its frames. */
 static void
 test_reverse (void)
@@ -691,8 +634,6 @@ main (int argc, char **argv)
   g_test_add_func ("/element/no-timestamps", test_no_timestamps);
   g_test_add_func ("/element/gap", test_gap);
   g_test_add_func ("/element/reverse", test_reverse);
-  g_test_add_func ("/element/reverse-discont", test_reverse_discont);
-  g_test_add_func ("/element/segment-of-bytes", test_segment_of_bytes);
   g_test_add_func ("/element/eos", test_eos);
   g_test_add_func ("/element/summary", test_summary);
   g_test_add_func ("/element/latency", test_latency);
