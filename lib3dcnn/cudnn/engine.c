@@ -11,9 +11,8 @@ destroy (gpointer data)
 {
   Cnn3dGpuEngine *engine = data;
   const Cnn3dCuda *cuda = engine->cuda;
-  int caller = 0;
   /* Whether this works does not matter, as all is freed anyway. */
-  gboolean entered = engine->device != NULL && cnn3d_gpu_enter (engine, &caller, NULL);
+  gboolean entered = engine->device != NULL && cnn3d_gpu_enter (engine, NULL);
 
   /* Nothing may be in use any more. */
   if (engine->upload != NULL)
@@ -56,7 +55,7 @@ destroy (gpointer data)
   if (engine->stream != NULL)
     cuda->cudaStreamDestroy (engine->stream);
   if (entered)
-    cnn3d_gpu_leave (engine, caller);
+    cnn3d_gpu_leave (engine);
   cnn3d_plan_cache_free (engine->cache);
   cnn3d_gpu_plan_free (engine->plan);
   cnn3d_device_free (engine->device);
@@ -196,12 +195,11 @@ static gboolean
 build_on_device (Cnn3dGpuEngine *engine, GError **error)
 {
   gboolean built;
-  int caller;
 
-  if (!cnn3d_gpu_enter (engine, &caller, error))
+  if (!cnn3d_gpu_enter (engine, error))
     return FALSE;
   built = build (engine, error);
-  cnn3d_gpu_leave (engine, caller);
+  cnn3d_gpu_leave (engine);
   return built;
 }
 

@@ -72,6 +72,7 @@ typedef struct {
   const Cnn3dCuda *cuda;
   Cnn3dModel *model; /* borrowed */
   Cnn3dDevice *device;
+  CUcontext context; /* the device's primary one, which the runtime uses too */
   gboolean half, allow_tf32;
   gboolean overflow; /* weights are too large for halfs */
   gsize size; /* of an element */
@@ -147,10 +148,10 @@ cudnnBackendDescriptor_t cnn3d_gpu_pack (const Cnn3dCuda *cuda, const Cnn3dConvK
 
 /*
  * launch.c: makes the session's device this thread's current one, as it has to be for all that follows;
- * *caller becomes the one that was so before, which cnn3d_gpu_leave() brings back. Only to be left if entered.
+ * cnn3d_gpu_leave() brings back what was so before, be it none. Only to be left if entered.
  */
-gboolean cnn3d_gpu_enter (const Cnn3dGpuEngine *engine, int *caller, GError **error);
-void cnn3d_gpu_leave (const Cnn3dGpuEngine *engine, int caller);
+gboolean cnn3d_gpu_enter (Cnn3dGpuEngine *engine, GError **error);
+void cnn3d_gpu_leave (Cnn3dGpuEngine *engine);
 gboolean cnn3d_gpu_launch_kernel (Cnn3dGpuEngine *engine, const Cnn3dGpuKernelLaunch *launch,
     GError **error);
 gboolean cnn3d_gpu_launch_step (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program, guint i,

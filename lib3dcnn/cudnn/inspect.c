@@ -99,13 +99,12 @@ cnn3d_gpu_profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max
 {
   Cnn3dGpuEngine *engine = data;
   gboolean ok;
-  int caller;
 
-  if (!cnn3d_gpu_enter (engine, &caller, NULL))
+  if (!cnn3d_gpu_enter (engine, NULL))
     return 0;
   ok = time_steps (engine, clip, layers, max, NULL);
   cnn3d_gpu_stopwatch_clear (engine);
-  cnn3d_gpu_leave (engine, caller);
+  cnn3d_gpu_leave (engine);
   if (peak != NULL)
     *peak = 0;
   return ok ? (int) engine->plan->steps->len : 0;
@@ -197,11 +196,10 @@ cnn3d_gpu_check (gpointer data, const float *clip, Cnn3dLayerCheck *checks, int 
 {
   Cnn3dGpuEngine *engine = data;
   gboolean ok;
-  int caller;
 
-  if (!cnn3d_gpu_enter (engine, &caller, error))
+  if (!cnn3d_gpu_enter (engine, error))
     return -1;
   ok = check_layers (engine, clip, checks, max, error);
-  cnn3d_gpu_leave (engine, caller);
+  cnn3d_gpu_leave (engine);
   return ok ? (int) engine->plan->steps->len : -1;
 }

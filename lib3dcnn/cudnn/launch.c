@@ -1,23 +1,37 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/cudnn/engine.h"
 
+/*
+ * By the driver's stack of contexts: cudaSetDevice() would leave a thread that has not used CUDA with a device of our
+ * choice, or cost memory on the first one. The context stays when the session goes, as the runtime's own do: the runtime
+ * and cuDNN keep things in it.
+ */
 gboolean
-cnn3d_gpu_enter (const Cnn3dGpuEngine *engine, int *caller, GError **error)
+cnn3d_gpu_enter (Cnn3dGpuEngine *engine, GError **error)
 {
   const Cnn3dCuda *cuda = engine->cuda;
+  CUresult result = CUDA_SUCCESS;
+  CUdevice device;
 
-  CNN3D_CUDA_TRY ("using the GPU", cudaGetDevice, caller);
-  CNN3D_CUDA_TRY ("using the GPU", cudaSetDevice, engine->device->index);
-  return TRUE;
+  if (engine->context == NULL) {
+    result = cuda->cuDeviceGet (&device, engine->device->index);
+    if (result == CUDA_SUCCESS)
+      result = cuda->cuDevicePrimaryCtxRetain (&engine->context, device);
+  }
+  if (result == CUDA_SUCCESS)
+    result = cuda->cuCtxPushCurrent_v2 (engine->context);
+  /* The driver's numbers are the runtime's. */
+  return result == CUDA_SUCCESS || cnn3d_cuda_fail (cuda, "using the GPU", (cudaError_t) result, error);
 }
 
 void
-cnn3d_gpu_leave (const Cnn3dGpuEngine *engine, int caller)
+cnn3d_gpu_leave (Cnn3dGpuEngine *engine)
 {
-  if (caller != engine->device->index)
-    engine->cuda->cudaSetDevice (caller);
+  CUcontext context;
+
   /* What has failed meanwhile was reported, or did not matter. */
   engine->cuda->cudaGetLastError ();
+  engine->cuda->cuCtxPopCurrent_v2 (&context);
 }
 
 gboolean

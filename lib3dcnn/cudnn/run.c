@@ -162,13 +162,12 @@ cnn3d_gpu_run (gpointer data, const Cnn3dClip *clips, int n, float *logits, floa
 {
   Cnn3dGpuEngine *engine = data;
   gboolean ok;
-  int caller;
 
   g_assert (n <= CNN3D_MAX_GROUP);
-  if (!cnn3d_gpu_enter (engine, &caller, error))
+  if (!cnn3d_gpu_enter (engine, error))
     return FALSE;
   ok = run_clips (engine, clips, n, features != NULL, error);
-  cnn3d_gpu_leave (engine, caller);
+  cnn3d_gpu_leave (engine);
   if (!ok)
     return FALSE;
   read_logits (engine, n, logits);

@@ -58,13 +58,27 @@ not_while_recording (const char *what)
     g_error ("cuda double: %s while a stream is recorded", what);
 }
 
-static __thread int current_device;
+/* The devices whose contexts this thread has pushed; with none of them, the runtime's is the first. */
+static __thread int pushed[4], n_pushed;
+static guint contexts; /* a bit for each device that has one since the doubles were installed */
 static int working_device = -1; /* of the stream whose work is done */
 
 int
 double_current_device (void)
 {
-  return working_device >= 0 ? working_device : current_device;
+  return working_device >= 0 ? working_device : n_pushed > 0 ? pushed[n_pushed - 1] : 0;
+}
+
+int
+double_pushed_contexts (void)
+{
+  return n_pushed;
+}
+
+gboolean
+double_has_context (int device)
+{
+  return (contexts >> device & 1) != 0;
 }
 
 void
@@ -196,6 +210,35 @@ double_cuDeviceTotalMem_v2 (size_t *bytes, CUdevice device)
   return CUDA_SUCCESS;
 }
 
+/* A context is its device's number, from 1 on. */
+static CUresult
+double_cuDevicePrimaryCtxRetain (CUcontext *context, CUdevice device)
+{
+  if (device < 0 || device >= double_settings.count)
+    return CUDA_ERROR_INVALID_DEVICE;
+  *context = (CUcontext) GINT_TO_POINTER (device + 1);
+  contexts |= 1u << device;
+  return CUDA_SUCCESS;
+}
+
+static CUresult
+double_cuCtxPushCurrent_v2 (CUcontext context)
+{
+  if (context == NULL || n_pushed == G_N_ELEMENTS (pushed))
+    g_error ("cuda double: %s", context == NULL ? "no context is pushed" : "contexts are not popped");
+  pushed[n_pushed++] = GPOINTER_TO_INT (context) - 1;
+  return CUDA_SUCCESS;
+}
+
+static CUresult
+double_cuCtxPopCurrent_v2 (CUcontext *context)
+{
+  if (n_pushed == 0)
+    g_error ("cuda double: there is no context to pop");
+  *context = (CUcontext) GINT_TO_POINTER (pushed[--n_pushed] + 1);
+  return CUDA_SUCCESS;
+}
+
 /* Runtime: devices and memory. */
 
 static const char *
@@ -234,22 +277,6 @@ double_cudaDeviceGetAttribute (int *value, enum cudaDeviceAttr attribute, int de
            : attribute == cudaDevAttrComputeCapabilityMinor ? double_settings.capability % 10
            : double_settings.multiprocessors > 0            ? double_settings.multiprocessors
                                                             : 132;
-  return cudaSuccess;
-}
-
-static cudaError_t
-double_cudaGetDevice (int *device)
-{
-  *device = current_device;
-  return cudaSuccess;
-}
-
-static cudaError_t
-double_cudaSetDevice (int device)
-{
-  if (device < 0 || device >= double_settings.count)
-    return double_last_error = cudaErrorInvalidDevice;
-  current_device = device;
   return cudaSuccess;
 }
 
@@ -366,7 +393,7 @@ double_cudaStreamCreateWithFlags (cudaStream_t *stream, unsigned flags)
 
   g_assert_cmpuint (flags, ==, cudaStreamNonBlocking);
   g_queue_init (&s->queue);
-  s->device = current_device;
+  s->device = double_current_device ();
   live_add (s, "stream");
   *stream = (cudaStream_t) (gpointer) s;
   return cudaSuccess;
@@ -432,7 +459,7 @@ double_cudaEventCreateWithFlags (cudaEvent_t *event, unsigned flags)
   Event *e = g_new0 (Event, 1);
 
   e->timing = (flags & cudaEventDisableTiming) == 0;
-  e->device = current_device;
+  e->device = double_current_device ();
   live_add (e, "event");
   *event = (cudaEvent_t) (gpointer) e;
   return cudaSuccess;
@@ -549,7 +576,7 @@ double_cudaGraphInstantiate (cudaGraphExec_t *exec, cudaGraph_t graph, unsigned 
   Exec *copy = g_new0 (Exec, 1);
 
   live_check (graph, "graph");
-  copy->device = current_device;
+  copy->device = double_current_device ();
   copy->ops = g_ptr_array_new_with_free_func ((GDestroyNotify) op_unref);
   for (guint i = 0; i < ops->len; i++) {
     DoubleOp *op = ops->pdata[i];
@@ -676,6 +703,8 @@ void
 double_runtime_fill (Cnn3dCuda *table)
 {
   enum { DRIVER, RUNTIME, CUDNN };
+
+  contexts = 0;
 #define STATUS(of, type, name, parameters, arguments) FILL_##of (name)
 #define PLAIN(of, type, name, parameters) FILL_##of (name)
 #define FILL_DRIVER(name) table->name = double_##name;

@@ -78,6 +78,9 @@ struct DoubleOp {
 cudaError_t double_enqueue (cudaStream_t stream, DoubleOp *op);
 /* The thread's; of the stream while its work is done. */
 int double_current_device (void);
+/* Contexts that this thread has pushed and not popped; and whether one was ever made on a device. */
+int double_pushed_contexts (void);
+gboolean double_has_context (int device);
 /* Ends the test unless what is of this device can be used now. */
 void double_check_device (int device, const char *kind);
 void double_runtime_fill (Cnn3dCuda *table);

@@ -18,12 +18,13 @@ hit (const char *name)
   return FALSE;
 }
 
-/* What frees does so even if it reports a failure, as CUDA does then. */
+/* What frees or pops does so even if it reports a failure, as CUDA does then. */
 static gboolean
 is_release (const char *name)
 {
   return strstr (name, "Free") != NULL || strstr (name, "Destroy") != NULL
-      || strstr (name, "Unload") != NULL || strstr (name, "EndCapture") != NULL;
+      || strstr (name, "Unload") != NULL || strstr (name, "EndCapture") != NULL
+      || strstr (name, "Pop") != NULL;
 }
 
 #define FAILURE_CUresult CUDA_ERROR_UNKNOWN

@@ -160,8 +160,11 @@ unknown_handle (const Cnn3dCuda *c)
 static void
 set_device (const Cnn3dCuda *c, int device)
 {
+  CUcontext context;
+
   double_settings.count = 2;
-  c->cudaSetDevice (device);
+  c->cuDevicePrimaryCtxRetain (&context, device);
+  c->cuCtxPushCurrent_v2 (context);
 }
 
 static void
