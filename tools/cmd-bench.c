@@ -5,19 +5,6 @@
 #include "tools/bench.h"
 #include "tools/session-options.h"
 
-/* The networks of the paper's Table 8. */
-static const Cnn3dConfig table8[] = {
-  { CNN3D_ARCH_SHUFFLENET, .width = 0.5 }, { CNN3D_ARCH_SHUFFLENET, .width = 1.0 },
-  { CNN3D_ARCH_SHUFFLENET, .width = 1.5 }, { CNN3D_ARCH_SHUFFLENET, .width = 2.0 },
-  { CNN3D_ARCH_SHUFFLENETV2, .width = 0.25 }, { CNN3D_ARCH_SHUFFLENETV2, .width = 1.0 },
-  { CNN3D_ARCH_SHUFFLENETV2, .width = 1.5 }, { CNN3D_ARCH_SHUFFLENETV2, .width = 2.0 },
-  { CNN3D_ARCH_MOBILENET, .width = 0.5 }, { CNN3D_ARCH_MOBILENET, .width = 1.0 },
-  { CNN3D_ARCH_MOBILENET, .width = 1.5 }, { CNN3D_ARCH_MOBILENET, .width = 2.0 },
-  { CNN3D_ARCH_MOBILENETV2, .width = 0.2 }, { CNN3D_ARCH_MOBILENETV2, .width = 0.45 },
-  { CNN3D_ARCH_MOBILENETV2, .width = 0.7 }, { CNN3D_ARCH_MOBILENETV2, .width = 1.0 },
-  { CNN3D_ARCH_SQUEEZENET, .width = 1.0 },
-};
-
 static int
 compare_doubles (gconstpointer a, gconstpointer b)
 {
@@ -359,8 +346,8 @@ cmd_bench (int argc, char **argv)
   if (arch != NULL)
     ok = cnn3d_arch_from_name (arch, &config.arch, &error)
         && bench_config (&bench, &config, threads, &error);
-  for (guint i = 0; all && ok && i < G_N_ELEMENTS (table8); i++)
-    ok = bench_config (&bench, &table8[i], threads, &error);
+  for (guint i = 0; all && ok && i < TOOL_N_TABLE8; i++)
+    ok = bench_config (&bench, &tool_table8[i], threads, &error);
   for (int i = 1; ok && i < argc; i++) {
     gint64 begin = g_get_monotonic_time ();
     g_autoptr (Cnn3dModel) model = tool_load (argv[i], NULL, &error);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/tool.h"
+#include "tools/info.h"
 
 /* Of --batch. */
 #define NOT_GIVEN G_MININT
@@ -81,49 +81,6 @@ print_text (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard
 }
 
 static void
-print_roofline (const Cnn3dRoofline *r, int clips, gboolean half)
-{
-  printf ("roofline         %d clip%s in %s: predicted, not measured\n", clips, clips > 1 ? "s" : "",
-      half ? "fp16" : "fp32");
-  printf ("launches         %d\n", r->launches);
-  printf ("memory           %.2f MB, of which %.2f MB are weights\n", (double) r->bytes * 1e-6,
-      (double) r->weight_bytes * 1e-6);
-  printf ("multiply-adds    %" G_GINT64_FORMAT " dense and %" G_GINT64_FORMAT
-      " depthwise for %" G_GINT64_FORMAT " published\n", r->dense_macs, r->other_macs, r->macs);
-  printf ("at least, in us  %12s %12s %12s\n", "memory", "arithmetic", "both");
-  for (int i = 0; i < CNN3D_N_ROOFLINE_DEVICES; i++)
-    printf ("%-16s %12.1f %12.1f %12.1f\n", cnn3d_roofline_get_device (i)->name,
-        r->times[i].memory * 1e6, r->times[i].compute * 1e6, r->times[i].both * 1e6);
-}
-
-static void
-json_roofline (JsonBuilder *b, const Cnn3dRoofline *r, int clips, gboolean half)
-{
-  json_builder_set_member_name (b, "roofline");
-  json_builder_begin_object (b);
-  tool_json_int (b, "clips", clips);
-  tool_json_string (b, "precision", half ? "fp16" : "fp32");
-  tool_json_int (b, "launches", r->launches);
-  tool_json_int (b, "bytes", r->bytes);
-  tool_json_int (b, "weight_bytes", r->weight_bytes);
-  tool_json_int (b, "macs", r->macs);
-  tool_json_int (b, "dense_macs", r->dense_macs);
-  tool_json_int (b, "other_macs", r->other_macs);
-  json_builder_set_member_name (b, "devices");
-  json_builder_begin_array (b);
-  for (int i = 0; i < CNN3D_N_ROOFLINE_DEVICES; i++) {
-    json_builder_begin_object (b);
-    tool_json_string (b, "name", cnn3d_roofline_get_device (i)->name);
-    tool_json_double (b, "memory_us", r->times[i].memory * 1e6);
-    tool_json_double (b, "compute_us", r->times[i].compute * 1e6);
-    tool_json_double (b, "both_us", r->times[i].both * 1e6);
-    json_builder_end_object (b);
-  }
-  json_builder_end_array (b);
-  json_builder_end_object (b);
-}
-
-static void
 json_floats (JsonBuilder *b, const char *member, const float *values)
 {
   json_builder_set_member_name (b, member);
@@ -194,7 +151,7 @@ print_json (const Cnn3dConfig *config, const Cnn3dComplexity *c, const Cnn3dCard
     json_builder_end_array (b);
   }
   if (roofline != NULL)
-    json_roofline (b, roofline, clips, half);
+    info_json_roofline (b, roofline, clips, half);
   json_builder_end_object (b);
   tool_print_json (b);
 }
@@ -203,7 +160,7 @@ int
 cmd_info (int argc, char **argv)
 {
   g_autofree char *arch = NULL, *precision = NULL;
-  gboolean json = FALSE, want_roofline = FALSE, half;
+  gboolean json = FALSE, want_roofline = FALSE, half, all;
   int clips = NOT_GIVEN;
   Cnn3dConfig config = { 0 };
   const GOptionEntry entries[] = {
@@ -228,13 +185,16 @@ cmd_info (int argc, char **argv)
 
   if (!tool_parse (&argc, &argv, entries, "[MODEL]",
           "Prints the model card and the figures of the paper's Tables 7 and 8.\n\n"
-          "With --roofline, also what a forward pass of the cuDNN backend costs at least on some GPUs.\n\n"
+          "With --roofline, also what a forward pass of the cuDNN backend costs at least on some GPUs: of a model, of\n"
+          "--arch, or else of all networks of Table 8.\n\n"
           "Examples:\n  3dcnn info shufflenet\n  3dcnn info --arch mobilenetv2 --width 0.45 --json\n"
-          "  3dcnn info --arch shufflenet --roofline --batch 8\n",
+          "  3dcnn info --arch shufflenet --roofline --batch 8\n"
+          "  3dcnn info --roofline\n",
           0, 1))
     return EXIT_USAGE;
-  if ((arch == NULL) == (argc < 2)) {
-    tool_complain ("info takes either a model or --arch");
+  all = want_roofline && arch == NULL && argc < 2;
+  if (!all && (arch == NULL) == (argc < 2)) {
+    tool_complain ("info takes either a model or --arch%s", want_roofline ? "" : ", or --roofline for all networks");
     return EXIT_USAGE;
   }
   half = precision == NULL || strcmp (precision, "fp16") == 0;
@@ -252,6 +212,12 @@ cmd_info (int argc, char **argv)
     tool_complain ("--batch is 1 to 1024, not %d", clips);
     return EXIT_USAGE;
   }
+  if (all && (config.width != 0 || config.groups != 0 || config.version != 0)) {
+    tool_complain ("--width, --groups and --version go with --arch");
+    return EXIT_USAGE;
+  }
+  if (all)
+    return info_all_rooflines (&config, clips, half, json);
   if (arch != NULL) {
     if (!cnn3d_arch_from_name (arch, &config.arch, &error) || !cnn3d_config_check (&config, &error))
       return tool_fail (error);
@@ -271,6 +237,6 @@ cmd_info (int argc, char **argv)
   }
   print_text (&config, &complexity, card);
   if (want_roofline)
-    print_roofline (&roofline, clips, half);
+    info_print_roofline (&roofline, clips, half);
   return EXIT_OK;
 }

@@ -34,6 +34,10 @@ int cmd_train (int argc, char **argv);
 int cmd_devices (int argc, char **argv);
 int cmd_selftest (int argc, char **argv);
 
+/* The networks of the paper's Table 8. */
+#define TOOL_N_TABLE8 17
+extern const Cnn3dConfig tool_table8[TOOL_N_TABLE8];
+
 /* Prints "3dcnn: ..." to stderr; "3dcnn: process N: ..." of a process that is not the first. */
 void tool_complain (const char *format, ...) G_GNUC_PRINTF (1, 2);
 /*

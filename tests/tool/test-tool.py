@@ -63,6 +63,17 @@ def test_info():
     info = json.loads(run("info", "--arch", "shufflenet", "--roofline", "--batch", "2", "--json")[1])["roofline"]
     check("info predicts the cost on GPUs", info["clips"] == 2 and info["macs"] == 2 * 187711104
           and info["launches"] <= 75 and len(info["devices"]) == 4, info)
+    for clips in (1, 8):
+        status, out, err = run("info", "--roofline", "--batch", str(clips))
+        rows = [line.split() for line in out.splitlines()[2:]]
+        check(f"info predicts the cost of all networks, {clips} clips", status == 0 and len(rows) == 17
+              and rows[1][:5] == ["shufflenet", "1x", "56", "28.0" if clips == 1 else "22.0", "188"] and "H100" in out, (out, err))
+    all_json = json.loads(run("info", "--roofline", "--batch", "2", "--json")[1])
+    check("... as JSON", len(all_json) == 17 and all_json[1]["roofline"] == info and all_json[1]["width"] == 1, all_json[1])
+    status, _, err = run("info", "--roofline", "--width", "0.5")
+    check("... of which the widths are given", status == 2 and "--arch" in err, err)
+    status, _, err = run("info", "--roofline", "--size", "10000")
+    check("... at a size that cannot be", status == 1 and "10000" in err, err)
     status, out, _ = run("info", "shufflenet", "--roofline", "--precision", "fp32")
     check("... as text", status == 0 and "H100" in out and "predicted" in out and "fp32" in out, out)
     for option in ["--batch=8", "--precision=fp32"]:
