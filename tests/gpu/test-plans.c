@@ -133,7 +133,7 @@ test_device (gconstpointer data)
       g_error ("%s on %s: engine %d %s tensor cores", name, real_devices[d], plan->engine,
           plan->tensor_core ? "uses (TF32)" : "has no");
     g_assert_true (is_fused (plan));
-    g_string_append_printf (report[d], "%d%s/%d\n", plan->engine, plan->tensor_core ? "T" : "",
+    g_string_append_printf (report[d], "%d%s%s/%d\n", plan->engine, plan->tensor_core ? "T" : "", is_fused (plan) ? "F" : "",
         (int) ((plan->workspace + 1023) / 1024));
     largest[key->half] = MAX (largest[key->half], plan->workspace);
     cnn3d_conv_plans_free (&cuda, plans);
@@ -189,8 +189,8 @@ test_tf32 (void)
 static char *
 format_report (void)
 {
-  GString *text = g_string_new ("# Chosen for each convolution: engine, T = tensor cores, / KB of"
-                                " workspace.\n#");
+  GString *text = g_string_new ("# Chosen for each convolution: engine, T = tensor cores, F = one kernel with what"
+                                " follows, / KB of workspace.\n#");
   char **lines[7];
 
   for (int d = 0; real_devices[d] != NULL; d++) {
