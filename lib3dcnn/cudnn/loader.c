@@ -97,17 +97,21 @@ static gboolean
 fail_to_open (const Loading *loading, Library library, const char *broken, gboolean *absent, GError **error)
 {
   g_autoptr (GString) names = g_string_new (NULL);
-  const char *name;
+  const char *folder = g_getenv (CNN3D_CUDA_PATH_ENV), *name;
+  g_autofree char *looked = NULL;
 
   for (int i = 0; (name = library_name (loading, library, i)) != NULL; i++)
     g_string_append_printf (names, "%s%s", i > 0 ? " or " : "", name);
+  if (folder != NULL && folder[0] != '\0')
+    looked = g_strdup_printf (", neither in " CNN3D_CUDA_PATH_ENV "=%s%s nor where the system looks", folder,
+        g_file_test (folder, G_FILE_TEST_IS_DIR) ? "" : " (which is no folder)");
   if (broken != NULL)
     return fail (error, "%s (%s) does not open (%s): %s", names->str, libraries[library].what, broken,
         libraries[library].next_step);
   if (library == DRIVER)
     *absent = TRUE;
-  return fail (error, "%s (%s) is not found: %s", names->str, libraries[library].what,
-      libraries[library].next_step);
+  return fail (error, "%s (%s) is not found%s: %s", names->str, libraries[library].what,
+      looked != NULL ? looked : "", libraries[library].next_step);
 }
 
 static gboolean

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/cudnn/plancache.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -93,25 +94,44 @@ merge (Cnn3dPlanCache *cache)
   cache->file = kept;
 }
 
+/* Once for a process: where nothing can be kept, each start times all plans again. */
+static void
+complain (const char *reason)
+{
+  static gsize said;
+
+  if (g_once_init_enter (&said)) {
+    g_message ("lib3dcnn: chosen plans cannot be kept, so that each start takes longer: %s (%s names another folder, or"
+        " none if it is empty)", reason, CNN3D_PLAN_CACHE_ENV);
+    g_once_init_leave (&said, 1);
+  }
+}
+
 void
 cnn3d_plan_cache_save (Cnn3dPlanCache *cache)
 {
   g_autofree char *folder = NULL;
+  g_autoptr (GError) error = NULL;
   int lock;
 
   if (cache->path == NULL || g_hash_table_size (cache->changed) == 0)
     return;
   folder = g_path_get_dirname (cache->path);
-  if (g_mkdir_with_parents (folder, 0700) != 0)
+  if (g_mkdir_with_parents (folder, 0700) != 0) {
+    g_autofree char *reason = g_strdup_printf ("%s: %s", folder, g_strerror (errno));
+    complain (reason);
     return;
+  }
   /* The folder is locked, as the file is replaced. Where that cannot be done, the last one who writes wins. */
   lock = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (lock >= 0)
     flock (lock, LOCK_EX);
   merge (cache);
   /* Written as a whole and renamed. */
-  if (g_key_file_save_to_file (cache->file, cache->path, NULL))
+  if (g_key_file_save_to_file (cache->file, cache->path, &error))
     g_hash_table_remove_all (cache->changed);
+  else
+    complain (error->message);
   if (lock >= 0)
     close (lock);
 }

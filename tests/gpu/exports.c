@@ -3,7 +3,8 @@
 /*
  * The doubles as a shared library, which programs find as libcuda, libcudart and libcudnn.
  * CNN3D_DOUBLE_FAULT, such as "cudaGraphLaunch:2:lost", lets a call fail: the function, which of its calls, and
- * whether all that follows fails as well. When the program ends, what it leaked ends the process.
+ * whether all that follows fails as well ("lost") or the process ends there ("crash"). When the program ends, what it
+ * leaked ends the process.
  */
 
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "tests/gpu/faults.h"
 
 static GRecMutex lock;
-static gboolean ready;
+static gboolean ready, crashes;
 
 static void
 at_end (void)
@@ -35,6 +36,7 @@ enter_double (void)
 
     faults.function = words[0];
     faults.at = words[1] != NULL ? atoi (words[1]) : 0;
+    crashes = words[1] != NULL && g_strcmp0 (words[2], "crash") == 0;
     faults.lost = words[1] != NULL && words[2] != NULL;
   }
   atexit (at_end);
@@ -53,6 +55,8 @@ table (void)
     type result;                                                                                   \
     enter_double ();                                                                                      \
     result = table ()->name arguments;                                                             \
+    if (crashes && faults.hit)                                                                     \
+      abort ();                                                                                    \
     g_rec_mutex_unlock (&lock);                                                                    \
     return result;                                                                                 \
   }

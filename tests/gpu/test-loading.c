@@ -214,6 +214,15 @@ test_libraries (void)
   reset ();
   sys.missing_library = "libcudnn";
   expect ("libcudnn.so.9|9.8|setup-cuda.sh|CNN3D_CUDA_PATH", FALSE);
+  reset ();
+  sys.missing_library = "libcudnn";
+  g_setenv (CNN3D_CUDA_PATH_ENV, "/", TRUE);
+  expect ("libcudnn.so.9|is not found, neither in CNN3D_CUDA_PATH=/ nor where", FALSE);
+  reset ();
+  sys.missing_library = "libcudnn";
+  g_setenv (CNN3D_CUDA_PATH_ENV, "/mine", TRUE);
+  expect ("libcudnn.so.9|CNN3D_CUDA_PATH=/mine (which is no folder)", FALSE);
+  g_unsetenv (CNN3D_CUDA_PATH_ENV);
 }
 
 /* A library that is there is a sign of a GPU, even if it does not open. */

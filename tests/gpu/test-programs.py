@@ -20,8 +20,8 @@ def check(name, condition, detail=""):
         print("#", repr(detail)[-1500:])
 
 
-def run(*args, fault=None, gpu=True):
-    env = dict(os.environ, CNN3D_PLAN_CACHE=folder, G_TEST_SRCDIR=os.path.join(SOURCE, "tests", "gpu"))
+def run(*args, fault=None, gpu=True, plans=None):
+    env = dict(os.environ, CNN3D_PLAN_CACHE=plans or folder, G_TEST_SRCDIR=os.path.join(SOURCE, "tests", "gpu"))
     env["CNN3D_TEST_CUDA_LIB"] = CUDA_LIB
     if CUDA_LIB:  # cuDNN finds its neighbours there
         env["LD_LIBRARY_PATH"] = env.get("LD_LIBRARY_PATH", "") + ":" + CUDA_LIB
@@ -43,9 +43,18 @@ def test_devices():
     check("devices without a driver", status == 1 and "libcuda.so.1" in err, (status, out, err))
 
 
-def logits(*options, fault=None, gpu=True):
+def test_plan_cache():
+    file = os.path.join(folder, "file")
+    with open(file, "w", encoding="utf-8"):
+        pass
+    gpu, err = logits("--backend", "cudnn", plans=os.path.join(file, "sub"))
+    check("plans that cannot be kept: the reason is said once", gpu is not None
+          and err.count("cannot be kept") == 1 and f"{file}/sub: Not a directory" in err, err)
+
+
+def logits(*options, fault=None, gpu=True, plans=None):
     status, out, err = run(TOOL, "run", "shufflenet", "--input", clip, "--input-format", "u8-thwc", "--json",
-                           *options, fault=fault, gpu=gpu)
+                           *options, fault=fault, gpu=gpu, plans=plans)
     return (json.loads(out)["logits"] if status == 0 else None), err
 
 
@@ -80,6 +89,8 @@ def test_selftest():
     with open(report, encoding="utf-8") as f:
         text = f.read()
     check("selftest passes", status == 0 and "0 failed" in out, (status, out, err))
+    check("selftest runs the program of each size", all(out.count(f"pass  logits of {n} clip") == 2 for n in (1, 2, 4, 8)),
+          out)
     check("selftest checks that runs are recorded", out.count("pass  recorded as CUDA graphs") == 2, out)
     check("selftest tells each convolution's engine, and pools have names", out.count(" KB of workspace") >= 64
           and out.count("pass  maxpool ") == 2, out)
@@ -97,6 +108,12 @@ def test_selftest():
                            fault="cudnnCreate:0:lost")
     check("selftest takes bundled models besides those that are given", status == 1
           and "\nshufflenet\n" in out and "weights of a hash" in out and out.count("\n  FAIL  ") > 5, (status, out, err))
+    status, out, err = run(TOOL, "selftest", "shufflenet", "--only", "--runs", "1", "--precision", "fp16",
+                           "--report", report, fault="cudaGraphLaunch:5:crash")
+    with open(report, encoding="utf-8") as f:
+        text = f.read()
+    check("the report of a process that was ended has all until then", status < 0 and text == out
+          and "\nsystem: " in text and text.endswith("\n"), (status, text))
     status, out, err = run(TOOL, "selftest", "--only")
     check("selftest --only wants a model", status == 2 and "--only" in err, (status, out, err))
     status, out, err = run(TOOL, "selftest", gpu=False)
@@ -177,6 +194,7 @@ with tempfile.TemporaryDirectory() as folder:
         f.write(bytes((i * 2654435761 >> 24) & 255 for i in range(16 * 112 * 112 * 3)))
     test_devices()
     test_run()
+    test_plan_cache()
     test_bench()
     test_eval()
     test_selftest()
