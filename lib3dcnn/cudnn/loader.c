@@ -363,11 +363,14 @@ cnn3d_cuda_replace_system (const Cnn3dCudaSystem *system)
   g_mutex_unlock (&lock);
 }
 
+/* Names that older headers lack. */
+enum { ERROR_CONTAINED = 226, ERROR_TENSOR_MEMORY_LEAK = 721 };
+
 /* After these, every call of this process fails. */
 static gboolean
 is_sticky (cudaError_t code)
 {
-  switch (code) {
+  switch ((int) code) {
     case cudaErrorIllegalAddress:
     case cudaErrorMisalignedAddress:
     case cudaErrorInvalidAddressSpace:
@@ -381,6 +384,8 @@ is_sticky (cudaError_t code)
     case cudaErrorNvlinkUncorrectable:
     case cudaErrorContextIsDestroyed:
     case cudaErrorExternalDevice:
+    case ERROR_CONTAINED:
+    case ERROR_TENSOR_MEMORY_LEAK:
       return TRUE;
     default:
       return FALSE;
