@@ -216,6 +216,24 @@ produce_in_bf16 (Cnn3dEngine *engine, const Chain *c, const Room *room, int thre
   }
 }
 
+/* The first rows of four frames of a stem, from t on, for one tile, of the points that are in the room. */
+static void
+produce_frames (Cnn3dEngine *engine, const Chain *c, const Room *room, const Cnn3dTile *tile, int t, int rows, int place)
+{
+  const Cnn3dStep *step = c->producer->step;
+  gsize row_floats = (gsize) step->stride.h * step->channels_in * cnn3d_winograd_pitch (step);
+  Cnn3dTemporalArgs args = { .taps = tile->taps, .n_taps = tile->n_taps, .weights = tile->weights,
+    .bias = tile->bias, .low = c->producer->low, .high = c->producer->high,
+    .point_floats = (intptr_t) c->plane_floats, .x = room->points };
+
+  memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
+  for (int y = 0; y < rows; y++, args.x += row_floats) {
+    for (int k = 0; k < CNN3D_POINT_FRAMES; k++)
+      args.out[k] = ring_row (c, room, t + k, y + place);
+    engine->kernels->temporal (&args, tile->halves, step->out.w);
+  }
+}
+
 /* Rows [y0, y1) of frame t, or of the four frames from t on, into the ring from its row `place` on. */
 static void
 produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile,
@@ -237,32 +255,22 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
   for (int i = first_tile; i < end_tile; i++) {
     const Cnn3dTile moved = tile_in_ring (c, &c->producer->tiles[i], first_half), *tile = &moved;
 
+    if (c->producer->temporal) {
+      produce_frames (engine, c, room, tile, t, y1 - y0, place);
+      continue;
+    }
     for (int y = y0; y < y1; y += rows_a_call) {
-      if (c->producer->temporal) {
-        Cnn3dTemporalArgs args = { .taps = tile->taps, .n_taps = tile->n_taps,
-          .weights = tile->weights, .bias = tile->bias, .low = c->producer->low,
-          .high = c->producer->high, .point_floats = (intptr_t) c->plane_floats,
-          .x = room->points
-              + (gsize) (y - y0) * step->stride.h * step->channels_in * cnn3d_winograd_pitch (step) };
+      Cnn3dConvArgs args;
 
-        memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
-        for (int k = 0; k < CNN3D_POINT_FRAMES; k++)
-          args.out[k] = ring_row (c, room, t + k, y - y0 + place);
-        engine->kernels->temporal (&args, tile->halves, w);
+      cnn3d_cpu_init_conv (&args, c->producer, tile);
+      args.out = ring_row (c, room, t, y - y0 + place);
+      if (stem) {
+        args.x = engine->padded
+            + ((gsize) t * step->stride.t * padded.h + (gsize) y * step->stride.h) * padded.w;
+        engine->kernels->conv_planar (&args, tile->halves, w);
       } else {
-        Cnn3dConvArgs args = { .taps = tile->taps, .n_taps = tile->n_taps, .weights = tile->weights,
-          .bias = tile->bias, .low = c->producer->low, .high = c->producer->high,
-          .out = ring_row (c, room, t, y - y0 + place) };
-
-        memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
-        if (stem) {
-          args.x = engine->padded
-              + ((gsize) t * step->stride.t * padded.h + (gsize) y * step->stride.h) * padded.w;
-          engine->kernels->conv_planar (&args, tile->halves, w);
-        } else {
-          args.x = engine->arena + ((gsize) t * step->out.h + y) * w * CNN3D_BLOCK;
-          engine->kernels->conv_blocked (&args, tile->halves, rows_a_call * w);
-        }
+        args.x = engine->arena + ((gsize) t * step->out.h + y) * w * CNN3D_BLOCK;
+        engine->kernels->conv_blocked (&args, tile->halves, rows_a_call * w);
       }
     }
   }

@@ -150,6 +150,23 @@ void cnn3d_cpu_run_on_threads (Cnn3dEngine *engine, Cnn3dWorkersFunc *func, gpoi
  */
 #define CNN3D_CHUNK 96
 
+/*
+ * All that a tile says of a call, without residual. Compilers clear an initialized structure of this size by an
+ * instruction that takes as long as many a row; so fields are assigned.
+ */
+static inline void
+cnn3d_cpu_init_conv (Cnn3dConvArgs *args, const Cnn3dCpuStep *s, const Cnn3dTile *tile)
+{
+  args->taps = tile->taps;
+  args->n_taps = tile->n_taps;
+  args->weights = tile->weights;
+  args->bias = tile->bias;
+  args->residual = NULL;
+  memcpy (args->out_offsets, tile->out_offsets, sizeof args->out_offsets);
+  args->low = s->low;
+  args->high = s->high;
+}
+
 /* steps.c: what Cnn3dCpuStep.run may be. */
 void cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread);
 void cnn3d_cpu_run_stem (Cnn3dEngine *engine, gsize index, int thread);

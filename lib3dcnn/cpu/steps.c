@@ -8,13 +8,13 @@ static void
 call_conv (Cnn3dEngine *engine, Cnn3dConvFunc *func, const Cnn3dCpuStep *s, const Cnn3dTile *tile,
     const float *x, gint64 first, int positions)
 {
-  Cnn3dConvArgs args = { .x = x, .taps = tile->taps, .n_taps = tile->n_taps,
-    .weights = tile->weights, .bias = tile->bias, .out = engine->arena + first * CNN3D_BLOCK,
-    .low = s->low, .high = s->high };
+  Cnn3dConvArgs args;
 
-  memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
+  cnn3d_cpu_init_conv (&args, s, tile);
+  args.x = x;
+  args.out = engine->arena + first * CNN3D_BLOCK;
   if (s->step->residual != NULL) {
-    args.residual = engine->arena + first * CNN3D_BLOCK;
+    args.residual = args.out;
     memcpy (args.residual_offsets, tile->residual_offsets, sizeof args.residual_offsets);
   }
   func (&args, tile->halves, positions);
@@ -198,9 +198,16 @@ depthwise_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, int
   const float *weights = s->weights + (gsize) block * s->n_taps * CNN3D_BLOCK;
   int first_h = MAX (1 - h * step->stride.h, 0), end_h = MIN (3, step->in.h + 1 - h * step->stride.h);
   gsize width = (gsize) step->in.w * CNN3D_BLOCK;
-  Cnn3dDepthwiseArgs args = { .bias = s->bias + block * CNN3D_BLOCK, .out = row->out,
-    .width_in = step->in.w, .width_out = step->out.w, .low = s->low, .high = s->high };
+  Cnn3dDepthwiseArgs args;
 
+  /* As in cnn3d_cpu_init_conv(). */
+  args.n_rows = 0;
+  args.bias = s->bias + block * CNN3D_BLOCK;
+  args.out = row->out;
+  args.width_in = step->in.w;
+  args.width_out = step->out.w;
+  args.low = s->low;
+  args.high = s->high;
   for (int kt = 0; kt < 3; kt++) {
     const float *x = input_frame (step, row, t * step->stride.t + kt - 1);
 

@@ -346,11 +346,10 @@ convolve (const Stream *stream, const Work *work, int thread, int first, int end
     }
     for (int k = 0; k < cpu->n_tiles; k++) {
       const Cnn3dTile *tile = &stream->s->tiles[work->step][k];
-      Cnn3dConvArgs args = { .n_taps = tile->n_taps, .weights = tile->weights, .bias = tile->bias,
-        .low = cpu->low, .high = cpu->high };
       gsize place = (gsize) first * CNN3D_BLOCK;
+      Cnn3dConvArgs args;
 
-      memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
+      cnn3d_cpu_init_conv (&args, cpu, tile);
       if (stem) {
         args.taps = stream->stem_taps + (work - stream->work) * tile->n_taps;
         args.x = stream->memory + (gsize) first * step->stride.h * cnn3d_padded_extent (step).w;
@@ -358,7 +357,6 @@ convolve (const Stream *stream, const Work *work, int thread, int first, int end
         engine->kernels->conv_planar (&args, tile->halves, step->out.w);
         continue;
       }
-      args.taps = tile->taps;
       args.x = stream->memory + slice + place;
       args.out = out + place;
       if (step->residual != NULL) {
