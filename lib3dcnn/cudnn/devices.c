@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib3dcnn/cudnn/devices.h"
 
+#include "lib3dcnn/cudnn/fatbin.h"
+
 static gboolean
 driver_fail (const char *what, CUresult result, GError **error)
 {
@@ -43,7 +45,9 @@ query (const Cnn3dCuda *cuda, Cnn3dDevice *device, GError **error)
       cudaDevAttrComputeCapabilityMinor, device->index);
   CNN3D_CUDA_TRY ("looking at the GPUs", cudaDeviceGetAttribute, &device->multiprocessors,
       cudaDevAttrMultiProcessorCount, device->index);
-  if (10 * device->major + device->minor < CNN3D_MIN_CAPABILITY)
+  if (cnn3d_fatbin_size == 0)
+    device->problem = g_strdup ("lib3dcnn was built without its CUDA kernels, as there was no nvcc: see doc/gpu.md");
+  else if (10 * device->major + device->minor < CNN3D_MIN_CAPABILITY)
     device->problem = g_strdup_printf ("compute capability %d.%d is below %d.%d", device->major,
         device->minor, CNN3D_MIN_CAPABILITY / 10, CNN3D_MIN_CAPABILITY % 10);
   else if (device->major >= CNN3D_BLACKWELL_MAJOR && cuda->cudnnGetVersion () < CNN3D_CUDNN_BLACKWELL_VERSION)

@@ -69,11 +69,6 @@ load_kernels (Cnn3dGpuEngine *engine, GError **error)
 {
   const Cnn3dCuda *cuda = engine->cuda;
 
-  if (cnn3d_fatbin_size == 0) {
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
-        "lib3dcnn was built without its CUDA kernels, as there was no nvcc: see doc/gpu.md");
-    return FALSE;
-  }
   CNN3D_CUDA_TRY ("loading lib3dcnn's CUDA kernels (if the driver is older than the toolkit that compiled them, update it"
                   " or compile them by an older one: see doc/gpu.md)", cudaLibraryLoadData, &engine->library,
       cnn3d_fatbin, NULL, NULL, 0, NULL, NULL, 0);
@@ -209,13 +204,18 @@ typedef struct {
   gboolean single; /* computes in single precision, as halfs cannot hold the weights */
 } Attempt;
 
-/* Halfs are faster by tensor cores, which the GeForces called GTX 16 have not, though they are of Turing. */
+/* Halfs are faster by tensor cores. Of Turing, TU116 and TU117 have none, and can be told by their names only. */
 static gboolean
 prefers_half (const Cnn3dDevice *device)
 {
+  static const char *const without[] = { "GTX 16", "MX450", "MX550", " T400", " T500", " T550", " T600", " T1000",
+    " T1200", " T2000" };
   int capability = 10 * device->major + device->minor;
 
-  return capability >= 70 && !(capability == 75 && strstr (device->name, "GTX 16") != NULL);
+  for (guint i = 0; capability == 75 && i < G_N_ELEMENTS (without); i++)
+    if (strstr (device->name, without[i]) != NULL)
+      return FALSE;
+  return capability >= 70;
 }
 
 static gpointer

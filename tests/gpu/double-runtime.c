@@ -24,7 +24,7 @@ typedef struct {
 } Event;
 
 static GHashTable *live; /* stream, event, graph, graph exec, library -> its kind */
-static int n_recording;   /* streams */
+static __thread int n_recording; /* streams, by this thread: others may go on */
 static GPtrArray *graves; /* streams and events that were destroyed: queued work may still refer to them */
 
 static void
@@ -541,6 +541,8 @@ double_cudaStreamBeginCapture (cudaStream_t stream, enum cudaStreamCaptureMode m
   DoubleStream *s = stream_of (stream);
 
   double_check_device (s->device, "a stream");
+  if (mode != cudaStreamCaptureModeThreadLocal)
+    g_error ("cuda double: a stream is recorded in a mode that forbids calls to other threads");
   if (double_settings.no_capture)
     return double_last_error = cudaErrorStreamCaptureUnsupported;
   g_assert_null (s->record);

@@ -3,6 +3,7 @@
 """The program and the element on a GPU that is a double: options, messages, results, the CPU taking over. TAP."""
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -186,6 +187,26 @@ def test_element():
           and "Running on the CPU" not in out + err, (status, out, err))
 
 
+def labels_and_scores(out, model):
+    return re.findall(rf"videoclassify3d, model=\(string\){model}, (label=.*?), clip-end", out)
+
+
+def test_two_networks():
+    """Two sessions, each in a thread of its own, make and record their programs and run at once."""
+    models, branches, alone = ["shufflenet", "mobilenet"], [], {}
+    for model in models:
+        branch = ["videotestsrc", "num-buffers=120", "pattern=ball", "!", "video/x-raw,width=160,height=120,framerate=30/1", "!",
+                  "videoclassify3d", f"model={model}", "backend=cudnn", "sample-rate=15", "!", "fakesink"]
+        status, out, err = run("gst-launch-1.0", "-m", *branch)
+        alone[model] = labels_and_scores(out, model)
+        check(f"{model} alone", status == 0 and len(alone[model]) == 3, (status, out, err))
+        branches += branch
+    for i in range(5):
+        status, out, err = run("gst-launch-1.0", "-m", *branches)
+        check(f"two networks at once, {i}", status == 0 and all(labels_and_scores(out, m) == alone[m] for m in models),
+              (status, out, err))
+
+
 with tempfile.TemporaryDirectory() as folder:
     for name in ["libcuda.so.1", "libcudart.so.13", "libcudnn.so.9"]:
         os.symlink(os.path.abspath(DOUBLE), os.path.join(folder, name))
@@ -199,5 +220,6 @@ with tempfile.TemporaryDirectory() as folder:
     test_eval()
     test_selftest()
     test_element()
+    test_two_networks()
 print(f"1..{count}")
 sys.exit(failures > 0)
