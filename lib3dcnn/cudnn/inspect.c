@@ -137,9 +137,17 @@ compare (const Cnn3dGpuEngine *engine, const Cnn3dGpuStep *step, const void *hos
   return largest > 0 ? worst / largest : worst > 0 ? INFINITY : 0;
 }
 
+static gsize
+output_bytes (const Cnn3dGpuEngine *engine, const Cnn3dGpuStep *step)
+{
+  const Cnn3dGpuBuffer *y = cnn3d_gpu_plan_buffer (engine->plan, step->y);
+
+  return (gsize) cnn3d_extent_count (y->extent) * (gsize) y->lanes * engine->size;
+}
+
+/* What each of the first n steps stores; host is pinned and has room for the largest. */
 static gboolean
-check_steps (Cnn3dGpuEngine *engine, const float *clip, guint8 *host, double **expected,
-    Cnn3dLayerCheck *checks, int max, GError **error)
+run_steps (Cnn3dGpuEngine *engine, const float *clip, guint8 *host, GPtrArray *outputs, guint n, GError **error)
 {
   const Cnn3dCuda *cuda = engine->cuda;
   Cnn3dGpuProgram *program = &engine->programs[0];
@@ -147,47 +155,59 @@ check_steps (Cnn3dGpuEngine *engine, const float *clip, guint8 *host, double **e
 
   if (!cnn3d_gpu_load_clips (engine, program, &engine->slots[0], &input, 1, error))
     return FALSE;
-  for (guint i = 0; i < engine->plan->steps->len && (int) i < max; i++) {
+  for (guint i = 0; i < n; i++) {
     const Cnn3dGpuStep *step = cnn3d_gpu_plan_step (engine->plan, (int) i);
-    const Cnn3dGpuBuffer *y = cnn3d_gpu_plan_buffer (engine->plan, step->y);
-    Cnn3dLayerCheck *check = &checks[i];
+    gsize bytes = output_bytes (engine, step);
 
     if (!cnn3d_gpu_launch_step (engine, program, i, error))
       return FALSE;
-    CNN3D_CUDA_TRY ("copying a layer from the GPU", cudaMemcpyAsync, host, program->buffers[step->y],
-        (gsize) cnn3d_extent_count (y->extent) * (gsize) y->lanes * engine->size,
+    CNN3D_CUDA_TRY ("copying a layer from the GPU", cudaMemcpyAsync, host, program->buffers[step->y], bytes,
         cudaMemcpyDeviceToHost, engine->stream);
     CNN3D_CUDA_TRY ("waiting for the GPU", cudaStreamSynchronize, engine->stream);
-    *check = (Cnn3dLayerCheck){ .name = name_of (engine, step),
-      .error = compare (engine, step, host, expected[step->value]),
-      .tolerance = engine->half ? TOLERANCE_HALF : engine->allow_tf32 ? TOLERANCE_TF32 : TOLERANCE_FLOAT };
-    g_strlcpy (check->kind, kind_of (engine, step), sizeof check->kind);
-    if (step->kind == CNN3D_GPU_CONV)
-      describe_conv (&program->launches[i].conv, check->detail, sizeof check->detail);
+    g_ptr_array_add (outputs, g_memdup2 (host, bytes));
   }
   return TRUE;
 }
 
+static void
+compare_steps (const Cnn3dGpuEngine *engine, const float *clip, const GPtrArray *outputs, Cnn3dLayerCheck *checks)
+{
+  double **expected = cnn3d_reference_compute (engine->model, clip);
+
+  for (guint i = 0; i < outputs->len; i++) {
+    const Cnn3dGpuStep *step = cnn3d_gpu_plan_step (engine->plan, (int) i);
+    Cnn3dLayerCheck *check = &checks[i];
+
+    *check = (Cnn3dLayerCheck){ .name = name_of (engine, step),
+      .error = compare (engine, step, outputs->pdata[i], expected[step->value]),
+      .tolerance = engine->half ? TOLERANCE_HALF : engine->allow_tf32 ? TOLERANCE_TF32 : TOLERANCE_FLOAT };
+    g_strlcpy (check->kind, kind_of (engine, step), sizeof check->kind);
+    if (step->kind == CNN3D_GPU_CONV)
+      describe_conv (&engine->programs[0].launches[i].conv, check->detail, sizeof check->detail);
+  }
+  cnn3d_reference_free (engine->model, expected);
+}
+
+/* The reference, which takes seconds, is computed last: a GPU that fails is told at once. */
 static gboolean
 check_layers (Cnn3dGpuEngine *engine, const float *clip, Cnn3dLayerCheck *checks, int max, GError **error)
 {
   const Cnn3dCuda *cuda = engine->cuda;
-  double **expected;
+  guint n = MIN (engine->plan->steps->len, (guint) max);
+  g_autoptr (GPtrArray) outputs = g_ptr_array_new_with_free_func (g_free);
   void *host = NULL;
   gsize bytes = 0;
   gboolean ok;
 
-  for (guint i = 0; i < engine->plan->buffers->len; i++) {
-    const Cnn3dGpuBuffer *b = cnn3d_gpu_plan_buffer (engine->plan, (int) i);
-    bytes = MAX (bytes, (gsize) cnn3d_extent_count (b->extent) * (gsize) b->lanes * engine->size);
-  }
+  for (guint i = 0; i < n; i++)
+    bytes = MAX (bytes, output_bytes (engine, cnn3d_gpu_plan_step (engine->plan, (int) i)));
   CNN3D_CUDA_TRY ("memory for layers", cudaHostAlloc, &host, bytes, cudaHostAllocDefault);
-  expected = cnn3d_reference_compute (engine->model, clip);
-  ok = check_steps (engine, clip, host, expected, checks, max, error);
-  cnn3d_reference_free (engine->model, expected);
+  ok = run_steps (engine, clip, host, outputs, n, error);
   /* A copy may still be on its way if something has failed. */
   cuda->cudaStreamSynchronize (engine->stream);
   cuda->cudaFreeHost (host);
+  if (ok)
+    compare_steps (engine, clip, outputs, checks);
   return ok;
 }
 

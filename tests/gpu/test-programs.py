@@ -201,7 +201,7 @@ def test_two_networks():
         alone[model] = labels_and_scores(out, model)
         check(f"{model} alone", status == 0 and len(alone[model]) == 3, (status, out, err))
         branches += branch
-    for i in range(5):
+    for i in range(2):
         status, out, err = run("gst-launch-1.0", "-m", *branches)
         check(f"two networks at once, {i}", status == 0 and all(labels_and_scores(out, m) == alone[m] for m in models),
               (status, out, err))
