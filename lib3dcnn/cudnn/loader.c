@@ -2,6 +2,7 @@
 #include "lib3dcnn/cudnn/loader.h"
 
 #include <dlfcn.h>
+#include <locale.h>
 
 typedef enum { DRIVER, RUNTIME, CUDNN, CUBLASLT, NVRTC, N_LIBRARIES } Library;
 
@@ -297,16 +298,35 @@ load (const Cnn3dCudaSystem *system, Cnn3dCuda *cuda, gboolean *absent, GError *
   return TRUE;
 }
 
+/* In English whatever the locale, as it is looked into. */
+static char *
+dlopen_reason (void)
+{
+  static gsize made;
+  static locale_t english;
+  locale_t before;
+  char *reason;
+
+  if (g_once_init_enter (&made)) {
+    english = newlocale (LC_ALL_MASK, "C", (locale_t) 0);
+    g_once_init_leave (&made, 1);
+  }
+  before = uselocale (english);
+  reason = g_strdup (dlerror ());
+  uselocale (before);
+  return reason;
+}
+
 static void *
 open_shared (const char *path, char **broken)
 {
   void *library = dlopen (path, RTLD_NOW | RTLD_LOCAL);
-  const char *reason = library == NULL ? dlerror () : NULL;
+  g_autofree char *reason = library == NULL ? dlopen_reason () : NULL;
 
   /* That there is no such file is said of the library itself, or of one that it needs. */
   if (reason != NULL && *broken == NULL
       && !(g_str_has_prefix (reason, path) && strstr (reason, "No such file") != NULL))
-    *broken = g_strdup (reason);
+    *broken = g_steal_pointer (&reason);
   return library;
 }
 

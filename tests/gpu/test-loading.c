@@ -2,7 +2,9 @@
 
 /* Each way in which the cudnn backend can be missing: what is said, and what `auto` does. */
 
+#include <errno.h>
 #include <glib/gstdio.h>
+#include <locale.h>
 
 #include "lib3dcnn/backend.h"
 #include "lib3dcnn/cudnn/devices.h"
@@ -262,6 +264,41 @@ test_broken_files (void)
     g_assert_nonnull (strstr (error->message, "does not open"));
   }
   g_unlink (path);
+  g_rmdir (folder);
+  g_unsetenv (CNN3D_CUDA_PATH_ENV);
+  cnn3d_cuda_replace_system (NULL);
+}
+
+/* Nothing is said of a GPU where there is none, in any language that the C library has messages in. */
+static void
+test_languages (void)
+{
+  static const char *const languages[] = { "de", "fr", "ja" };
+  g_autofree char *before = g_strdup (setlocale (LC_ALL, NULL));
+  g_autofree char *folder = g_dir_make_tmp ("cnn3d-loading-XXXXXX", NULL);
+  int n_translated = 0;
+
+  cnn3d_cuda_replace_system (NULL);
+  g_setenv (CNN3D_CUDA_PATH_ENV, folder, TRUE);
+  /* Of a locale that every Debian has, only the messages are in another language, where they are installed. */
+  g_assert_nonnull (setlocale (LC_ALL, "C.UTF-8"));
+  for (guint i = 0; i < G_N_ELEMENTS (languages); i++) {
+    g_autoptr (GError) error = NULL;
+    gboolean absent = FALSE;
+
+    g_setenv ("LANGUAGE", languages[i], TRUE);
+    setlocale (LC_MESSAGES, "C.UTF-8"); /* so that it is noticed */
+    n_translated += strcmp (strerror (ENOENT), "No such file or directory") != 0;
+    if (cnn3d_cuda_load (&absent, &error) != NULL)
+      break;
+    if (strstr (error->message, "libcuda.so.1") != NULL) {
+      g_assert_true (absent);
+      g_assert_nonnull (strstr (error->message, "is not found"));
+    }
+  }
+  g_test_message ("%d of %d languages are installed", n_translated, (int) G_N_ELEMENTS (languages));
+  g_unsetenv ("LANGUAGE");
+  setlocale (LC_ALL, before);
   g_rmdir (folder);
   g_unsetenv (CNN3D_CUDA_PATH_ENV);
   cnn3d_cuda_replace_system (NULL);
@@ -619,6 +656,7 @@ main (int argc, char **argv)
   g_test_add_func ("/gpu/loading/libraries", test_libraries);
   g_test_add_func ("/gpu/loading/broken", test_broken);
   g_test_add_func ("/gpu/loading/broken-files", test_broken_files);
+  g_test_add_func ("/gpu/loading/languages", test_languages);
   g_test_add_func ("/gpu/loading/symbols", test_symbols);
   g_test_add_func ("/gpu/loading/driver", test_driver);
   g_test_add_func ("/gpu/loading/runtime", test_runtime);
