@@ -473,8 +473,10 @@ double_cudnnBackendGetAttribute (cudnnBackendDescriptor_t handle, cudnnBackendAt
       fill_in (d, i, handles[i]);
   else if (answer->bytes > 0)
     memcpy (values, answer->values, answer->bytes);
-  if (double_settings.down_converts && name == CUDNN_ATTR_ENGINE_NUMERICAL_NOTE && *count < room)
-    ((cudnnBackendNumericalNote_t *) values)[(*count)++] = CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
+  if (double_settings.numerical_note > 0 && name == CUDNN_ATTR_ENGINE_NUMERICAL_NOTE && *count < room)
+    ((cudnnBackendNumericalNote_t *) values)[(*count)++] = (cudnnBackendNumericalNote_t) (double_settings.numerical_note - 1);
+  if (double_settings.runtime_compiled && name == CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE && *count < room)
+    ((cudnnBackendBehaviorNote_t *) values)[(*count)++] = CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
   return answer->status;
 }
 

@@ -24,7 +24,9 @@ typedef struct {
   gboolean no_fusion;    /* cuDNN has no kernel but for the convolution alone */
   gboolean no_capture;   /* streams cannot be recorded */
   int multiprocessors;   /* 0: 132 */
-  gboolean down_converts; /* all of cuDNN's engines round what they read */
+  gboolean faster_later;  /* each measurement is shorter than the one before, not longer */
+  int numerical_note;     /* all of cuDNN's engines have this one; 1 more than its number, or 0 */
+  gboolean runtime_compiled; /* and are compiled at run time */
   int refused_modes;     /* of heuristics, bits: 1 for mode A, 2 for the fallback */
   unsigned int order;    /* of threads in kernels, see emulate.h */
 } DoubleSettings;

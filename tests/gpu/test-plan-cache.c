@@ -129,6 +129,73 @@ test_cache_early (void)
   cnn3d_cuda_replace (NULL);
 }
 
+/* What a session in single precision keeps, in a cache that is new or has what others kept. */
+static GKeyFile *
+plans_of (Cnn3dModel *model, const char *folder, gboolean allow_tf32)
+{
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CUDNN, .batch = 1, .precision = CNN3D_PRECISION_FP32,
+    .allow_tf32 = allow_tf32 };
+  g_autoptr (GError) error = NULL;
+  GKeyFile *file = g_key_file_new ();
+  GDir *dir;
+
+  double_counts = (DoubleCounts){ 0 };
+  cnn3d_session_unref (cnn3d_session_new (model, &options, &error));
+  g_assert_no_error (error);
+  dir = g_dir_open (folder, 0, NULL);
+  for (const char *name; (name = g_dir_read_name (dir)) != NULL;) {
+    g_autofree char *path = g_build_filename (folder, name, NULL);
+    g_assert_true (g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, NULL));
+  }
+  g_dir_close (dir);
+  return file;
+}
+
+/* The fastest is chosen, which here is the first, or the last one of some; and TF32's do not serve without it. */
+static void
+test_choice (void)
+{
+  static const Cnn3dConfig config = { CNN3D_ARCH_MOBILENET, 0.1, .classes = 3, .frames = 4, .size = 32 };
+  g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (&config, "gpu", NULL);
+  g_autofree char *folder = g_dir_make_tmp ("cnn3d-plans-XXXXXX", NULL);
+  g_autoptr (GKeyFile) first = NULL, last = NULL, tf32 = NULL;
+  g_auto (GStrv) names = NULL;
+  gsize n, n_other = 0;
+
+  if (!double_install ())
+    return;
+  double_settings = (DoubleSettings){ H100 };
+  double_dry = TRUE;
+  g_setenv (CNN3D_PLAN_CACHE_ENV, folder, TRUE);
+  first = plans_of (model, folder, FALSE);
+  remove_files (folder);
+  double_settings.faster_later = TRUE;
+  last = plans_of (model, folder, FALSE);
+  names = g_key_file_get_keys (first, "plans", &n, NULL);
+  g_assert_cmpuint (n, >, 10);
+  for (gsize i = 0; i < n; i++) {
+    g_autofree int *a = g_key_file_get_integer_list (first, "plans", names[i], NULL, NULL);
+    g_autofree int *b = g_key_file_get_integer_list (last, "plans", names[i], NULL, NULL);
+
+    if (strcmp (names[i], "identity") == 0)
+      continue;
+    g_assert_cmpint (a[0], <=, b[0]);
+    n_other += a[0] < b[0];
+  }
+  g_assert_cmpuint (n_other, >=, n - 3);
+
+  tf32 = plans_of (model, folder, TRUE);
+  g_assert_cmpint (double_counts.timings, >, 0);
+  g_key_file_unref (plans_of (model, folder, TRUE));
+  g_assert_cmpint (double_counts.timings, ==, 0);
+  remove_files (folder);
+  g_rmdir (folder);
+  g_setenv (CNN3D_PLAN_CACHE_ENV, "", TRUE);
+  double_dry = FALSE;
+  double_check_clean ();
+  cnn3d_cuda_replace (NULL);
+}
+
 #define WRITERS 8
 #define PLANS 20
 
@@ -223,6 +290,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/gpu/plan-cache/sessions", test_cache);
   g_test_add_func ("/gpu/plan-cache/early", test_cache_early);
+  g_test_add_func ("/gpu/plan-cache/choice", test_choice);
   g_test_add_func ("/gpu/plan-cache/writers", test_cache_writers);
   g_test_add_func ("/gpu/plan-cache/driver-release", test_driver_release);
   return g_test_run ();

@@ -15,7 +15,10 @@
 
 static Cnn3dCuda cuda;
 static GPtrArray *keys;   /* Cnn3dConvKey, distinct, of one clip */
-static GString *report[7]; /* for each device, a line for each key */
+static GString *report[7];
+/* Lines of some convolutions, as of all of them the plans take long to make. */
+#define CANDIDATES_STEP 12
+static GString *candidates[7]; /* for each device, a line for each key */
 
 /* The distinct convolutions of all networks. */
 static void
@@ -143,6 +146,39 @@ test_device (gconstpointer data)
       (int) (largest[1] / 1024), (int) (largest[0] / 1024));
 }
 
+/* Of some convolutions, all the plans that are timed: each is as good as the one that heuristics put first. */
+static void
+test_candidates (gconstpointer data)
+{
+  int d = GPOINTER_TO_INT (data);
+  Cnn3dConvFilter filter = { FALSE, CNN3D_MAX_WORKSPACE, 8 };
+  g_autoptr (GError) error = NULL;
+  cudnnBackendDescriptor_t device;
+
+  if (!is_known (d))
+    return;
+  device = real_cudnn_device (&cuda, real_devices[d]);
+  candidates[d] = g_string_new (NULL);
+  for (guint i = 0; i < keys->len; i += CANDIDATES_STEP) {
+    const Cnn3dConvKey *key = keys->pdata[i];
+    GArray *plans = cnn3d_conv_plans (&cuda, device, key, &filter, &error);
+
+    g_assert_no_error (error);
+    for (guint k = 0; k < plans->len; k++) {
+      const Cnn3dConvPlan *plan = &g_array_index (plans, Cnn3dConvPlan, k);
+
+      g_assert_false (plan->runtime_compiled);
+      g_assert_cmpint (plan->workspace, <=, CNN3D_MAX_WORKSPACE);
+      g_assert_true (key->half || !plan->tensor_core);
+      g_assert_true (is_fused (plan));
+      g_string_append_printf (candidates[d], "%s%d", k > 0 ? "," : "", plan->engine);
+    }
+    g_string_append_c (candidates[d], '\n');
+    cnn3d_conv_plans_free (&cuda, plans);
+  }
+  cuda.cudnnBackendDestroyDescriptor (device);
+}
+
 /* The number of plans on tensor cores for some convolutions in single precision. */
 static int
 count_tf32 (cudnnBackendDescriptor_t device, gboolean allow)
@@ -185,29 +221,39 @@ test_tf32 (void)
   }
 }
 
-/* One line for each convolution: its key, then what each device chose. */
+/* One line for each step-th convolution: its key, then the line of each device. */
+static void
+append_lines (GString *text, GString *const *of_devices, guint step)
+{
+  char **lines[7];
+
+  for (int d = 0; real_devices[d] != NULL; d++)
+    lines[d] = g_strsplit (of_devices[d]->str, "\n", -1);
+  for (guint i = 0; i < keys->len; i += step) {
+    g_autofree char *name = cnn3d_conv_key_string (keys->pdata[i]);
+
+    g_string_append_printf (text, "%s:", name);
+    for (int d = 0; real_devices[d] != NULL; d++)
+      g_string_append_printf (text, " %s", lines[d][i / step]);
+    g_string_append_c (text, '\n');
+  }
+  for (int d = 0; real_devices[d] != NULL; d++)
+    g_strfreev (lines[d]);
+}
+
+/* What each device chose, and what it chose from. */
 static char *
 format_report (void)
 {
   GString *text = g_string_new ("# Chosen for each convolution: engine, T = tensor cores, F = one kernel with what"
                                 " follows, / KB of workspace.\n#");
-  char **lines[7];
 
-  for (int d = 0; real_devices[d] != NULL; d++) {
-    g_string_append_printf (text, " %s", real_devices[d]);
-    lines[d] = g_strsplit (report[d]->str, "\n", -1);
-  }
-  g_string_append_printf (text, "; cuDNN %d\n", (int) cuda.cudnnGetVersion ());
-  for (guint i = 0; i < keys->len; i++) {
-    g_autofree char *name = cnn3d_conv_key_string (keys->pdata[i]);
-
-    g_string_append_printf (text, "%s:", name);
-    for (int d = 0; real_devices[d] != NULL; d++)
-      g_string_append_printf (text, " %s", lines[d][i]);
-    g_string_append_c (text, '\n');
-  }
   for (int d = 0; real_devices[d] != NULL; d++)
-    g_strfreev (lines[d]);
+    g_string_append_printf (text, " %s", real_devices[d]);
+  g_string_append_printf (text, "; cuDNN %d\n", (int) cuda.cudnnGetVersion ());
+  append_lines (text, report, 1);
+  g_string_append (text, "# Of some: the engines that a device times to choose from.\n");
+  append_lines (text, candidates, CANDIDATES_STEP);
   return g_string_free (text, FALSE);
 }
 
@@ -219,7 +265,7 @@ test_golden (void)
   g_autoptr (GError) error = NULL;
 
   for (int d = 0; real_devices[d] != NULL; d++)
-    if (report[d] == NULL) {
+    if (report[d] == NULL || candidates[d] == NULL) {
       g_test_skip ("no plans were made");
       return;
     }
@@ -252,6 +298,10 @@ main (int argc, char **argv)
     g_autofree char *batch = g_strconcat (name, "-batch", NULL);
     g_test_add_data_func (name, GINT_TO_POINTER (d), test_device);
     g_test_add_data_func (batch, GINT_TO_POINTER (d), test_batch);
+  }
+  for (int d = 0; real_devices[d] != NULL; d++) {
+    g_autofree char *name = g_strdup_printf ("/gpu/plans/%s-candidates", real_devices[d]);
+    g_test_add_data_func (name, GINT_TO_POINTER (d), test_candidates);
   }
   g_test_add_func ("/gpu/plans/golden", test_golden);
   g_test_add_func ("/gpu/plans/tf32", test_tf32);
