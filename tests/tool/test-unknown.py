@@ -18,6 +18,7 @@ TOOL, SOURCE = sys.argv[1:3]
 MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
 LABELS = ["pan left", "roll clockwise", "zoom in"]
 N = 7  # clips of each motion to learn
+VIEWS = 1 if "CNN3D_TEST_QUICK" in os.environ else 4  # of each, besides its middle
 
 
 def run(*args):
@@ -67,7 +68,8 @@ def make_data(folder):
 
 
 def finetune(out, data, *args):
-    return run("finetune", MODEL, "-d", data, "--no-flip", "-o", out, *args)
+    views = [] if "--portion" in args else ["--views", str(VIEWS)]
+    return run("finetune", MODEL, "-d", data, "--no-flip", "-o", out, *views, *args)
 
 
 def evaluate(model, data, *args):
@@ -214,7 +216,7 @@ def test_validation(folder, data, test):
         status, text, err = finetune(path, data, "--unknown", rule, "--val-share", "0.3")
         n = int(re.search(r"from (\d+) clips", text).group(1)) if status == 0 else 0
         # A distance leaves each video out; for a margin, six clips of validation are too few alone.
-        check(f"{rule}: with validation", status == 0 and n == (3 * N if rule == "distance" else 15 * 5 + 6)
+        check(f"{rule}: with validation", status == 0 and n == (3 * N if rule == "distance" else 15 * (VIEWS + 1) + 6)
               and "clips for validation" in text and ("learned from as well" in err) == (rule == "margin"), (text, err))
     status, text, err = finetune(path, data, "--unknown", "margin", "-v", data, "--unknown-quantile", "0.9")
     check("margin: with enough validation", status == 0 and f"from {3 * N} clips" in text and "learned from" not in err, (text, err))
