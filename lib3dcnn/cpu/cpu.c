@@ -143,6 +143,19 @@ init_bf16 (Cnn3dEngine *engine, Cnn3dCpuStep *s, const Cnn3dSessionOptions *opti
   engine->thread_words_floats = MAX (engine->thread_words_floats, of_thread);
 }
 
+/*
+ * The largest of clamped values is the largest clamped, and there are eight times fewer of these: a pool clamps what
+ * the stem before it in a chain would have to.
+ */
+static void
+clamp_later (Cnn3dCpuStep *stem, Cnn3dCpuStep *pool)
+{
+  pool->low = MAX (stem->low, pool->low);
+  pool->high = MIN (stem->high, pool->high);
+  stem->low = -INFINITY;
+  stem->high = INFINITY;
+}
+
 static void
 init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
 {
@@ -191,6 +204,9 @@ init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
       s->run = cnn3d_cpu_run_blocks;
       break;
     case CNN3D_STEP_MAXPOOL:
+      if (i == 1 && s[-1].step->kind == CNN3D_STEP_STEM && s[-1].step->chain > 1)
+        clamp_later (s - 1, s);
+      G_GNUC_FALLTHROUGH;
     case CNN3D_STEP_AVGPOOL:
       s->run = cnn3d_cpu_run_blocks;
       engine->line_floats = MAX (engine->line_floats, (gsize) step->in.w * CNN3D_BLOCK);

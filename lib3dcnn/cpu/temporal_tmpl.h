@@ -21,6 +21,8 @@
  * (winograd.h); A' to the products, which are kept in the first cache.
  */
 
+#include <math.h>
+
 #include "lib3dcnn/cpu/conv_tmpl.h"
 
 #define TEMPORAL_BLOCKS ((CNN3D_TILE_HALVES + 1) / 2)
@@ -57,16 +59,16 @@ temporal_products (const Cnn3dTemporalArgs *a, TemporalProducts m, const int hal
     STORE (3, CLAMP (m5 + d1 + 8 * d2));                                                           \
   }
 
-/* From products to frames, for n positions from `position` on. */
+/* From products to frames, for n positions from `position` on. clamps: whether the bounds are any. */
 INLINE void
 temporal_frames (const Cnn3dTemporalArgs *a, const TemporalProducts m, const int halves, int position,
-    int n)
+    int n, const int clamps)
 {
   V low = splat (a->low), high = splat (a->high);
 
 #define LOAD(k) load (&m[k][v * CNN3D_VW / CNN3D_BLOCK][p][v * CNN3D_VW % CNN3D_BLOCK])
 #define STORE(t, value) store (a->out[t] + offset + p * CNN3D_BLOCK, value)
-#define CLAMP(value) vclamp (value, low, high)
+#define CLAMP(value) (clamps ? vclamp (value, low, high) : (value))
   for (int v = 0; v < FULL (halves); v++) {
     intptr_t offset = a->out_offsets[HALF_OF (v)] + IN_HALF (v) + (intptr_t) position * CNN3D_BLOCK;
     for (int p = 0; p < n; p++)
@@ -82,7 +84,7 @@ temporal_frames (const Cnn3dTemporalArgs *a, const TemporalProducts m, const int
 
 #define LOAD(k) (*(const HU *) m[k][halves / 2][p])
 #define STORE(t, value) (*(HU *) (a->out[t] + offset + p * CNN3D_BLOCK) = value)
-#define CLAMP(value) (H) _mm256_min_ps (high_half, _mm256_max_ps (low_half, (__m256) (value)))
+#define CLAMP(value) (clamps ? (H) _mm256_min_ps (high_half, _mm256_max_ps (low_half, (__m256) (value))) : (value))
     for (int p = 0; p < n; p++)
       TEMPORAL_FRAMES (H, LOAD, STORE, CLAMP)
 #undef LOAD
@@ -98,7 +100,10 @@ temporal_tile (const Cnn3dTemporalArgs *a, const int halves, const int np, int p
   TemporalProducts m;
 
   temporal_products (a, m, halves, np, position);
-  temporal_frames (a, m, halves, position, np);
+  if (a->low == -INFINITY && a->high == INFINITY)
+    temporal_frames (a, m, halves, position, np, 0);
+  else
+    temporal_frames (a, m, halves, position, np, 1);
 }
 
 /* The last tile begins earlier where the positions do not fill it. Rows of 56 are 7 or 4 tiles. */
