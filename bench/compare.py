@@ -3,7 +3,7 @@
 """Measures the networks of the paper's Table 8 here and in ONNX Runtime, OpenVINO and PyTorch,
 interleaved in one run on the same weights, checks that the logits agree, and writes tables and a plot.
 
-    bench/compare.py [--threads 1,2] [--batch 1] [--rounds 3] [--only shufflenet-1.0] [--output doc/benchmark.md]
+    bench/compare.py [--threads 1,2] [--batch 1] [--rounds 7] [--only shufflenet-1.0] [--output doc/benchmark.md]
 
 The peers come from PyPI, into a virtual environment that the script makes (.venv in the source
 folder); the models reach them as ONNX from `3dcnn export`. The tool is taken from $THREEDCNN, else build/tools/3dcnn.
@@ -25,7 +25,8 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACKAGES = ["torch", "onnx", "onnxruntime", "openvino", "numpy"]
 TOOL = os.environ.get("THREEDCNN", os.path.join(TOP, "build", "tools", "3dcnn"))
-RUNS = 9  # of each runtime in a round
+RUNS = 6  # of each runtime in a round: short, so that what else the machine does meets all of them
+PROBES = 2  # rounds in which start-up and memory are measured, too
 
 
 def enter_venv():
@@ -213,11 +214,12 @@ def measure(case, rounds):
         assert error < 1e-3, f"{r.name} differs on {case.name} {case.width}: {error}"
     times = {r.name: [] for r in runtimes}
     probes = {r.name: [] for r in runtimes}
-    for _ in range(rounds):
+    for i in range(rounds):
         for r in runtimes:
-            time.sleep(0.3)  # the threads of some runtimes go on spinning after a run
+            time.sleep(0.2)  # the threads of some runtimes go on spinning after a run
             times[r.name] += r.time()
-            probes[r.name].append(r.probe())
+            if i < PROBES:
+                probes[r.name].append(r.probe())
     result = {}
     for r in runtimes:
         low, median, high = statistics.quantiles(times[r.name], n=4)
@@ -298,7 +300,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", default="1,2", help="numbers of threads (1,2)")
     parser.add_argument("--batch", type=int, default=1, help="clips in a run (1)")
-    parser.add_argument("--rounds", type=int, default=3, help="of all runtimes in turn (3)")
+    parser.add_argument("--rounds", type=int, default=7, help="of all runtimes in turn (7)")
     parser.add_argument("--only", metavar="NAME-WIDTH", help="a single network, such as shufflenet-1.0")
     parser.add_argument("--output", help="Markdown file; the plots go next to it")
     args = parser.parse_args()
