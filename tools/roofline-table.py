@@ -10,36 +10,29 @@ import json
 import subprocess
 import sys
 
-NETWORKS = [("shufflenet", (0.5, 1.0, 1.5, 2.0)), ("shufflenetv2", (0.25, 1.0, 1.5, 2.0)),
-            ("mobilenet", (0.5, 1.0, 1.5, 2.0)), ("mobilenetv2", (0.2, 0.45, 0.7, 1.0)),
-            ("squeezenet", (1.0,))]
 BEGIN = "<!-- made by tools/roofline-table.py -->\n"
 END = "<!-- end -->\n"
 
 
-def roofline(tool, arch, width, clips):
-    out = subprocess.run([tool, "info", "--arch", arch, "--width", str(width), "--roofline", "--batch",
-                          str(clips), "--json"], check=True, capture_output=True, text=True).stdout
-    return json.loads(out)["roofline"]
+def rooflines(tool, clips):
+    out = subprocess.run([tool, "info", "--roofline", "--batch", str(clips), "--json"], check=True,
+                         capture_output=True, text=True).stdout
+    return json.loads(out)
 
 
 def table(tool):
-    lines, head = [], None
-    for arch, widths in NETWORKS:
-        for width in widths:
-            one, eight = roofline(tool, arch, width, 1), roofline(tool, arch, width, 8)
-            names = [device["name"] for device in one["devices"]]
-            if head is None:
-                head = ["network", "launches", "MB", "MMAC published", "MMAC computed"] + names
-                lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-            row = [f"{arch} {width}x", str(one["launches"]),
-                   f"{one['bytes'] / 1e6:.1f} / {eight['bytes'] / 8e6:.1f}", f"{one['macs'] / 1e6:.0f}",
-                   f"{(one['dense_macs'] + one['other_macs']) / 1e6:.0f}"]
-            for a, b in zip(one["devices"], eight["devices"]):
-                each = [f"{a['memory_us']:.0f}, {a['compute_us']:.0f}",
-                        f"{b['memory_us'] / 8:.0f}, {b['compute_us'] / 8:.0f}"]
-                row.append(" / ".join(each))
-            lines.append("| " + " | ".join(row) + " |")
+    lines = []
+    for network, batch in zip(rooflines(tool, 1), rooflines(tool, 8)):
+        one, eight = network["roofline"], batch["roofline"]
+        if not lines:
+            head = ["network", "launches", "MB", "MMAC published", "MMAC computed"] + [d["name"] for d in one["devices"]]
+            lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+        row = [f"{network['architecture']} {float(network['width'])}x", str(one["launches"]),
+               f"{one['bytes'] / 1e6:.1f} / {eight['bytes'] / 8e6:.1f}", f"{one['macs'] / 1e6:.0f}",
+               f"{(one['dense_macs'] + one['other_macs']) / 1e6:.0f}"]
+        for a, b in zip(one["devices"], eight["devices"]):
+            row.append(f"{a['memory_us']:.0f}, {a['compute_us']:.0f} / {b['memory_us'] / 8:.0f}, {b['compute_us'] / 8:.0f}")
+        lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -239,6 +239,7 @@ double_install (void)
 
   if (!real_cudnn_load (&found))
     return FALSE;
+  double_driver_fill (&table);
   double_runtime_fill (&table);
   double_cudnn_fill (&table, &found);
   cnn3d_cuda_replace (&table);

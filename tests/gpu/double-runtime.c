@@ -58,36 +58,6 @@ not_while_recording (const char *what)
     g_error ("cuda double: %s while a stream is recorded", what);
 }
 
-/* The devices whose contexts this thread has pushed; with none of them, the runtime's is the first. */
-static __thread int pushed[4], n_pushed;
-static guint contexts; /* a bit for each device that has one since the doubles were installed */
-static int working_device = -1; /* of the stream whose work is done */
-
-int
-double_current_device (void)
-{
-  return working_device >= 0 ? working_device : n_pushed > 0 ? pushed[n_pushed - 1] : 0;
-}
-
-int
-double_pushed_contexts (void)
-{
-  return n_pushed;
-}
-
-gboolean
-double_has_context (int device)
-{
-  return (contexts >> device & 1) != 0;
-}
-
-void
-double_check_device (int device, const char *kind)
-{
-  if (device != double_current_device ())
-    g_error ("cuda double: %s of device %d is used on device %d", kind, device, double_current_device ());
-}
-
 static void
 op_unref (DoubleOp *op)
 {
@@ -126,17 +96,16 @@ double_enqueue (cudaStream_t handle, DoubleOp *op)
 static void
 drain (DoubleStream *stream, const Event *event, guint64 ticket)
 {
-  int before = working_device;
+  int before = double_work_on (stream->device);
   DoubleOp *op;
 
-  working_device = stream->device;
   while ((event == NULL || event->done < ticket) && (op = g_queue_pop_head (&stream->queue)) != NULL) {
     op->run (op, stream->dry || double_dry);
     if (op->is_kernel || op->is_conv)
       double_counts.computed = (double_counts.computed ^ op->what) * 0x9E3779B97F4A7C15 + 1;
     op_unref (op);
   }
-  working_device = before;
+  double_work_on (before);
 }
 
 /* What frees memory waits for the device, as CUDA does. */
@@ -160,83 +129,6 @@ bury (gpointer object)
   if (graves == NULL)
     graves = g_ptr_array_new_with_free_func (g_free);
   g_ptr_array_add (graves, object);
-}
-
-/* Driver. */
-
-static CUresult
-double_cuInit (unsigned flags)
-{
-  return CUDA_SUCCESS;
-}
-
-static CUresult
-double_cuDriverGetVersion (int *version)
-{
-  *version = 13000;
-  return CUDA_SUCCESS;
-}
-
-static CUresult
-double_cuDeviceGet (CUdevice *device, int index)
-{
-  *device = index;
-  return index < double_settings.count ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
-}
-
-static CUresult
-double_cuDeviceGetName (char *name, int size, CUdevice device)
-{
-  static const char begin[] = "\"deviceName\": \"";
-  gsize n;
-  const char *found = strstr (double_device_json (&n), begin) + strlen (begin);
-
-  g_snprintf (name, size, "%.*s", (int) strcspn (found, "\""), found);
-  return CUDA_SUCCESS;
-}
-
-static CUresult
-double_cuDeviceGetUuid_v2 (CUuuid *uuid, CUdevice device)
-{
-  for (int i = 0; i < 16; i++)
-    uuid->bytes[i] = (char) (i == 0 ? 0xd0 + device : i);
-  return CUDA_SUCCESS;
-}
-
-static CUresult
-double_cuDeviceTotalMem_v2 (size_t *bytes, CUdevice device)
-{
-  *bytes = (size_t) 16 << 30;
-  return CUDA_SUCCESS;
-}
-
-/* A context is its device's number, from 1 on. */
-static CUresult
-double_cuDevicePrimaryCtxRetain (CUcontext *context, CUdevice device)
-{
-  if (device < 0 || device >= double_settings.count)
-    return CUDA_ERROR_INVALID_DEVICE;
-  *context = (CUcontext) GINT_TO_POINTER (device + 1);
-  contexts |= 1u << device;
-  return CUDA_SUCCESS;
-}
-
-static CUresult
-double_cuCtxPushCurrent_v2 (CUcontext context)
-{
-  if (context == NULL || n_pushed == G_N_ELEMENTS (pushed))
-    g_error ("cuda double: %s", context == NULL ? "no context is pushed" : "contexts are not popped");
-  pushed[n_pushed++] = GPOINTER_TO_INT (context) - 1;
-  return CUDA_SUCCESS;
-}
-
-static CUresult
-double_cuCtxPopCurrent_v2 (CUcontext *context)
-{
-  if (n_pushed == 0)
-    g_error ("cuda double: there is no context to pop");
-  *context = (CUcontext) GINT_TO_POINTER (pushed[--n_pushed] + 1);
-  return CUDA_SUCCESS;
 }
 
 /* Runtime: devices and memory. */
@@ -706,10 +598,9 @@ double_runtime_fill (Cnn3dCuda *table)
 {
   enum { DRIVER, RUNTIME, CUDNN };
 
-  contexts = 0;
 #define STATUS(of, type, name, parameters, arguments) FILL_##of (name)
 #define PLAIN(of, type, name, parameters) FILL_##of (name)
-#define FILL_DRIVER(name) table->name = double_##name;
+#define FILL_DRIVER(name)
 #define FILL_RUNTIME(name) table->name = double_##name;
 #define FILL_CUDNN(name)
 #include "lib3dcnn/cudnn/functions.inc"

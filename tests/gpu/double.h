@@ -66,6 +66,19 @@ void double_check_words (const void *args, gsize bytes, const char *what);
 gboolean double_is_pinned (const void *pointer);
 void double_memory_check_clean (void);
 
+/* double-driver.c: devices. */
+
+/* The thread's; of the stream while its work is done. */
+int double_current_device (void);
+/* Contexts that this thread has pushed and not popped; and whether one was ever made on a device. */
+int double_pushed_contexts (void);
+gboolean double_has_context (int device);
+/* Ends the test unless what is of this device can be used now. */
+void double_check_device (int device, const char *kind);
+/* Work is done on a stream of this device, or no more (-1); returns what was so before. */
+int double_work_on (int device);
+void double_driver_fill (Cnn3dCuda *table);
+
 /* double-runtime.c: the queues of streams. */
 typedef struct DoubleStream DoubleStream;
 typedef struct DoubleOp DoubleOp;
@@ -78,13 +91,6 @@ struct DoubleOp {
 };
 /* Takes op. */
 cudaError_t double_enqueue (cudaStream_t stream, DoubleOp *op);
-/* The thread's; of the stream while its work is done. */
-int double_current_device (void);
-/* Contexts that this thread has pushed and not popped; and whether one was ever made on a device. */
-int double_pushed_contexts (void);
-gboolean double_has_context (int device);
-/* Ends the test unless what is of this device can be used now. */
-void double_check_device (int device, const char *kind);
 void double_runtime_fill (Cnn3dCuda *table);
 void double_runtime_check_clean (void);
 
