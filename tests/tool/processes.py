@@ -3,10 +3,15 @@
 import os
 import shlex
 import subprocess
+import tempfile
+
+# mpirun removes the folder of its runs when it was the last one, perhaps just when another test's mpirun starts.
+_RUNS = tempfile.TemporaryDirectory(prefix="mpi-")
 
 # What Open MPI keeps until the end is none of ours, and its plugins are gone by then, so that no
 # suppression could name them. The same code without mpirun is checked for leaks by the other tests.
-ENV = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0",
+ENV = {**os.environ, "TMPDIR": _RUNS.name,
+       "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0",
        # Also for root and for more processes than CPUs, by the names of Open MPI 4 and of its successor.
        "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
        # All are on this machine: looking for networks takes seconds a start, and where there is none a plugin warns.
