@@ -4,7 +4,7 @@
  * Runs a chain strip by strip. Of a strip, the producer's output is kept for as many frames as the
  * next step's window spans, in a ring in the second cache, and for some of its channel blocks at a
  * time. The last rows of a strip's frames, which the next strip needs as well, are kept aside.
- * Threads have strips of their own, and compute the rows at their common border both.
+ * Threads have strips of their own (deal.h), and compute the rows at their common border both.
  */
 
 #include "lib3dcnn/cpu/engine.h"
@@ -292,7 +292,7 @@ keep_rows (const Chain *c, const Room *room, int first_block, int n_blocks, int 
 
 /*
  * Outputs [y0, y1) of the middle step, of all frames, for the channels of some of the tiles. below:
- * whether the strip above was this thread's, above: whether the one below will be.
+ * whether the strip above was this thread's last, above: whether the one below may be its next.
  */
 static void
 run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile,
@@ -333,31 +333,35 @@ void
 cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
 {
   const Cnn3dStep *middle;
-  int first, end, group;
+  int group, least, before = -1;
+  Cnn3dDeal deal;
   Room room;
   Chain c;
 
   chain_init (&c, engine, index);
   divide_room (&c, engine->rings + (gsize) thread * engine->ring_floats, &room);
   middle = c.middle->step;
-  first = (int) cnn3d_share (middle->out.h, thread, engine->n_threads);
-  end = (int) cnn3d_share (middle->out.h, thread + 1, engine->n_threads);
   if (c.producer->in_bf16 && c.producer->step->kind == CNN3D_STEP_STEM) {
     cnn3d_bf16_load (engine, c.producer, thread);
     cnn3d_workers_barrier (engine->workers);
   }
 
-  for (int y0 = first; y0 < end; y0 += c.rows) {
-    int y1 = MIN (y0 + c.rows, end);
+  /* Rows that another thread takes cost it the overlap as well: one row of a stem that a pool follows, else two of three. */
+  least = c.producer->step->kind == CNN3D_STEP_STEM ? 1 : (c.rows + 1) / 2;
+  deal = cnn3d_cpu_deal (engine, thread, middle->out.h, NULL);
+  for (int y0, n; (n = cnn3d_deal_take (&deal, least, c.rows, &y0)) > 0;) {
+    int y1 = y0 + n;
+    gboolean below = deal.own && y0 == before, above = deal.own && y1 < cnn3d_deal_end (&deal);
 
     for (int tile = 0; tile < c.producer->n_tiles; tile = group) {
       group = cnn3d_cpu_end_of_group (c.producer, tile, c.max_blocks);
-      run_group (engine, &c, &room, thread, tile, group, y0, y1, y0 > first, y1 < end);
+      run_group (engine, &c, &room, thread, tile, group, y0, y1, below, above);
     }
     for (int t = 0; c.last != NULL && t < middle->out.t; t++) {
       gint64 row = (gint64) t * middle->out.h;
       cnn3d_cpu_run_positions (engine, c.last, thread, (row + y0) * middle->out.w,
           (row + y1) * middle->out.w, 0, c.last->n_tiles);
     }
+    before = deal.own ? y1 : -1;
   }
 }

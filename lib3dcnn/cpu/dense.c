@@ -13,12 +13,9 @@
 
 #include <math.h>
 
-/*
- * Tiles at a time, so that their points stay in the second cache: a multiple of what kernels take. If
- * few are left after it, they are taken as well.
- */
-#define CHUNK 24
-#define MAX_CHUNK 30
+/* Tiles at a time: their points stay in the second cache, and each reading of weights serves several of the kernels' tiles. */
+#define MAX_CHUNK 28
+#define LEAST_CHUNK 12
 
 /* Below this many tiles, threads split channels. */
 #define SPLIT_TILES 64
@@ -208,22 +205,24 @@ cnn3d_cpu_run_winograd (Cnn3dEngine *engine, gsize index, int thread)
   const Cnn3dCpuStep *s = &engine->steps[index];
   Tiling t = tiling_of (s);
   float *room = engine->rings + (gsize) thread * engine->ring_floats;
-  int first = (int) cnn3d_share (t.n_tiles, thread, engine->n_threads);
-  int end = (int) cnn3d_share (t.n_tiles, thread + 1, engine->n_threads);
+  Cnn3dDeal deal;
+  int n;
 
   cnn3d_cpu_pad (engine, s->step, t.padded, thread);
   cnn3d_workers_barrier (engine->workers);
   if (s->tile_split != NULL) {
     float *points = engine->scratch + padded_floats (&t);
+    int first = (int) cnn3d_share (t.n_tiles, thread, engine->n_threads);
 
-    transform_tiles (engine, s, &t, points, 0, first, end);
+    transform_tiles (engine, s, &t, points, 0, first, (int) cnn3d_share (t.n_tiles, thread + 1, engine->n_threads));
     cnn3d_workers_barrier (engine->workers);
-    run_chunk (engine, s, &t, points, room, s->tile_split[thread], s->tile_split[thread + 1], 0,
-        t.n_tiles);
+    deal = cnn3d_cpu_deal (engine, thread, s->n_tiles, s->tile_split);
+    while ((n = cnn3d_deal_take (&deal, 1, s->n_tiles, &first)) > 0)
+      run_chunk (engine, s, &t, points, room, first, first + n, 0, t.n_tiles);
     return;
   }
-  for (int n; first < end; first += n) {
-    n = end - first <= MAX_CHUNK ? end - first : CHUNK;
+  deal = cnn3d_cpu_deal (engine, thread, t.n_tiles, NULL);
+  for (int first; (n = cnn3d_deal_take (&deal, LEAST_CHUNK, MAX_CHUNK, &first)) > 0;) {
     transform_tiles (engine, s, &t, room, first, first, first + n);
     run_chunk (engine, s, &t, room, room + points_floats (&t), 0, s->n_tiles, first, n);
   }

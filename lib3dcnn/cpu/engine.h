@@ -4,6 +4,7 @@
 /* A plan made ready for this CPU: weights packed into tiles, offsets resolved, threads waiting. */
 
 #include "lib3dcnn/backend.h"
+#include "lib3dcnn/cpu/deal.h"
 #include "lib3dcnn/cpu/isa.h"
 #include "lib3dcnn/cpu/workers.h"
 #include "lib3dcnn/fold.h"
@@ -150,6 +151,9 @@ void cnn3d_cpu_run_on_threads (Cnn3dEngine *engine, Cnn3dWorkersFunc *func, gpoi
  */
 #define CNN3D_CHUNK 96
 
+/* Positions that threads deal out: of these, whole tiles. */
+#define CNN3D_UNIT 24
+
 /*
  * All that a tile says of a call, without residual. Compilers clear an initialized structure of this size by an
  * instruction that takes as long as many a row; so fields are assigned.
@@ -266,6 +270,13 @@ cnn3d_lane_offset (const Cnn3dEngine *engine, const Cnn3dLane *lane)
 
   return b->offset + (gsize) (lane->lane / CNN3D_BLOCK) * (gsize) b->positions * CNN3D_BLOCK
       + (gsize) (lane->lane % CNN3D_BLOCK);
+}
+
+/* Deals a step's units out to the threads of this run. */
+static inline Cnn3dDeal
+cnn3d_cpu_deal (const Cnn3dEngine *engine, int thread, int total, const int *split)
+{
+  return cnn3d_deal (engine->workers, thread, engine->n_threads, total, split);
 }
 
 /* Thread t of n gets [cnn3d_share (total, t, n), cnn3d_share (total, t + 1, n)). */

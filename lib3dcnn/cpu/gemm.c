@@ -135,14 +135,13 @@ cnn3d_cpu_run_gemm (Cnn3dEngine *engine, gsize index, int thread)
   int in = step->channels_in / step->groups, out = step->channels_out / step->groups;
   gint64 positions = cnn3d_extent_count (step->out);
   /* Whole chunks, so that results do not depend on the number of threads. */
-  gint64 chunks = (positions + ROWS - 1) / ROWS;
-  gint64 first = cnn3d_share (chunks, thread, engine->n_threads) * ROWS;
-  gint64 end = MIN (cnn3d_share (chunks, thread + 1, engine->n_threads) * ROWS, positions);
+  Cnn3dDeal deal = cnn3d_cpu_deal (engine, thread, (int) ((positions + ROWS - 1) / ROWS), NULL);
   float *x = engine->gemm + (gsize) thread * engine->gemm_floats;
   float *y = x + ROWS * (gsize) step->channels_in;
 
-  for (; first < end; first += ROWS) {
-    int n = (int) MIN (end - first, ROWS);
+  for (int chunk; cnn3d_deal_take (&deal, 1, 1, &chunk) > 0;) {
+    gint64 first = (gint64) chunk * ROWS;
+    int n = (int) MIN (positions - first, ROWS);
 
     gather (engine, step, first, n, x);
     for (int g = 0; g < step->groups; g++)

@@ -40,28 +40,31 @@ cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread,
   for (; s->in_bf16 && first < end; first += CNN3D_CHUNK)
     run_chunk_in_bf16 (engine, s, thread, first, (int) MIN (end - first, CNN3D_CHUNK), first_tile,
         end_tile);
-  for (; first < end; first += CNN3D_CHUNK)
+  for (int n; first < end; first += n) {
+    /* A few positions alone would read all weights again. */
+    n = end - first < CNN3D_CHUNK + CNN3D_UNIT ? (int) (end - first) : CNN3D_CHUNK;
     for (int t = first_tile; t < end_tile; t++)
       call_conv (engine, engine->kernels->conv_blocked, s, &s->tiles[t],
-          engine->arena + first * CNN3D_BLOCK, first, (int) MIN (end - first, CNN3D_CHUNK));
+          engine->arena + first * CNN3D_BLOCK, first, n);
+  }
 }
 
 void
 cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread)
 {
   const Cnn3dCpuStep *s = &engine->steps[index];
-  gint64 positions = cnn3d_extent_count (s->step->out), first = 0, end = positions;
-  int first_tile = 0, end_tile = s->n_tiles;
+  gint64 positions = cnn3d_extent_count (s->step->out);
+  int units = (int) ((positions + CNN3D_UNIT - 1) / CNN3D_UNIT), first, n;
+  Cnn3dDeal deal = cnn3d_cpu_deal (engine, thread, s->tile_split ? s->n_tiles : units, s->tile_split);
 
   if (s->tile_split != NULL) {
-    first_tile = s->tile_split[thread];
-    end_tile = s->tile_split[thread + 1];
-  } else {
-    first = cnn3d_share (positions, thread, engine->n_threads);
-    end = cnn3d_share (positions, thread + 1, engine->n_threads);
+    while ((n = cnn3d_deal_take (&deal, 1, s->n_tiles, &first)) > 0)
+      cnn3d_cpu_run_positions (engine, s, thread, 0, positions, first, first + n);
+    return;
   }
-  if (first_tile < end_tile)
-    cnn3d_cpu_run_positions (engine, s, thread, first, end, first_tile, end_tile);
+  while ((n = cnn3d_deal_take (&deal, 1, CNN3D_CHUNK / CNN3D_UNIT, &first)) > 0)
+    cnn3d_cpu_run_positions (engine, s, thread, (gint64) first * CNN3D_UNIT,
+        MIN ((gint64) (first + n) * CNN3D_UNIT, positions), 0, s->n_tiles);
 }
 
 /* Convolutions that read padded rows: a row of the output, counted over all frames, is one call. */
@@ -91,22 +94,18 @@ run_padded (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3dConvFun
     const float *input, int step_floats)
 {
   const Cnn3dStep *step = s->step;
-  int n_rows = step->out.t * step->out.h, first = 0, end = n_rows;
-  int first_tile = 0, end_tile = s->n_tiles;
-  int group = MAX (1, CNN3D_CHUNK / step->out.w);
+  int n_rows = step->out.t * step->out.h;
+  gboolean by_tiles = s->tile_split != NULL;
+  int most = by_tiles ? s->n_tiles : MAX (1, CNN3D_CHUNK / step->out.w);
+  Cnn3dDeal deal = cnn3d_cpu_deal (engine, thread, by_tiles ? s->n_tiles : n_rows, s->tile_split);
 
-  if (s->tile_split != NULL) {
-    first_tile = s->tile_split[thread];
-    end_tile = s->tile_split[thread + 1];
-    group = n_rows;
-  } else {
-    first = (int) cnn3d_share (n_rows, thread, engine->n_threads);
-    end = (int) cnn3d_share (n_rows, thread + 1, engine->n_threads);
-  }
-  for (; first < end; first += group)
-    for (int t = first_tile; t < end_tile; t++)
-      for (int row = first; row < MIN (end, first + group); row++)
+  for (int first, n; (n = cnn3d_deal_take (&deal, 1, most, &first)) > 0;) {
+    int end = first + n;
+
+    for (int t = by_tiles ? first : 0; t < (by_tiles ? end : s->n_tiles); t++)
+      for (int row = by_tiles ? 0 : first; row < (by_tiles ? n_rows : end); row++)
         run_row (engine, s, &s->tiles[t], func, input, step_floats, row);
+  }
 }
 
 void
@@ -271,6 +270,33 @@ run_row_of_block (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int bl
   cnn3d_cpu_run_row (engine, s, thread, block, t, h, &row);
 }
 
+/* One takes about as long as to ask for it. */
+#define LEAST_ROWS 4
+
+/* n rows, counted with the blocks as their fastest index or with the rows. */
+static void
+run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, gboolean rows_first, int first, int n)
+{
+  const Cnn3dStep *step = s->step;
+  int rows = step->out.t * step->out.h, block = first / rows;
+  int t = first % rows / step->out.h, h = first % step->out.h;
+
+  if (rows_first) {
+    for (int i = first; i < first + n; i++)
+      run_row_of_block (engine, s, thread, i % step->n_blocks, i / step->n_blocks / step->out.h,
+          i / step->n_blocks % step->out.h);
+    return;
+  }
+  for (int i = 0; i < n; i++) {
+    run_row_of_block (engine, s, thread, block, t, h);
+    if (++h == step->out.h) {
+      h = 0;
+      t = t + 1 < step->out.t ? t + 1 : 0;
+      block += t == 0;
+    }
+  }
+}
+
 /*
  * Depthwise convolutions and pools: a thread's share is, with many positions, a range of rows of all
  * blocks, like that of the pointwise convolutions around them; with few, of blocks.
@@ -282,26 +308,10 @@ cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread)
   const Cnn3dStep *step = s->step;
   int rows = step->out.t * step->out.h, total = rows * step->n_blocks;
   gboolean rows_first = cnn3d_extent_count (step->out) >= CNN3D_SPLIT_POSITIONS;
-  int first = (int) cnn3d_share (total, thread, engine->n_threads);
-  int end = (int) cnn3d_share (total, thread + 1, engine->n_threads), block, t, h;
+  Cnn3dDeal deal = cnn3d_cpu_deal (engine, thread, total, NULL);
 
-  if (rows_first) {
-    for (int i = first; i < end; i++)
-      run_row_of_block (engine, s, thread, i % step->n_blocks, i / step->n_blocks / step->out.h,
-          i / step->n_blocks % step->out.h);
-    return;
-  }
-  block = first / rows;
-  t = first % rows / step->out.h;
-  h = first % step->out.h;
-  for (int i = first; i < end; i++) {
-    run_row_of_block (engine, s, thread, block, t, h);
-    if (++h == step->out.h) {
-      h = 0;
-      t = t + 1 < step->out.t ? t + 1 : 0;
-      block += t == 0;
-    }
-  }
+  for (int first, n; (n = cnn3d_deal_take (&deal, MIN (LEAST_ROWS, total), total, &first)) > 0;)
+    run_rows (engine, s, thread, rows_first, first, n);
 }
 
 void

@@ -402,19 +402,19 @@ run_work (const Stream *stream, const Work *work, int n, int thread)
 {
   const Cnn3dStep *step = stream->engine->steps[work->step].step;
   gboolean pointwise = step->kind == CNN3D_STEP_POINTWISE;
-  int units = pointwise ? step->out.h * step->out.w : step->out.h;
-  int first = (int) cnn3d_share ((gint64) n * units, thread, stream->engine->n_threads);
-  int end = (int) cnn3d_share ((gint64) n * units, thread + 1, stream->engine->n_threads);
+  int units = pointwise ? step->out.h * step->out.w : step->out.h, first, count;
+  Cnn3dDeal deal = cnn3d_cpu_deal (stream->engine, thread, n * units, NULL);
 
-  for (; first < end; first += units - first % units) {
-    const Work *slice = &work[first / units];
-    int from = first % units, to = MIN (units, from + end - first);
+  while ((count = cnn3d_deal_take (&deal, pointwise ? CNN3D_UNIT : 1, pointwise ? CNN3D_CHUNK : units, &first)) > 0)
+    for (int end = first + count; first < end; first += units - first % units) {
+      const Work *slice = &work[first / units];
+      int from = first % units, to = MIN (units, from + end - first);
 
-    if (pointwise || step->kind == CNN3D_STEP_STEM)
-      convolve (stream, slice, thread, from, to);
-    else
-      run_rows (stream, slice, thread, from, to);
-  }
+      if (pointwise || step->kind == CNN3D_STEP_STEM)
+        convolve (stream, slice, thread, from, to);
+      else
+        run_rows (stream, slice, thread, from, to);
+    }
 }
 
 static void

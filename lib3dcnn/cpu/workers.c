@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <stdatomic.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,6 +43,7 @@ struct _Cnn3dWorkers {
   unsigned n_cpus;
   GThread **threads; /* n_threads - 1 */
   Place *places;     /* n_threads */
+  Cnn3dHand *hands;  /* n_threads */
   int n_active;      /* of the run, the caller included */
   Event start, barrier;
   _Alignas (64) atomic_uint arrived;
@@ -237,6 +237,7 @@ cnn3d_workers_new (int n_threads, GError **error)
 
   workers->threads = g_new0 (GThread *, n_threads);
   workers->places = g_aligned_alloc0 (n_threads, sizeof (Place), 64);
+  workers->hands = g_aligned_alloc0 (n_threads, sizeof (Cnn3dHand), 64);
   for (int i = 0; i < n_threads; i++)
     atomic_init (&workers->places[i].cpu, ASLEEP);
   workers->n_threads = workers->n_active = 1;
@@ -268,6 +269,7 @@ cnn3d_workers_free (Cnn3dWorkers *workers)
     g_thread_join (workers->threads[i]);
   g_free (workers->threads);
   g_aligned_free (workers->places);
+  g_aligned_free (workers->hands);
   g_aligned_free (workers);
 }
 
@@ -280,12 +282,22 @@ cnn3d_workers_run_on (Cnn3dWorkers *workers, int n, Cnn3dWorkersFunc *func, gpoi
 
     workers->func = func;
     workers->data = data;
+    for (int i = 0; i < n; i++) {
+      atomic_store_explicit (&workers->hands[i].units, 0, memory_order_relaxed);
+      workers->hands[i].number = 0;
+    }
     set_place (workers, sched_getcpu ());
     keep_clear (workers, 1, n);
     event_set (&workers->start, (runs + 1) * (THREADS_MASK + 1) + (unsigned) n);
   }
   func (data, 0);
   cnn3d_workers_barrier (workers);
+}
+
+Cnn3dHand *
+cnn3d_workers_get_hands (Cnn3dWorkers *workers)
+{
+  return workers->hands;
 }
 
 void
