@@ -180,6 +180,23 @@ compare_channels (gconstpointer a, gconstpointer b, gpointer data)
 }
 
 /*
+ * Lanes of a group if each is to begin at a unit of 8: lanes that are computed together then read the inputs of one group
+ * only. 0 if that would take more blocks, or if some channels live longer than others.
+ */
+static int
+padded_group (const Cnn3dStep *step, const Order *order)
+{
+  int padded = (order->group + 7) / 8 * 8;
+
+  for (int c = 1; c < step->channels_out; c++)
+    if (order->use[c] != order->use[0])
+      return 0;
+  return (padded * step->groups + CNN3D_BLOCK - 1) / CNN3D_BLOCK
+          == (step->channels_out + CNN3D_BLOCK - 1) / CNN3D_BLOCK
+      ? padded : 0;
+}
+
+/*
  * The channels that live longest come first: of a ShuffleNetV2 unit's output, half of the channels
  * go on untouched through the next units, and later steps that work on whole blocks (the
  * depthwise convolution of a shortcut) then meet them packed. Within these, the channels of a group
@@ -190,12 +207,17 @@ layout_free (Cnn3dStep *step, const int *last_use)
 {
   g_autofree int *channels = g_new (int, step->channels_out);
   Order order = { last_use, step->channels_out / step->groups };
-
-  for (int c = 0; c < step->channels_out; c++)
-    channels[c] = c;
-  g_qsort_with_data (channels, step->channels_out, sizeof (int), compare_channels, &order);
+  int padded = padded_group (step, &order);
 
   set_layout (step, (step->channels_out + CNN3D_BLOCK - 1) / CNN3D_BLOCK);
+  for (int c = 0; c < step->channels_out; c++) {
+    channels[c] = c;
+    if (padded > 0)
+      step->lane_channel[c / order.group * padded + c % order.group] = c;
+  }
+  if (padded > 0)
+    return;
+  g_qsort_with_data (channels, step->channels_out, sizeof (int), compare_channels, &order);
   for (int i = 0; i < step->channels_out; i++)
     step->lane_channel[i] = channels[i];
 }
