@@ -179,21 +179,36 @@ compare_channels (gconstpointer a, gconstpointer b, gpointer data)
   return c - d;
 }
 
+/* Vectors of a block's width that some units of 8 lanes take. */
+static int
+vectors_of (int units)
+{
+  return (units + 1) / 2;
+}
+
+/* What a depthwise convolution, which follows all grouped ones, takes for a block: its taps. */
+#define DEPTHWISE_TAPS 27
+
 /*
  * Lanes of a group if each is to begin at a unit of 8: lanes that are computed together then read the inputs of one group
- * only. 0 if that would take more blocks, or if some channels live longer than others.
+ * only. 0 if more is lost by the lanes that are left empty, or if some channels live longer than others.
  */
 static int
 padded_group (const Cnn3dStep *step, const Order *order)
 {
-  int padded = (order->group + 7) / 8 * 8;
+  int groups = step->groups, inputs = step->channels_in / groups, whole = order->group / 8, rest = order->group % 8;
+  int packed_blocks = (step->channels_out + CNN3D_BLOCK - 1) / CNN3D_BLOCK;
+  int padded_blocks = vectors_of ((whole + (rest > 0)) * groups);
+  /* Vectors of products for each position. The rests of all groups together read all inputs. */
+  int packed = inputs * groups * (vectors_of (whole) + vectors_of ((rest * groups + 7) / 8));
+  int padded = inputs * groups * vectors_of (whole + (rest > 0));
 
   for (int c = 1; c < step->channels_out; c++)
     if (order->use[c] != order->use[0])
       return 0;
-  return (padded * step->groups + CNN3D_BLOCK - 1) / CNN3D_BLOCK
-          == (step->channels_out + CNN3D_BLOCK - 1) / CNN3D_BLOCK
-      ? padded : 0;
+  if (rest == 0 || groups == 1 || padded + DEPTHWISE_TAPS * padded_blocks >= packed + DEPTHWISE_TAPS * packed_blocks)
+    return 0;
+  return (whole + 1) * 8;
 }
 
 /*
@@ -209,7 +224,7 @@ layout_free (Cnn3dStep *step, const int *last_use)
   Order order = { last_use, step->channels_out / step->groups };
   int padded = padded_group (step, &order);
 
-  set_layout (step, (step->channels_out + CNN3D_BLOCK - 1) / CNN3D_BLOCK);
+  set_layout (step, (MAX (step->channels_out, padded * step->groups) + CNN3D_BLOCK - 1) / CNN3D_BLOCK);
   for (int c = 0; c < step->channels_out; c++) {
     channels[c] = c;
     if (padded > 0)
