@@ -9,7 +9,7 @@ border (const Cnn3dDeal *deal, int thread)
 {
   if (deal->split != NULL)
     return deal->split[thread];
-  return (int) ((gint64) deal->total * thread / deal->n_threads);
+  return (int) cnn3d_share (deal->total, thread, deal->n_threads);
 }
 
 static guint64

@@ -13,7 +13,14 @@
 
 G_BEGIN_DECLS
 
-/* Units of a deal, at most. */
+/* Thread t of n gets [cnn3d_share (total, t, n), cnn3d_share (total, t + 1, n)). */
+static inline gint64
+cnn3d_share (gint64 total, int t, int n)
+{
+  return total * t / n;
+}
+
+/* Units of a deal, at most. A run has 1023 deals at most; the longest clips' streams come to 160. */
 #define CNN3D_DEAL_BITS 27
 #define CNN3D_DEAL_MAX ((1 << CNN3D_DEAL_BITS) - 1)
 

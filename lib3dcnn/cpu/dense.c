@@ -13,7 +13,7 @@
 
 #include <math.h>
 
-/* Tiles at a time: their points stay in the second cache, and each reading of weights serves several of the kernels' tiles. */
+/* Tiles at a time: their points stay in the second cache, and weights that are read serve several of the kernels' tiles. */
 #define MAX_CHUNK 28
 #define LEAST_CHUNK 12
 

@@ -279,13 +279,6 @@ cnn3d_cpu_deal (const Cnn3dEngine *engine, int thread, int total, const int *spl
   return cnn3d_deal (engine->workers, thread, engine->n_threads, total, split);
 }
 
-/* Thread t of n gets [cnn3d_share (total, t, n), cnn3d_share (total, t + 1, n)). */
-static inline gint64
-cnn3d_share (gint64 total, int t, int n)
-{
-  return total * t / n;
-}
-
 /* Rows and columns of the padded input of a convolution. */
 static inline Cnn3dExtent
 cnn3d_padded_extent (const Cnn3dStep *step)

@@ -310,7 +310,7 @@ cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread)
   gboolean rows_first = cnn3d_extent_count (step->out) >= CNN3D_SPLIT_POSITIONS;
   Cnn3dDeal deal = cnn3d_cpu_deal (engine, thread, total, NULL);
 
-  for (int first, n; (n = cnn3d_deal_take (&deal, MIN (LEAST_ROWS, total), total, &first)) > 0;)
+  for (int first, n; (n = cnn3d_deal_take (&deal, LEAST_ROWS, total, &first)) > 0;)
     run_rows (engine, s, thread, rows_first, first, n);
 }
 

@@ -285,11 +285,46 @@ test_networks (gconstpointer data)
   g_assert_cmpint (n_plans, >, 50);
 }
 
+/* Where a group's channels do not fill units of 8 lanes, those of 10, 30 and 60 channels begin at one all the same. */
+static void
+test_groups (void)
+{
+  static const struct { double width; int group, steps; } padded[] = { { 0.5, 10, 3 }, { 1.5, 30, 3 }, { 1.5, 60, 8 } };
+
+  for (guint k = 0; k < G_N_ELEMENTS (padded); k++) {
+    Cnn3dConfig config = { .arch = CNN3D_ARCH_SHUFFLENET, .width = padded[k].width };
+    g_autoptr (Cnn3dGraph) graph = NULL;
+    g_autoptr (Cnn3dPlan) plan = NULL;
+    int found = 0;
+
+    cnn3d_config_fill (&config);
+    graph = cnn3d_graph_new (&config, NULL);
+    plan = cnn3d_plan_new (graph);
+    for (int i = 0; i < (int) plan->steps->len; i++) {
+      const Cnn3dStep *step = cnn3d_plan_step (plan, i);
+
+      /* The first one, of eight inputs a group, saves too little. */
+      if (step->kind != CNN3D_STEP_POINTWISE || step->groups == 1 || step->channels_in < 40 * step->groups
+          || step->channels_out != padded[k].group * step->groups)
+        continue;
+      found++;
+      for (int lane = 0; lane < step->n_blocks * CNN3D_BLOCK; lane++) {
+        int c = step->lane_channel[lane], first = step->lane_channel[lane / 8 * 8];
+
+        if (c >= 0)
+          g_assert_cmpint (c / padded[k].group, ==, first / padded[k].group);
+      }
+    }
+    g_assert_cmpint (found, ==, padded[k].steps);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/plan/arena", test_arena);
+  g_test_add_func ("/plan/groups", test_groups);
   for (int arch = 0; arch < CNN3D_N_ARCHS; arch++) {
     g_autofree char *name = g_strdup_printf ("/plan/%s", cnn3d_arch_get_name (arch));
     g_test_add_data_func (name, GINT_TO_POINTER (arch), test_networks);

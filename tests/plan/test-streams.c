@@ -209,6 +209,36 @@ test_shared (Video *v, gconstpointer data)
   check_clip (v, b, v->config.frames - 1);
 }
 
+/* As many frames as a clip may have: steps that are run slice by slice have as many of these. */
+static void
+test_many_frames (void)
+{
+  for (int arch = 0; arch < CNN3D_N_ARCHS; arch++) {
+    Cnn3dConfig config = { .arch = arch, .width = arch == CNN3D_ARCH_SQUEEZENET ? 0 : 0.25, .classes = CLASSES,
+      .frames = 256, .size = 32 };
+    Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CPU, .threads = 2, .direct_stem = TRUE };
+    gsize frame = 3 * (gsize) config.size * (gsize) config.size;
+    g_autoptr (GError) error = NULL;
+    g_autoptr (Cnn3dModel) model = cnn3d_model_new_synthetic (&config, "many", &error);
+    g_autoptr (Cnn3dSession) session = NULL;
+    g_autoptr (Cnn3dStream) stream = NULL;
+    g_autofree guint8 *rgb = g_malloc ((gsize) config.frames * frame);
+    float logits[CLASSES], expected[CLASSES];
+
+    g_assert_no_error (error);
+    for (gsize k = 0; k < (gsize) config.frames * frame; k++)
+      rgb[k] = (guint8) (cnn3d_hash_uniform (1, k) * 256);
+    session = cnn3d_session_new (model, &options, &error);
+    g_assert_no_error (error);
+    g_assert_true (cnn3d_session_run_rgb (session, rgb, 1, expected, NULL));
+    stream = cnn3d_stream_new (session, 1);
+    for (int i = 0; i < config.frames; i++)
+      cnn3d_stream_push_rgb (stream, rgb + (gsize) i * frame);
+    g_assert_true (cnn3d_stream_run (stream, logits, NULL));
+    g_assert_cmpmem (logits, sizeof logits, expected, sizeof expected);
+  }
+}
+
 /* A backend without streams of its own. */
 static void
 test_reference (void)
@@ -312,6 +342,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/streams/slices", test_slices);
   g_test_add_func ("/streams/reference", test_reference);
+  g_test_add_func ("/streams/many-frames", test_many_frames);
   for (guint i = 0; i < G_N_ELEMENTS (configs); i += step) {
     const Cnn3dConfig *c = &configs[i];
     g_autofree char *name = g_strdup_printf ("%s-%.2f-%dx%d", cnn3d_arch_get_name (c->arch), c->width,
