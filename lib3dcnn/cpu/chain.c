@@ -30,7 +30,7 @@ typedef struct {
   float *ring;   /* [block][frame][row][w][16] */
   float *kept;   /* [block][frame][overlap][w][16], of all blocks and frames */
   float *frames; /* [frame][row][channel][pitch], of a stem that is temporal: its input */
-  float *points; /* [point][row][channel][pitch] */
+  float *points; /* [point][row][channel][even columns, odd ones][pitch / 2] */
 } Room;
 
 int
@@ -85,8 +85,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   c->in_frame = (gsize) c->ring_rows * s->step->out.w * CNN3D_BLOCK;
   c->in_block = c->in_frame * c->n_frames;
   if (s->temporal)
-    c->plane_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * row_floats
-        + CNN3D_BLOCK;
+    c->plane_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * row_floats;
 }
 
 static gsize
@@ -143,7 +142,6 @@ load_frame (Cnn3dEngine *engine, const Cnn3dStep *step, int frame, int first, in
     cnn3d_cpu_load_row (engine, &engine->clip, (gsize) cnn3d_extent_count (step->in),
         t * step->in.h + h, out + CNN3D_STEM_LEFT, pitch);
   }
-  memset (out, 0, CNN3D_STEM_LEFT * sizeof (float));
 }
 
 /*
@@ -156,7 +154,7 @@ transform_frames (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, 
   const Cnn3dStep *step = c->producer->step;
   int first = y0 * step->stride.h, end = (y1 - 1) * step->stride.h + step->kernel.h;
   Cnn3dTemporalInputArgs args = { .out = room->points, .point_floats = (intptr_t) c->plane_floats,
-    .width = (end - first) * step->channels_in * cnn3d_winograd_pitch (step) + CNN3D_STEM_LEFT };
+    .n_lines = (end - first) * step->channels_in, .width = cnn3d_winograd_pitch (step) };
 
   for (int k = 0; k < CNN3D_POINTS; k++) {
     float *frame = room->frames + (t + k) % CNN3D_POINTS * c->plane_floats;

@@ -106,19 +106,22 @@ float *cnn3d_cpu_alloc (gsize n);
 void cnn3d_cpu_pack (Cnn3dEngine *engine);
 
 /* winograd.c: what pack.c does for other tiles. */
-void cnn3d_winograd_pack_temporal (const Cnn3dStep *step, const Cnn3dFolded *folded, Cnn3dTile *tile,
-    int32_t *taps, float *weights);
+void cnn3d_winograd_pack_temporal (const Cnn3dEngine *engine, const Cnn3dStep *step,
+    const Cnn3dFolded *folded, Cnn3dTile *tile, int32_t *taps, float *weights);
 void cnn3d_winograd_pack_dense (const Cnn3dCpuStep *s, const Cnn3dFolded *folded, Cnn3dTile *tile,
     int32_t *taps, float *weights);
 /*
- * Rows of the planes that a stem's transform over frames reads and writes: pixels begin and end at whole
- * vectors, so that loads and stores are aligned, after a border that is the last row's as well.
+ * Lines of the planes that a stem's transform over frames reads and writes: a border, pixels from a whole vector on, and
+ * a border again if the last position meets one. Both halves of what is written, of even and of odd columns, are whole
+ * vectors.
  */
 #define CNN3D_STEM_LEFT CNN3D_BLOCK
 static inline int
 cnn3d_winograd_pitch (const Cnn3dStep *step)
 {
-  return CNN3D_STEM_LEFT + (step->in.w + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
+  int right = (step->out.w - 1) * step->stride.w + step->kernel.w - step->pad.w;
+
+  return (CNN3D_STEM_LEFT + MAX (step->in.w, right) + 2 * CNN3D_BLOCK - 1) / (2 * CNN3D_BLOCK) * (2 * CNN3D_BLOCK);
 }
 /* Points of a tile of mt x m x m outputs. */
 int cnn3d_winograd_points (int mt, int m);

@@ -36,7 +36,8 @@ typedef struct {
 
 /*
  * Four frames of a row of the stem at a time (temporal_tmpl.h). x holds the input planes of the
- * first of six points; a tap is an input channel at one place of the kernel within a frame.
+ * first of six points; a tap is an input channel at one place of the kernel within a frame. The step
+ * from one position to the next is 1, as planes have even and odd columns apart.
  */
 #define CNN3D_POINTS 6
 #define CNN3D_POINT_FRAMES 4
@@ -45,17 +46,20 @@ typedef struct {
   intptr_t point_floats; /* from one point's planes to the next one's */
   const int32_t *taps;
   int n_taps;
-  const float *weights; /* [6][n_taps][halves * 8] */
+  const float *weights; /* [6][n_taps][halves * 8], or each twice (cnn3d_temporal_copies()) */
   const float *bias;    /* [halves * 8] */
   float *out[CNN3D_POINT_FRAMES];
   int32_t out_offsets[CNN3D_MAX_HALVES];
   float low, high;
 } Cnn3dTemporalArgs;
 
-/* One row of six frames to one row of each of the six points' planes. */
+/*
+ * Lines of six frames, n_lines * width floats of each, to those of each of the six points' planes, which have even columns
+ * in the first half of a line and odd ones in the second.
+ */
 typedef struct {
   const float *rows[CNN3D_POINTS];
-  int width;
+  int n_lines, width; /* even */
   float *out;
   intptr_t point_floats;
 } Cnn3dTemporalInputArgs;
@@ -140,6 +144,13 @@ typedef struct {
 #include "lib3dcnn/cpu/kernels.inc"
 #undef CNN3D_KERNEL
 } Cnn3dKernels;
+
+/* How often each weight of a tile of `temporal` is packed, next to the other. */
+static inline int
+cnn3d_temporal_copies (const Cnn3dKernels *kernels, int halves)
+{
+  return kernels->vector_width > CNN3D_HALF && halves != 4 && halves != 6 ? 2 : 1;
+}
 
 /* Each fills the table with the kernels of its ISA; only those that were built are defined. */
 void cnn3d_kernels_init_baseline (Cnn3dKernels *kernels);

@@ -272,20 +272,35 @@ pack_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *
   }
 }
 
-/* Bias, weights and offsets. */
+/* Floats of a tile's weights. */
+static gsize
+weight_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile *tile)
+{
+  gsize n = (gsize) tile->n_taps;
+
+  if (s->in_bf16)
+    n *= (gsize) (engine->bf16->unit / 2 * engine->parts);
+  else if (s->temporal)
+    n *= (gsize) (CNN3D_POINTS * cnn3d_temporal_copies (engine->kernels, tile->halves));
+  else if (s->winograd_frames > 0)
+    n *= (gsize) cnn3d_winograd_points (s->winograd_frames, s->winograd_size);
+  return n * (gsize) tile->halves * CNN3D_HALF;
+}
+
+/* Weights, which begin at a cache line, bias, and offsets. */
 static void
 pack_tile (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *folded, Cnn3dTile *tile,
     int32_t *taps, float *weights)
 {
   const Cnn3dStep *step = s->step;
   const int *channel = step->lane_channel + tile->first_half * CNN3D_HALF;
-  int lanes = tile->halves * CNN3D_HALF;
+  float *bias = weights + weight_floats (engine, s, tile);
 
-  tile->bias = weights;
-  for (int i = 0; i < lanes; i++)
-    *weights++ = channel[i] >= 0 ? folded->bias[channel[i]] : 0;
+  tile->bias = bias;
+  for (int i = 0; i < tile->halves * CNN3D_HALF; i++)
+    bias[i] = channel[i] >= 0 ? folded->bias[channel[i]] : 0;
   if (s->temporal)
-    cnn3d_winograd_pack_temporal (step, folded, tile, taps, weights);
+    cnn3d_winograd_pack_temporal (engine, step, folded, tile, taps, weights);
   else if (s->winograd_frames > 0)
     cnn3d_winograd_pack_dense (s, folded, tile, taps, weights);
   else
@@ -338,20 +353,11 @@ plain_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
   return 0;
 }
 
-/* Floats of a tile's bias and weights. */
+/* Floats of a tile's weights and bias. */
 static gsize
 tile_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile *tile)
 {
-  gsize n = (gsize) tile->n_taps;
-
-  if (s->in_bf16)
-    n *= (gsize) (engine->bf16->unit / 2 * engine->parts);
-  else if (s->temporal)
-    n *= CNN3D_POINTS;
-  else if (s->winograd_frames > 0)
-    n *= (gsize) cnn3d_winograd_points (s->winograd_frames, s->winograd_size);
-  n++;
-  return round_up (n * (gsize) tile->halves * CNN3D_HALF);
+  return round_up (weight_floats (engine, s, tile) + (gsize) tile->halves * CNN3D_HALF);
 }
 
 void

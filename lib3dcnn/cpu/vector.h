@@ -103,6 +103,20 @@ vclamp (V v, V low, V high)
   return vmin (high, vmax (low, v));
 }
 
+/* Of two vectors that lie after each other, what is in even places, and in odd ones. */
+#if CNN3D_VW == 16
+#define EVEN(a, b)                                                                                 \
+  __builtin_shufflevector (a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define ODD(a, b)                                                                                  \
+  __builtin_shufflevector (a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+#elif CNN3D_VW == 8
+#define EVEN(a, b) __builtin_shufflevector (a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#define ODD(a, b) __builtin_shufflevector (a, b, 1, 3, 5, 7, 9, 11, 13, 15)
+#else
+#define EVEN(a, b) __builtin_shufflevector (a, b, 0, 2, 4, 6)
+#define ODD(a, b) __builtin_shufflevector (a, b, 1, 3, 5, 7)
+#endif
+
 #if CNN3D_VW == 16
 /* Half a block: the tail of an odd number of halves. */
 typedef float H __attribute__ ((vector_size (32)));

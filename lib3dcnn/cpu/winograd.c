@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Packs weights for Winograd's minimal filtering: the transforms G of temporal_tmpl.h and
- * winograd_tmpl.h, in double.
+ * Packs weights for Winograd's minimal filtering: the transforms G of axis_tmpl.h, in double.
  */
 
 #include "lib3dcnn/cpu/engine.h"
@@ -89,20 +88,22 @@ cnn3d_winograd_pack_dense (const Cnn3dCpuStep *s, const Cnn3dFolded *folded, Cnn
 }
 
 void
-cnn3d_winograd_pack_temporal (const Cnn3dStep *step, const Cnn3dFolded *folded, Cnn3dTile *tile,
-    int32_t *taps, float *weights)
+cnn3d_winograd_pack_temporal (const Cnn3dEngine *engine, const Cnn3dStep *step,
+    const Cnn3dFolded *folded, Cnn3dTile *tile, int32_t *taps, float *weights)
 {
   const int *channel = step->lane_channel + tile->first_half * CNN3D_HALF;
   int lanes = tile->halves * CNN3D_HALF, width = cnn3d_winograd_pitch (step);
   int area = step->kernel.h * step->kernel.w, volume = area * step->kernel.t;
+  int copies = cnn3d_temporal_copies (engine->kernels, tile->halves);
 
   tile->taps = taps;
   tile->weights = weights;
   for (int c = 0; c < step->channels_in; c++)
     for (int k = 0; k < area; k++) {
+      int column = CNN3D_STEM_LEFT - step->pad.w + k % step->kernel.w;
+
       /* Rows of the channels take turns in the transformed input. */
-      *taps++ = (k / step->kernel.w * step->channels_in + c) * width + k % step->kernel.w
-          + CNN3D_STEM_LEFT - step->pad.w;
+      *taps++ = (k / step->kernel.w * step->channels_in + c) * width + column % 2 * width / 2 + column / 2;
       for (int i = 0; i < lanes; i++) {
         double points[CNN3D_POINTS] = { 0 };
 
@@ -111,7 +112,8 @@ cnn3d_winograd_pack_temporal (const Cnn3dStep *step, const Cnn3dFolded *folded, 
           transform_f4 ((double[]){ w[0], w[area], w[2 * area] }, points);
         }
         for (int j = 0; j < CNN3D_POINTS; j++)
-          weights[(j * tile->n_taps + c * area + k) * lanes + i] = (float) points[j];
+          for (int copy = 0; copy < copies; copy++)
+            weights[((j * tile->n_taps + c * area + k) * lanes + i) * copies + copy] = (float) points[j];
       }
     }
 }

@@ -6,64 +6,14 @@
  * stride 1, nested over frames, rows and columns. A tile of mt x m x m outputs comes from
  * pt x p x p inputs; between the transforms, each of these points is a 1x1x1 convolution.
  *
- * Along one axis, m is 4 (points 0, 1, -1, 2, -2 and infinity; the matrices are in temporal_tmpl.h),
- * 2 (points 0, 1, -1 and infinity), or 1 for an axis on which only the middle tap meets anything.
- *
- *        | 1  0 -1  0 |        |  1    0    0  |
- *   B' = | 0  1  1  0 |    G = | 1/2  1/2  1/2 |    A' = | 1  1  1  0 |
- *        | 0 -1  1  0 |        | 1/2 -1/2  1/2 |         | 0  1 -1 -1 |
- *        | 0  1  0 -1 |        |  0    0    1  |
+ * Along one axis, m is 4 or 2 (axis_tmpl.h), or 1 where only the middle tap meets anything.
  */
 
+#include "lib3dcnn/cpu/axis_tmpl.h"
 #include "lib3dcnn/cpu/kernels.h"
-#include "lib3dcnn/cpu/vector.h"
 
 #define POINTS_OF(m) ((m) == 1 ? 1 : (m) + 2)
 #define MAX_AXIS 6
-
-/* B' on values that lie `step` apart. */
-INLINE void
-input_axis (V *d, const int step, const int m)
-{
-  if (m == 2) {
-    V d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
-
-    d[0] = d0 - d2;
-    d[step] = d1 + d2;
-    d[2 * step] = d2 - d1;
-    d[3 * step] = d1 - d3;
-  } else if (m == 4) {
-    V d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
-    V s = d4 - 4 * d2, t = d3 - 4 * d1, e = d4 - d2, f = 2 * (d3 - d1);
-
-    d[0] = 4 * d0 - 5 * d2 + d4;
-    d[step] = s + t;
-    d[2 * step] = s - t;
-    d[3 * step] = e + f;
-    d[4 * step] = e - f;
-    d[5 * step] += 4 * d1 - 5 * d3;
-  }
-}
-
-/* A': the first m values become outputs. */
-INLINE void
-output_axis (V *d, const int step, const int m)
-{
-  if (m == 2) {
-    V d1 = d[step], d2 = d[2 * step];
-
-    d[0] += d1 + d2;
-    d[step] = d1 - d2 - d[3 * step];
-  } else if (m == 4) {
-    V s1 = d[step] + d[2 * step], d1 = d[step] - d[2 * step];
-    V s2 = d[3 * step] + d[4 * step], d2 = d[3 * step] - d[4 * step];
-
-    d[0] += s1 + s2;
-    d[step] = d1 + 2 * d2;
-    d[2 * step] = s1 + 4 * s2;
-    d[3 * step] = d1 + 8 * d2 + d[5 * step];
-  }
-}
 
 INLINE void
 input_tile (const Cnn3dWinogradInputArgs *a, const int mt, const int m, const int lane)

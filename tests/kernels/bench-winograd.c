@@ -32,7 +32,7 @@ run_temporal (void *data)
       if (halves > b->kernel->table->max_halves)
         halves = b->kernel->table->max_halves;
       a.x = b->x + 2 * y * PADDED;
-      a.weights = b->weights + half * CNN3D_HALF * 27 * CNN3D_POINTS;
+      a.weights = b->weights + half * CNN3D_HALF * 27 * CNN3D_POINTS * cnn3d_temporal_copies (b->kernel->table, halves);
       for (int h = 0; h < halves; h++)
         a.out_offsets[h] = (half + h) / 2 * SIZE * SIZE * 16 + (half + h) % 2 * CNN3D_HALF;
       for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
@@ -53,12 +53,12 @@ bench_Temporal (const Kernel *kernel)
   for (size_t i = 0; i < sizeof stems / sizeof *stems; i++) {
     int n = stems[i].channels;
     TemporalBench b = { .kernel = kernel, .channels = n, .x = bench_alloc (18 * PADDED * PADDED),
-      .weights = bench_alloc (64 * 27 * 6), .bias = bench_alloc (64),
+      .weights = bench_alloc (64 * 27 * 6 * 2), .bias = bench_alloc (64),
       .out = bench_alloc (16 * SIZE * SIZE * 16) };
     char shape[64];
 
     for (int k = 0; k < 27; k++)
-      b.taps[k] = (k / 9 * PADDED + k / 3 % 3) * PADDED + k % 3;
+      b.taps[k] = (k / 9 * PADDED + k / 3 % 3) * PADDED + k % 3 % 2 * PADDED / 2 + k % 3 / 2;
     snprintf (shape, sizeof shape, "%s 3>%d k3 4x56x56", stems[i].network, n);
     bench_run (kernel, shape, 2.0 * 81 * n * 4 * SIZE * SIZE,
         4.0 * (18.0 * PADDED * PADDED + 4.0 * n * SIZE * SIZE), run_temporal, &b);
@@ -69,37 +69,29 @@ bench_Temporal (const Kernel *kernel)
   }
 }
 
-#define INPUT_ROWS 60
-#define PITCH 128
-
-typedef struct {
-  const Kernel *kernel;
-  Cnn3dTemporalInputArgs args;
-} InputBench;
+#define INPUT_LINES 60
+#define INPUT_WIDTH 128
 
 static void
 run_input (void *data)
 {
-  const InputBench *b = data;
+  const void **b = data;
+  const Kernel *kernel = b[0];
 
-  for (int h = 0; h < INPUT_ROWS; h++) {
-    Cnn3dTemporalInputArgs a = b->args;
-
-    a.out += h * PITCH;
-    ((Cnn3dTemporalInputFunc *) b->kernel->func) (&a);
-  }
+  ((Cnn3dTemporalInputFunc *) kernel->func) (b[1]);
 }
 
 void
 bench_TemporalInput (const Kernel *kernel)
 {
-  float *x = bench_alloc (6 * PADDED), *out = bench_alloc (6 * INPUT_ROWS * PITCH);
-  InputBench b = { kernel, { .width = PADDED, .out = out, .point_floats = INPUT_ROWS * PITCH } };
+  int n = INPUT_LINES * INPUT_WIDTH;
+  float *x = bench_alloc (6 * n), *out = bench_alloc (6 * n);
+  Cnn3dTemporalInputArgs args = { .n_lines = INPUT_LINES, .width = INPUT_WIDTH, .out = out, .point_floats = n };
+  const void *b[] = { kernel, &args };
 
   for (int t = 0; t < CNN3D_POINTS; t++)
-    b.args.rows[t] = x + t * PADDED;
-  bench_run (kernel, "60 rows of 114", 22.0 * INPUT_ROWS * PADDED,
-      48.0 * INPUT_ROWS * PADDED, run_input, &b);
+    args.rows[t] = x + t * n;
+  bench_run (kernel, "60 lines of 128", 22.0 * n, 48.0 * n, run_input, b);
   free (x);
   free (out);
 }

@@ -36,6 +36,7 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
 {
   static int32_t taps[MAX_TAPS];
   int n_taps = random_int (0, MAX_TAPS), lanes = halves * CNN3D_HALF, step = kernel->param;
+  int copies = cnn3d_temporal_copies (kernel->table, halves);
   int blocks = halves + random_int (0, 1), reach = random_int (0, 2 * MAX_POSITIONS);
   int point_floats = reach + (positions - 1) * step + 1 + random_int (0, 9);
   size_t out_floats = (size_t) (blocks * positions * CNN3D_BLOCK);
@@ -45,11 +46,13 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
 
   case_begin ("%d halves, %d positions, %d taps, %s", halves, positions, n_taps, activation);
   x = guarded ((size_t) (CNN3D_POINTS * point_floats));
-  weights = guarded ((size_t) (CNN3D_POINTS * n_taps * lanes));
+  weights = guarded ((size_t) (CNN3D_POINTS * n_taps * lanes * copies));
   bias = guarded ((size_t) lanes);
   for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
     a.out[t] = guarded (out_floats);
-  random_fill (weights, (size_t) (CNN3D_POINTS * n_taps * lanes), exact);
+  random_fill (weights, (size_t) (CNN3D_POINTS * n_taps * lanes * copies), exact);
+  for (int i = 0; i < CNN3D_POINTS * n_taps * lanes * copies; i++)
+    weights[i] = weights[i / copies * copies];
   random_fill (bias, (size_t) lanes, exact);
 
   /* All of the input that no tap meets stays poison. */
@@ -68,7 +71,7 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
 
       for (int j = 0; j < CNN3D_POINTS; j++)
         for (int k = 0; k < n_taps; k++) {
-          double product = (double) x[j * point_floats + taps[k] + p * step] * weights[(j * n_taps + k) * lanes + i];
+          double product = (double) x[j * point_floats + taps[k] + p * step] * weights[((j * n_taps + k) * lanes + i) * copies];
           products[j] += product;
           products_abs[j] += fabs (product);
         }
@@ -104,22 +107,24 @@ check_Temporal (const Kernel *kernel, bool exact)
 static void
 temporal_input_case (const Kernel *kernel, bool exact, int width)
 {
-  Cnn3dTemporalInputArgs a = { .width = width, .point_floats = width + random_int (0, 20) };
+  int n_lines = random_int (1, 3), n = n_lines * width;
+  Cnn3dTemporalInputArgs a = { .n_lines = n_lines, .width = width, .point_floats = n + random_int (0, 20) };
 
-  case_begin ("width %d", width);
-  scatter_rows (a.rows, CNN3D_POINTS, width, exact, POISON);
+  case_begin ("%d lines of %d", n_lines, width);
+  scatter_rows (a.rows, CNN3D_POINTS, n, exact, POISON);
   a.out = guarded ((size_t) (CNN3D_POINTS * a.point_floats));
   case_freeze ();
 
   for (int j = 0; j < CNN3D_POINTS; j++)
-    for (int i = 0; i < width; i++) {
+    for (int i = 0; i < n; i++) {
+      const float *line = a.out + j * a.point_floats + i / width * width;
       double sum = 0, sum_abs = 0;
 
       for (int k = 0; k < CNN3D_POINTS; k++) {
         sum += b4[j][k] * a.rows[k][i];
         sum_abs += fabs (b4[j][k] * a.rows[k][i]);
       }
-      case_expect (a.out + j * a.point_floats + i, sum + 0.0, error_bound (exact, 6, sum_abs));
+      case_expect (line + i % width % 2 * width / 2 + i % width / 2, sum + 0.0, error_bound (exact, 6, sum_abs));
     }
 
   ((Cnn3dTemporalInputFunc *) kernel->func) (&a);
@@ -130,7 +135,7 @@ void
 check_TemporalInput (const Kernel *kernel, bool exact)
 {
   for (int round = 0; round < rounds && !guard_failed (); round++)
-    for (int width = 1; width <= 2 * MAX_POSITIONS && !guard_failed (); width++)
+    for (int width = 2; width <= 2 * MAX_POSITIONS && !guard_failed (); width += 2)
       temporal_input_case (kernel, exact, width);
 }
 
