@@ -3,11 +3,14 @@
 
 /*
  * A run of neighbouring outputs stays in registers over the (up to nine) input rows; each input
- * is loaded once a row and meets all three weights of the row.
+ * is loaded once a row and meets all three weights of the row. The three sums of an output must wait for each
+ * other: long runs are in parts that take turns, so that there is something to do meanwhile.
  */
 
 #include "lib3dcnn/cpu/kernels.h"
 #include "lib3dcnn/cpu/vector.h"
+
+#define PARTS 4
 
 /*
  * Outputs [first, first + n) of the lanes from `lane` on. left and right say whether the run
@@ -19,30 +22,44 @@ depthwise_run (const Cnn3dDepthwiseArgs *a, int lane, int first, const int n, co
 {
   V acc[CNN3D_DEPTHWISE_RUN], low = splat (a->low), high = splat (a->high);
   int start = first * stride - 1; /* column of the first tap */
+  /* Whether the last tap meets the border. */
+  const int beyond = right && start + (n - 1) * stride + 2 >= a->width_in;
+  const int m = n < 3 * PARTS ? n : (n + PARTS - 1) / PARTS; /* outputs of a part */
 
   UNROLL for (int i = 0; i < n; i++)
     acc[i] = load (a->bias + lane);
 
   for (int r = 0; r < a->n_rows; r++) {
     const float *x = a->rows[r] + (intptr_t) start * CNN3D_BLOCK + lane;
-    const float *w = a->weights[r] + lane;
-    V w0 = load (w), w1 = load (w + CNN3D_BLOCK), w2 = load (w + 2 * CNN3D_BLOCK);
+    V w[3];
 
-    /* Column c of the run's input is tap 0, 1 or 2 of the outputs that it touches. */
-    UNROLL for (int c = 0; c < (n - 1) * stride + 3; c++) {
-      V v;
+    UNROLL for (int k = 0; k < 3; k++)
+      w[k] = load (a->weights[r] + lane + k * CNN3D_BLOCK);
 
-      if (left && c == 0)
-        continue;
-      if (right && c == (n - 1) * stride + 2 && start + c >= a->width_in)
-        continue;
-      v = pin (load (x + c * CNN3D_BLOCK));
-      if (c % stride == 0 && c / stride < n)
-        acc[c / stride] += v * w0;
-      if ((c + stride - 1) % stride == 0 && c >= 1 && (c - 1) / stride < n)
-        acc[(c - 1) / stride] += v * w1;
-      if ((c + 2 * stride - 2) % stride == 0 && c >= 2 && (c - 2) / stride < n)
-        acc[(c - 2) / stride] += v * w2;
+    /* Column c of a part's input is tap 0, 1 or 2 of the outputs that it touches. */
+    UNROLL for (int c = 0; c < (m - 1) * stride + 3; c++) {
+      V v[PARTS];
+
+      UNROLL for (int part = 0; part < PARTS; part++) {
+        const int from = part * m, end = from + m < n ? m : n - from, column = from * stride + c;
+
+        v[part] = splat (0);
+        if (c >= (end - 1) * stride + 3 || from >= n || (left && column == 0))
+          continue;
+        if (right && column == (n - 1) * stride + 2 && beyond)
+          continue;
+        v[part] = pin (load (x + column * CNN3D_BLOCK));
+      }
+      UNROLL for (int k = 0; k < 3; k++)
+        UNROLL for (int part = 0; part < PARTS; part++) {
+          const int from = part * m, i = from + (c - k) / stride;
+
+          if (c < k || (c - k) % stride != 0 || i >= from + m || i >= n || (left && from * stride + c == 0))
+            continue;
+          if (right && k == 2 && i == n - 1 && beyond)
+            continue;
+          acc[i] += v[part] * w[k];
+        }
     }
   }
 
