@@ -22,16 +22,22 @@ typedef struct {
   int ring_rows;   /* that they need */
   int overlap;     /* of these, rows that the next strip needs too */
   gsize in_frame, in_block; /* floats */
-  gsize plane_floats;       /* of a frame's or point's planes (temporal_tmpl.h), of a strip */
+  /* Of a stem that is temporal, floats of a row of its input, of all channels, and of a strip's rows of a frame. */
+  gsize row_floats, held_floats;
 } Chain;
 
 /* What a thread works on. */
 typedef struct {
   float *ring;   /* [block][frame][row][w][16] */
   float *kept;   /* [block][frame][overlap][w][16], of all blocks and frames */
-  float *frames; /* [frame][row][channel][pitch], of a stem that is temporal: its input */
-  float *points; /* [point][row][channel][even columns, odd ones][pitch / 2] */
+  /* Of a stem that is temporal, rows are [channel][pitch]: */
+  float *held;   /* [4][row]: frames that the next frames of the output need as well, and that these leave to the next */
+  float *rows;   /* [2][row]: of two frames that they do not */
+  float *points; /* [point][row of the kernel][channel][even columns, odd ones][pitch / 2] */
 } Room;
+
+/* Of six frames of the input, two are those that the last four of the output have left. */
+#define HELD (CNN3D_POINTS - CNN3D_POINT_FRAMES)
 
 int
 cnn3d_cpu_end_of_group (const Cnn3dCpuStep *s, int first, int max)
@@ -63,7 +69,6 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   const Cnn3dCpuStep *s = &engine->steps[index];
   const Cnn3dStep *middle = s[1].step;
   int row_bytes = s->step->out.w * CNN3D_BLOCK * (int) sizeof (float), end;
-  int row_floats = s->step->channels_in * cnn3d_winograd_pitch (s->step);
 
   *c = (Chain){ .producer = s, .middle = s + 1, .last = s->step->chain > 2 ? s + 2 : NULL,
     .step_frames = s->temporal ? CNN3D_POINT_FRAMES : 1,
@@ -77,15 +82,16 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
     c->n_blocks = MAX (c->n_blocks, cnn3d_cpu_blocks_of_group (s, first, end));
   }
   row_bytes *= c->n_frames * c->n_blocks;
-  if (s->temporal)
-    row_bytes += 2 * CNN3D_POINTS * s->step->stride.h * row_floats * (int) sizeof (float);
+  if (s->temporal) {
+    c->row_floats = (gsize) (s->step->channels_in * cnn3d_winograd_pitch (s->step));
+    row_bytes += 2 * HELD * s->step->stride.h * (int) (c->row_floats * sizeof (float));
+  }
   c->rows = RING_BYTES / row_bytes;
   c->rows = CLAMP ((c->rows - middle->kernel.h) / middle->stride.h + 1, 1, middle->out.h);
   c->ring_rows = (c->rows - 1) * middle->stride.h + middle->kernel.h;
   c->in_frame = (gsize) c->ring_rows * s->step->out.w * CNN3D_BLOCK;
   c->in_block = c->in_frame * c->n_frames;
-  if (s->temporal)
-    c->plane_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * row_floats;
+  c->held_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * c->row_floats;
 }
 
 static gsize
@@ -102,13 +108,15 @@ divide_room (const Chain *c, float *from, Room *room)
   gsize ring = c->in_block * c->n_blocks;
   gsize kept = kept_rows_floats (c) * step->n_blocks * step->out.t;
 
-  gsize planes = CNN3D_POINTS * c->plane_floats;
+  gsize held = 2 * HELD * c->held_floats, rows = 2 * c->row_floats;
+  gsize points = CNN3D_POINTS * (gsize) step->kernel.h * c->row_floats;
 
   if (room != NULL) {
-    *room = (Room){ .ring = from, .kept = from + ring, .frames = from + ring + kept };
-    room->points = room->frames + planes;
+    *room = (Room){ .ring = from, .kept = from + ring, .held = from + ring + kept };
+    room->rows = room->held + held;
+    room->points = room->rows + rows;
   }
-  return ring + kept + 2 * planes;
+  return ring + kept + held + rows + points;
 }
 
 gsize
@@ -120,48 +128,43 @@ cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i)
   return (divide_room (&c, NULL, NULL) + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
 }
 
-/* Rows [first, end) of a frame of the stem's padded input. */
+/* A row of a frame of the stem's padded input, both counted from the border on. */
 static void
-load_frame (Cnn3dEngine *engine, const Cnn3dStep *step, int frame, int first, int end, float *out)
+load_row (Cnn3dEngine *engine, const Cnn3dStep *step, int frame, int row, float *out)
 {
-  gsize pitch = (gsize) cnn3d_winograd_pitch (step), row_floats = step->channels_in * pitch;
-  gsize in_row = (gsize) step->in.w, border = pitch - CNN3D_STEM_LEFT - in_row;
-  int t = frame - step->pad.t;
+  gsize pitch = (gsize) cnn3d_winograd_pitch (step), border = pitch - CNN3D_STEM_LEFT - (gsize) step->in.w;
+  int t = frame - step->pad.t, h = row - step->pad.h;
 
-  for (int row = first; row < end; row++, out += row_floats) {
-    int h = row - step->pad.h;
-
-    if (t < 0 || t >= step->in.t || h < 0 || h >= step->in.h) {
-      memset (out, 0, row_floats * sizeof (float));
-      continue;
-    }
-    for (int c = 0; c < step->channels_in; c++) {
-      memset (out + c * pitch, 0, CNN3D_STEM_LEFT * sizeof (float));
-      memset (out + (c + 1) * pitch - border, 0, border * sizeof (float));
-    }
-    cnn3d_cpu_load_row (engine, &engine->clip, (gsize) cnn3d_extent_count (step->in),
-        t * step->in.h + h, out + CNN3D_STEM_LEFT, pitch);
+  if (t < 0 || t >= step->in.t || h < 0 || h >= step->in.h) {
+    memset (out, 0, (gsize) step->channels_in * pitch * sizeof (float));
+    return;
   }
+  for (int c = 0; c < step->channels_in; c++) {
+    memset (out + c * pitch, 0, CNN3D_STEM_LEFT * sizeof (float));
+    memset (out + (c + 1) * pitch - border, 0, border * sizeof (float));
+  }
+  cnn3d_cpu_load_row (engine, &engine->clip, (gsize) cnn3d_extent_count (step->in), t * step->in.h + h,
+      out + CNN3D_STEM_LEFT, pitch);
 }
 
-/*
- * The planes of all points for rows [y0, y1) of frames t to t + 3 of a stem. Of the six frames that they
- * need, the four before have left the first two.
- */
+/* A row of a stem's padded input, of frames t to t + 5, to its place in all points. first: of the strip's rows. */
 static void
-transform_frames (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int y0, int y1)
+transform_row (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int first, int row)
 {
   const Cnn3dStep *step = c->producer->step;
-  int first = y0 * step->stride.h, end = (y1 - 1) * step->stride.h + step->kernel.h;
-  Cnn3dTemporalInputArgs args = { .out = room->points, .point_floats = (intptr_t) c->plane_floats,
-    .n_lines = (end - first) * step->channels_in, .width = cnn3d_winograd_pitch (step) };
+  int slots = step->kernel.h;
+  Cnn3dTemporalInputArgs args = { .out = room->points + (gsize) (row % slots) * c->row_floats,
+    .point_floats = (intptr_t) c->row_floats * slots, .n_lines = step->channels_in,
+    .width = cnn3d_winograd_pitch (step) };
 
   for (int k = 0; k < CNN3D_POINTS; k++) {
-    float *frame = room->frames + (t + k) % CNN3D_POINTS * c->plane_floats;
+    int frame = t + k, turn = frame / CNN3D_POINT_FRAMES % 2, i = frame % CNN3D_POINT_FRAMES;
+    float *out = i < HELD ? room->held + (turn * HELD + i) * c->held_floats + (gsize) (row - first) * c->row_floats
+        : room->rows + (i - HELD) * c->row_floats;
 
-    if (t == 0 || k >= CNN3D_POINTS - CNN3D_POINT_FRAMES)
-      load_frame (engine, step, t + k, first, end, frame);
-    args.rows[k] = frame;
+    if (t == 0 || k >= HELD)
+      load_row (engine, step, frame, row, out);
+    args.rows[k] = out;
   }
   engine->kernels->temporal_input (&args);
 }
@@ -214,21 +217,38 @@ produce_in_bf16 (Cnn3dEngine *engine, const Chain *c, const Room *room, int thre
   }
 }
 
-/* The first rows of four frames of a stem, from t on, for one tile, of the points that are in the room. */
+/* Row y of four frames of a stem, from t on, for one tile, of the points that are in the room. */
 static void
-produce_frames (Cnn3dEngine *engine, const Chain *c, const Room *room, const Cnn3dTile *tile, int t, int rows, int place)
+produce_frames (Cnn3dEngine *engine, const Chain *c, const Room *room, const Cnn3dTile *tile, int t, int y, int place)
 {
   const Cnn3dStep *step = c->producer->step;
-  gsize row_floats = (gsize) step->stride.h * step->channels_in * cnn3d_winograd_pitch (step);
-  Cnn3dTemporalArgs args = { .taps = tile->taps, .n_taps = tile->n_taps, .weights = tile->weights,
-    .bias = tile->bias, .low = c->producer->low, .high = c->producer->high,
-    .point_floats = (intptr_t) c->plane_floats, .x = room->points };
+  int slots = step->kernel.h;
+  Cnn3dTemporalArgs args = { .taps = tile->taps + y * step->stride.h % slots * tile->n_taps, .n_taps = tile->n_taps,
+    .weights = tile->weights, .bias = tile->bias, .low = c->producer->low, .high = c->producer->high,
+    .point_floats = (intptr_t) c->row_floats * slots, .x = room->points };
 
   memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
-  for (int y = 0; y < rows; y++, args.x += row_floats) {
-    for (int k = 0; k < CNN3D_POINT_FRAMES; k++)
-      args.out[k] = ring_row (c, room, t + k, y + place);
-    engine->kernels->temporal (&args, tile->halves, step->out.w);
+  for (int k = 0; k < CNN3D_POINT_FRAMES; k++)
+    args.out[k] = ring_row (c, room, t + k, place);
+  engine->kernels->temporal (&args, tile->halves, step->out.w);
+}
+
+/* Four frames from t on, row by row, so that what a row needs is in the first cache. */
+static void
+produce_temporal (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, int end_tile, int t, int y0,
+    int y1, int place)
+{
+  const Cnn3dStep *step = c->producer->step;
+  int first_half = c->producer->tiles[first_tile].first_half, first = y0 * step->stride.h, row = first;
+
+  for (int y = y0; y < y1; y++) {
+    for (; row < y * step->stride.h + step->kernel.h; row++)
+      transform_row (engine, c, room, t, first, row);
+    for (int i = first_tile; i < end_tile; i++) {
+      Cnn3dTile moved = tile_in_ring (c, &c->producer->tiles[i], first_half);
+
+      produce_frames (engine, c, room, &moved, t, y, y - y0 + place);
+    }
   }
 }
 
@@ -248,15 +268,13 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
     produce_in_bf16 (engine, c, room, thread, first_tile, end_tile, t, y0, y1, place);
     return;
   }
-  if (c->producer->temporal)
-    transform_frames (engine, c, room, t, y0, y1);
+  if (c->producer->temporal) {
+    produce_temporal (engine, c, room, first_tile, end_tile, t, y0, y1, place);
+    return;
+  }
   for (int i = first_tile; i < end_tile; i++) {
     const Cnn3dTile moved = tile_in_ring (c, &c->producer->tiles[i], first_half), *tile = &moved;
 
-    if (c->producer->temporal) {
-      produce_frames (engine, c, room, tile, t, y1 - y0, place);
-      continue;
-    }
     for (int y = y0; y < y1; y += rows_a_call) {
       Cnn3dConvArgs args;
 

@@ -360,6 +360,14 @@ tile_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile *
   return round_up (weight_floats (engine, s, tile) + (gsize) tile->halves * CNN3D_HALF);
 }
 
+/* Entries of a tile's list of taps. */
+static gsize
+tap_count (const Cnn3dCpuStep *s, const Cnn3dTile *tile)
+{
+  /* A list for each row that the first row of the kernel may meet (chain.c). */
+  return (gsize) tile->n_taps * (s->temporal ? (gsize) s->step->kernel.h : 1);
+}
+
 void
 cnn3d_cpu_pack (Cnn3dEngine *engine)
 {
@@ -381,7 +389,7 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
     if (s->step->kind != CNN3D_STEP_DEPTHWISE && !cnn3d_gemm_wanted (engine, s->step))
       make_tiles (engine, s);
     for (int t = 0; t < s->n_tiles; t++) {
-      n_taps += (gsize) s->tiles[t].n_taps;
+      n_taps += tap_count (s, &s->tiles[t]);
       n_weights += tile_floats (engine, s, &s->tiles[t]);
     }
   }
@@ -412,7 +420,7 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
       Cnn3dTile *tile = &s->tiles[t];
 
       pack_tile (engine, s, folded, tile, taps, weights);
-      taps += tile->n_taps;
+      taps += tap_count (s, tile);
       weights += tile_floats (engine, s, tile);
     }
   }

@@ -100,10 +100,12 @@ cnn3d_winograd_pack_temporal (const Cnn3dEngine *engine, const Cnn3dStep *step,
   tile->weights = weights;
   for (int c = 0; c < step->channels_in; c++)
     for (int k = 0; k < area; k++) {
-      int column = CNN3D_STEM_LEFT - step->pad.w + k % step->kernel.w;
+      int column = CNN3D_STEM_LEFT - step->pad.w + k % step->kernel.w, row = k / step->kernel.w;
 
-      /* Rows of the channels take turns in the transformed input. */
-      *taps++ = (k / step->kernel.w * step->channels_in + c) * width + column % 2 * width / 2 + column / 2;
+      /* Rows take turns in as many places as the kernel has rows; those of the channels lie next to each other. */
+      for (int first = 0; first < step->kernel.h; first++)
+        taps[first * tile->n_taps + c * area + k] = ((first + row) % step->kernel.h * step->channels_in + c) * width
+            + column % 2 * width / 2 + column / 2;
       for (int i = 0; i < lanes; i++) {
         double points[CNN3D_POINTS] = { 0 };
 
