@@ -128,20 +128,29 @@ cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i)
   return (divide_room (&c, NULL, NULL) + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
 }
 
-/* A row of a frame of the stem's padded input, both counted from the border on. */
+/* What lies beside the pixels of all lines, which stays as it is while rows are loaded. */
+static void
+clear_borders (const Chain *c, const Room *room)
+{
+  const Cnn3dStep *step = c->producer->step;
+  int pitch = cnn3d_winograd_pitch (step), right = CNN3D_STEM_LEFT + step->in.w;
+
+  for (float *line = room->held; line < room->points; line += pitch) {
+    memset (line, 0, CNN3D_STEM_LEFT * sizeof (float));
+    memset (line + right, 0, (gsize) (pitch - right) * sizeof (float));
+  }
+}
+
+/* A row of a frame of the stem's padded input, both counted from the border on; but for what is beside the pixels. */
 static void
 load_row (Cnn3dEngine *engine, const Cnn3dStep *step, int frame, int row, float *out)
 {
-  gsize pitch = (gsize) cnn3d_winograd_pitch (step), border = pitch - CNN3D_STEM_LEFT - (gsize) step->in.w;
+  gsize pitch = (gsize) cnn3d_winograd_pitch (step);
   int t = frame - step->pad.t, h = row - step->pad.h;
 
   if (t < 0 || t >= step->in.t || h < 0 || h >= step->in.h) {
     memset (out, 0, (gsize) step->channels_in * pitch * sizeof (float));
     return;
-  }
-  for (int c = 0; c < step->channels_in; c++) {
-    memset (out + c * pitch, 0, CNN3D_STEM_LEFT * sizeof (float));
-    memset (out + (c + 1) * pitch - border, 0, border * sizeof (float));
   }
   cnn3d_cpu_load_row (engine, &engine->clip, (gsize) cnn3d_extent_count (step->in), t * step->in.h + h,
       out + CNN3D_STEM_LEFT, pitch);
@@ -357,6 +366,8 @@ cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
   chain_init (&c, engine, index);
   divide_room (&c, engine->rings + (gsize) thread * engine->ring_floats, &room);
   middle = c.middle->step;
+  if (c.producer->temporal)
+    clear_borders (&c, &room);
   if (c.producer->in_bf16 && c.producer->step->kind == CNN3D_STEP_STEM) {
     cnn3d_bf16_load (engine, c.producer, thread);
     cnn3d_workers_barrier (engine->workers);
