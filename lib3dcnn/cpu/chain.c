@@ -24,6 +24,7 @@ typedef struct {
   gsize in_frame, in_block; /* floats */
   /* Of a stem that is temporal, floats of a row of its input, of all channels, and of a strip's rows of a frame. */
   gsize row_floats, held_floats;
+  int width; /* of the ring's rows */
 } Chain;
 
 /* What a thread works on. */
@@ -68,11 +69,11 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
 {
   const Cnn3dCpuStep *s = &engine->steps[index];
   const Cnn3dStep *middle = s[1].step;
-  int row_bytes = s->step->out.w * CNN3D_BLOCK * (int) sizeof (float), end;
+  int row_bytes, end;
 
   *c = (Chain){ .producer = s, .middle = s + 1, .last = s->step->chain > 2 ? s + 2 : NULL,
     .step_frames = s->temporal ? CNN3D_POINT_FRAMES : 1,
-    .overlap = MAX (middle->kernel.h - middle->stride.h, 0) };
+    .overlap = MAX (middle->kernel.h - middle->stride.h, 0), .width = s->joins ? middle->out.w : middle->in.w };
   c->n_frames = MIN (middle->kernel.t + c->step_frames - 1,
       (middle->in.t + c->step_frames - 1) / c->step_frames * c->step_frames);
   /* Few blocks, so that strips have many rows; but the transform of frames is for all of them. */
@@ -81,7 +82,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
     end = cnn3d_cpu_end_of_group (s, first, c->max_blocks);
     c->n_blocks = MAX (c->n_blocks, cnn3d_cpu_blocks_of_group (s, first, end));
   }
-  row_bytes *= c->n_frames * c->n_blocks;
+  row_bytes = c->width * CNN3D_BLOCK * (int) sizeof (float) * c->n_frames * c->n_blocks;
   if (s->temporal) {
     c->row_floats = (gsize) (s->step->channels_in * cnn3d_winograd_pitch (s->step));
     row_bytes += 2 * HELD * s->step->stride.h * (int) (c->row_floats * sizeof (float));
@@ -89,7 +90,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   c->rows = RING_BYTES / row_bytes;
   c->rows = CLAMP ((c->rows - middle->kernel.h) / middle->stride.h + 1, 1, middle->out.h);
   c->ring_rows = (c->rows - 1) * middle->stride.h + middle->kernel.h;
-  c->in_frame = (gsize) c->ring_rows * s->step->out.w * CNN3D_BLOCK;
+  c->in_frame = (gsize) (c->ring_rows * c->width) * CNN3D_BLOCK;
   c->in_block = c->in_frame * c->n_frames;
   c->held_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * c->row_floats;
 }
@@ -97,7 +98,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
 static gsize
 kept_rows_floats (const Chain *c)
 {
-  return (gsize) c->overlap * c->producer->step->out.w * CNN3D_BLOCK;
+  return (gsize) (c->overlap * c->width) * CNN3D_BLOCK;
 }
 
 /* Floats of a thread's room; divides it if room is not NULL. */
@@ -183,7 +184,7 @@ static float *
 ring_row (const Chain *c, const Room *room, int t, int y)
 {
   return room->ring + (t % c->n_frames) * c->in_frame
-      + (gsize) y * c->producer->step->out.w * CNN3D_BLOCK;
+      + (gsize) (y * c->width) * CNN3D_BLOCK;
 }
 
 /* A producer's tile that writes to the ring: the halves of a group from first_half on. */
@@ -234,7 +235,7 @@ produce_frames (Cnn3dEngine *engine, const Chain *c, const Room *room, const Cnn
   int slots = step->kernel.h;
   Cnn3dTemporalArgs args = { .taps = tile->taps + y * step->stride.h % slots * tile->n_taps, .n_taps = tile->n_taps,
     .weights = tile->weights, .bias = tile->bias, .low = c->producer->low, .high = c->producer->high,
-    .point_floats = (intptr_t) c->row_floats * slots, .x = room->points };
+    .joins = c->producer->joins, .point_floats = (intptr_t) c->row_floats * slots, .x = room->points };
 
   memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
   for (int k = 0; k < CNN3D_POINT_FRAMES; k++)
@@ -345,7 +346,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
     for (int b = 0; b < n_blocks; b++)
       for (int y = y0; y < y1; y++) {
         Cnn3dRow row = { .in = room->ring + b * c->in_block, .in_frame = c->in_frame,
-          .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0,
+          .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0, .joined = c->producer->joins,
           .out = cnn3d_cpu_output_row (engine, middle, first_block + b, t, y) };
 
         g_assert (middle->blocks[first_block + b].block == first_block + b);

@@ -145,15 +145,18 @@ init_bf16 (Cnn3dEngine *engine, Cnn3dCpuStep *s, const Cnn3dSessionOptions *opti
 
 /*
  * The largest of clamped values is the largest clamped, and there are eight times fewer of these: a pool clamps what
- * the stem before it in a chain would have to.
+ * the stem before it in a chain would have to. In turn, a stem that has two neighbours in its registers joins them.
  */
 static void
-clamp_later (Cnn3dCpuStep *stem, Cnn3dCpuStep *pool)
+share_with_pool (Cnn3dCpuStep *stem, Cnn3dCpuStep *pool)
 {
+  const Cnn3dStep *step = pool->step;
+
   pool->low = MAX (stem->low, pool->low);
   pool->high = MIN (stem->high, pool->high);
   stem->low = -INFINITY;
   stem->high = INFINITY;
+  stem->joins = stem->temporal && step->kernel.w == 3 && step->stride.w == 2 && step->pad.w == 1 && step->in.w % 2 == 0;
 }
 
 static void
@@ -205,10 +208,12 @@ init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
       break;
     case CNN3D_STEP_MAXPOOL:
       if (i == 1 && s[-1].step->kind == CNN3D_STEP_STEM && s[-1].step->chain > 1)
-        clamp_later (s - 1, s);
+        share_with_pool (s - 1, s);
       G_GNUC_FALLTHROUGH;
     case CNN3D_STEP_AVGPOOL:
       s->run = cnn3d_cpu_run_blocks;
+      /* A kernel of one is the rows' own. */
+      g_assert (step->kernel.w > 1 || step->in.w == step->out.w);
       engine->line_floats = MAX (engine->line_floats, (gsize) step->in.w * CNN3D_BLOCK);
       engine->n_rows = MAX (engine->n_rows, (gsize) step->kernel.t * step->kernel.h);
       break;

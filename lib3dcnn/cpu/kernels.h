@@ -51,6 +51,8 @@ typedef struct {
   float *out[CNN3D_POINT_FRAMES];
   int32_t out_offsets[CNN3D_MAX_HALVES];
   float low, high;
+  /* For a pool: output o is the largest of those at positions 2 o - 1 to 2 o + 1. An even number of positions, no bounds. */
+  int joins;
 } Cnn3dTemporalArgs;
 
 /*
@@ -102,7 +104,7 @@ typedef struct {
 typedef struct {
   const float *const *rows; /* input rows inside of the border */
   int n_rows;
-  int width_in, width_out, kernel, stride, pad;
+  int width_in, width_out, kernel, stride, pad; /* along the row; a kernel of 1 has a stride of 1 */
   float scale; /* of an average */
   float *line; /* room for width_in * 16 */
   float *out;

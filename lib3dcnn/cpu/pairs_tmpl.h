@@ -78,75 +78,117 @@ pair_products (const Cnn3dTemporalArgs *a, PairProducts m, int all_halves, int f
   }
 }
 
-/* One or two halves of a block, of a pair, to each of its positions. */
+/* One or two halves. */
 INLINE void
-store_pair (float *out, V half, V next, const int both, const int np)
+store_block (float *out, V v, const int both)
 {
-  V first = EVEN (half, next), second = ODD (half, next);
+  if (both)
+    store (out, v);
+  else
+    _mm256_storeu_ps (out, _mm512_castps512_ps256 ((__m512) v));
+}
 
-  if (both) {
-    store (out, first);
-    if (np > 1)
-      store (out + CNN3D_BLOCK, second);
-  } else {
-    _mm256_storeu_ps (out, _mm512_castps512_ps256 ((__m512) first));
-    if (np > 1)
-      _mm256_storeu_ps (out + CNN3D_BLOCK, _mm512_castps512_ps256 ((__m512) second));
+/* Frames of one or two halves of a block, from the products of pair i. */
+INLINE void
+pair_outputs (const PairProducts m, int i, const int halves, const int h, V y[2][CNN3D_POINTS])
+{
+  UNROLL for (int v = 0; v < 2; v++) {
+    if (h + v >= halves)
+      continue;
+    UNROLL for (int k = 0; k < CNN3D_POINTS; k++)
+      y[v][k] = load (m[k][i * halves + h + v]);
+    output_axis (y[v], 1, CNN3D_POINT_FRAMES);
   }
 }
 
-/* From products to frames. clamps: whether the bounds are any. */
+/*
+ * From products to frames. Of three halves, the first two are of one block, as calls of more than one half begin with
+ * a block.
+ */
 INLINE void
 pair_frames (const Cnn3dTemporalArgs *a, const PairProducts m, int first, const int halves, const int np,
     int position, const int clamps)
 {
   V low = splat (a->low), high = splat (a->high);
 
-  /* Of three halves, the first two are of one block, as calls of more than one begin with a block. */
-  UNROLL for (int h = 0; h < halves; h += 2) {
+  UNROLL for (int h = 0; h < PAIR_HALVES; h += 2) {
     const int both = h + 1 < halves;
-    intptr_t offset = a->out_offsets[first + h] + (intptr_t) position * CNN3D_BLOCK;
 
-    for (int i = 0; i < (np + 1) / 2; i++) {
+    for (int i = 0; i < (np + 1) / 2 && h < halves; i++) {
+      intptr_t offset = a->out_offsets[first + h] + (intptr_t) (position + 2 * i) * CNN3D_BLOCK;
       V y[2][CNN3D_POINTS];
 
-      UNROLL for (int v = 0; v <= both; v++) {
-        UNROLL for (int k = 0; k < CNN3D_POINTS; k++)
-          y[v][k] = load (m[k][i * halves + h + v]);
-        output_axis (y[v], 1, CNN3D_POINT_FRAMES);
-        UNROLL for (int t = 0; clamps && t < CNN3D_POINT_FRAMES; t++)
-          y[v][t] = vclamp (y[v][t], low, high);
+      pair_outputs (m, i, halves, h, y);
+      UNROLL for (int t = 0; t < CNN3D_POINT_FRAMES; t++) {
+        V half = y[0][t], next = y[both][t];
+
+        if (clamps) {
+          half = vclamp (half, low, high);
+          next = both ? vclamp (next, low, high) : half;
+        }
+        store_block (a->out[t] + offset, EVEN (half, next), both);
+        if (np > 1)
+          store_block (a->out[t] + offset + CNN3D_BLOCK, ODD (half, next), both);
       }
-      UNROLL for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
-        store_pair (a->out[t] + offset + i * 2 * CNN3D_BLOCK, y[0][t], y[both][t], both, np);
+    }
+  }
+}
+
+/* Likewise for a pool. */
+INLINE void
+pair_joined (const Cnn3dTemporalArgs *a, const PairProducts m, int first, const int halves, const int np,
+    int position, TemporalBefore before)
+{
+  UNROLL for (int h = 0; h < PAIR_HALVES; h += 2) {
+    const int both = h + 1 < halves;
+
+    for (int i = 0; i < np / 2 && h < halves; i++) {
+      intptr_t offset = a->out_offsets[first + h] + (intptr_t) (position / 2 + i) * CNN3D_BLOCK;
+      V y[2][CNN3D_POINTS];
+
+      pair_outputs (m, i, halves, h, y);
+      UNROLL for (int t = 0; t < CNN3D_POINT_FRAMES; t++) {
+        V last = ODD (y[0][t], y[both][t]);
+
+        store_block (a->out[t] + offset, vmax (vmax (load (before[h / 2][t]), EVEN (y[0][t], y[both][t])), last), both);
+        store (before[h / 2][t], last);
+      }
     }
   }
 }
 
 INLINE void
-pair_tile (const Cnn3dTemporalArgs *a, int all_halves, int first, const int halves, const int np, int position)
+pair_tile (const Cnn3dTemporalArgs *a, int all_halves, int first, const int halves, const int np, int position,
+    TemporalBefore before)
 {
   PairProducts m;
 
   pair_products (a, m, all_halves, first, halves, np, position);
-  if (a->low == -INFINITY && a->high == INFINITY)
+  if (a->joins)
+    pair_joined (a, m, first, halves, np, position, before);
+  else if (a->low == -INFINITY && a->high == INFINITY)
     pair_frames (a, m, first, halves, np, position, 0);
   else
     pair_frames (a, m, first, halves, np, position, 1);
 }
 
-/* The last tile begins earlier where the positions do not fill it. Rows of 56 are two or four tiles. */
+/* Rows of 56 are two or four tiles. */
 INLINE void
 pair_run (const Cnn3dTemporalArgs *a, int all_halves, int first, const int halves, int positions)
 {
   const int np = halves == PAIR_HALVES ? PAIR_POSITIONS / 2 : PAIR_POSITIONS;
+  TemporalBefore before;
+  int p = 0;
 
-  for (int p = 0; p < positions && positions >= np; p += np)
-    pair_tile (a, all_halves, first, halves, np, p + np <= positions ? p : positions - np);
-  for (int p = 0; p < positions && positions < np && positions > 1; p += 2)
-    pair_tile (a, all_halves, first, halves, 2, p + 2 <= positions ? p : positions - 2);
-  if (positions == 1)
-    pair_tile (a, all_halves, first, halves, 1, 0);
+  temporal_begin (before);
+  for (; p + np <= positions; p += np)
+    pair_tile (a, all_halves, first, halves, np, p, before);
+  for (; p + 4 <= positions; p += 4)
+    pair_tile (a, all_halves, first, halves, 4, p, before);
+  for (; p + 2 <= positions; p += 2)
+    pair_tile (a, all_halves, first, halves, 2, p, before);
+  if (p < positions)
+    pair_tile (a, all_halves, first, halves, 1, p, before);
 }
 
 /* For numbers of halves that whole blocks would not fill, and for one block, whose loads they would double. */

@@ -12,7 +12,7 @@ pool_join (V a, V b, const int max)
   return max ? vmax (a, b) : a + b;
 }
 
-/* n vectors of the line, from float i on. */
+/* n vectors of the rows, from float i on: to the line, or to the output if that is all. */
 INLINE void
 pool_line (const Cnn3dPoolArgs *a, intptr_t i, const int n, const int max)
 {
@@ -26,34 +26,54 @@ pool_line (const Cnn3dPoolArgs *a, intptr_t i, const int n, const int max)
     UNROLL for (int k = 0; k < n; k++)
       v[k] = pool_join (v[k], load (x + k * CNN3D_VW), max);
   }
-  UNROLL for (int k = 0; k < n; k++)
-    store (a->line + i + k * CNN3D_VW, v[k]);
+  UNROLL for (int k = 0; k < n; k++) {
+    if (a->kernel == 1)
+      store (a->out + i + k * CNN3D_VW, vclamp (max ? v[k] : v[k] * splat (a->scale), splat (a->low), splat (a->high)));
+    else
+      store (a->line + i + k * CNN3D_VW, v[k]);
+  }
+}
+
+/* Outputs [o, end) of the line. width: of the kernel inside of the border. */
+INLINE void
+pool_outputs (const Cnn3dPoolArgs *a, int o, int end, int first, const int width, const int max)
+{
+  V low = splat (a->low), high = splat (a->high), scale = splat (a->scale);
+
+  for (; o < end; o++, first += a->stride)
+    for (int lane = 0; lane < CNN3D_BLOCK; lane += CNN3D_VW) {
+      const float *x = a->line + (intptr_t) first * CNN3D_BLOCK + lane;
+      V v = load (x);
+
+      for (int k = 1; k < width; k++)
+        v = pool_join (v, load (x + (intptr_t) k * CNN3D_BLOCK), max);
+      store (a->out + (intptr_t) o * CNN3D_BLOCK + lane, vclamp (max ? v : v * scale, low, high));
+    }
 }
 
 INLINE void
 pool_row (const Cnn3dPoolArgs *a, const int max)
 {
-  V low = splat (a->low), high = splat (a->high), scale = splat (a->scale);
   intptr_t n = (intptr_t) a->width_in * CNN3D_BLOCK, i = 0;
+  int o = 0, first = -a->pad;
 
   for (; i + 4 * CNN3D_VW <= n; i += 4 * CNN3D_VW)
     pool_line (a, i, 4, max);
   for (; i < n; i += CNN3D_VW)
     pool_line (a, i, 1, max);
 
-  for (int o = 0; o < a->width_out; o++) {
-    int first = o * a->stride - a->pad, end = first + a->kernel;
+  while (a->kernel > 1 && o < a->width_out) {
+    int begin = first < 0 ? 0 : first, left = a->width_in - first, end = o + 1;
 
-    first = first < 0 ? 0 : first;
-    end = end > a->width_in ? a->width_in : end;
-    for (int lane = 0; lane < CNN3D_BLOCK; lane += CNN3D_VW) {
-      const float *x = a->line + lane;
-      V v = load (x + (intptr_t) first * CNN3D_BLOCK);
-
-      for (int k = first + 1; k < end; k++)
-        v = pool_join (v, load (x + (intptr_t) k * CNN3D_BLOCK), max);
-      store (a->out + (intptr_t) o * CNN3D_BLOCK + lane, vclamp (max ? v : v * scale, low, high));
+    if (first >= 0 && a->kernel == 3 && left >= 3) {
+      end = o + (left - 3) / a->stride + 1;
+      end = end < a->width_out ? end : a->width_out;
+      pool_outputs (a, o, end, first, 3, max);
+    } else {
+      pool_outputs (a, o, end, begin, (left < a->kernel ? a->width_in : first + a->kernel) - begin, max);
     }
+    first += (end - o) * a->stride;
+    o = end;
   }
 }
 

@@ -187,7 +187,7 @@ input_frame (const Cnn3dStep *step, const Cnn3dRow *row, int t)
   if (t < 0 || t >= step->in.t)
     return NULL;
   return row->in + (gsize) ((row->in_start + t * row->in_scale) % row->in_frames) * row->in_frame
-      - (gssize) row->in_first_row * step->in.w * CNN3D_BLOCK;
+      - (gssize) row->in_first_row * (row->joined ? step->out.w : step->in.w) * CNN3D_BLOCK;
 }
 
 static void
@@ -229,8 +229,9 @@ pool_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int t, int h, 
   const Cnn3dStep *step = s->step;
   const float **rows = engine->rows + (gsize) thread * engine->n_rows;
   int first = h * step->stride.h - step->pad.h;
-  Cnn3dPoolArgs args = { .rows = rows, .width_in = step->in.w, .width_out = step->out.w,
-    .kernel = step->kernel.w, .stride = step->stride.w, .pad = step->pad.w,
+  Cnn3dPoolArgs args = { .rows = rows, .width_in = row->joined ? step->out.w : step->in.w, .width_out = step->out.w,
+    .kernel = row->joined ? 1 : step->kernel.w, .stride = row->joined ? 1 : step->stride.w,
+    .pad = row->joined ? 0 : step->pad.w,
     .scale = 1.0f / (float) cnn3d_extent_count (step->kernel),
     .line = engine->lines + (gsize) thread * engine->line_floats, .out = row->out, .low = s->low,
     .high = s->high };
@@ -241,7 +242,7 @@ pool_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int t, int h, 
     if (x == NULL)
       continue;
     for (int kh = MAX (0, -first); kh < MIN (step->kernel.h, step->in.h - first); kh++)
-      rows[args.n_rows++] = x + (gsize) (first + kh) * step->in.w * CNN3D_BLOCK;
+      rows[args.n_rows++] = x + (gsize) (first + kh) * (gsize) args.width_in * CNN3D_BLOCK;
   }
   if (step->kind == CNN3D_STEP_MAXPOOL)
     engine->kernels->pool_max (&args);

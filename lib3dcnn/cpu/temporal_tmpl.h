@@ -14,6 +14,17 @@
 
 #include "lib3dcnn/cpu/axis_tmpl.h"
 #include "lib3dcnn/cpu/conv_tmpl.h"
+
+/* The position before the next tile's, of all blocks and frames, for a pool. */
+typedef float TemporalBefore[(CNN3D_TILE_HALVES * CNN3D_HALF + CNN3D_VW - 1) / CNN3D_VW][CNN3D_POINT_FRAMES][CNN3D_VW];
+
+INLINE void
+temporal_begin (TemporalBefore before)
+{
+  for (size_t i = 0; i < sizeof (TemporalBefore) / sizeof (float); i += CNN3D_VW)
+    store (before[0][0] + i, splat (-INFINITY));
+}
+
 #if CNN3D_VW == 16
 #include "lib3dcnn/cpu/pairs_tmpl.h"
 #endif
@@ -40,7 +51,16 @@ temporal_products (const Cnn3dTemporalArgs *a, TemporalProducts m, const int hal
   }
 }
 
-/* From products to frames, for n positions from `position` on. clamps: whether the bounds are any. */
+/* Vector v of all frames at position p of a tile. */
+INLINE void
+temporal_outputs (const TemporalProducts m, int v, int p, V *y)
+{
+  UNROLL for (int k = 0; k < CNN3D_POINTS; k++)
+    y[k] = load (&m[k][v * CNN3D_VW / CNN3D_BLOCK][p][v * CNN3D_VW % CNN3D_BLOCK]);
+  output_axis (y, 1, CNN3D_POINT_FRAMES);
+}
+
+/* From products to frames, for n positions from `position` on. */
 INLINE void
 temporal_frames (const Cnn3dTemporalArgs *a, const TemporalProducts m, const int halves, int position,
     int n, const int clamps)
@@ -53,41 +73,69 @@ temporal_frames (const Cnn3dTemporalArgs *a, const TemporalProducts m, const int
     for (int p = 0; p < n; p++) {
       V y[CNN3D_POINTS];
 
-      UNROLL for (int k = 0; k < CNN3D_POINTS; k++)
-        y[k] = load (&m[k][v * CNN3D_VW / CNN3D_BLOCK][p][v * CNN3D_VW % CNN3D_BLOCK]);
-      output_axis (y, 1, CNN3D_POINT_FRAMES);
+      temporal_outputs (m, v, p, y);
       UNROLL for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
         store (a->out[t] + offset + p * CNN3D_BLOCK, clamps ? vclamp (y[t], low, high) : y[t]);
     }
   }
 }
 
+/* Likewise for an even number of positions, for a pool. */
 INLINE void
-temporal_tile (const Cnn3dTemporalArgs *a, const int halves, const int np, int position)
+temporal_joined (const Cnn3dTemporalArgs *a, const TemporalProducts m, const int halves, int position, int n,
+    TemporalBefore before)
+{
+  for (int v = 0; v < FULL (halves); v++) {
+    intptr_t offset = a->out_offsets[HALF_OF (v)] + IN_HALF (v) + (intptr_t) position / 2 * CNN3D_BLOCK;
+
+    for (int p = 0; p < n; p += 2) {
+      V y[CNN3D_POINTS], z[CNN3D_POINTS];
+
+      temporal_outputs (m, v, p, y);
+      temporal_outputs (m, v, p + 1, z);
+      UNROLL for (int t = 0; t < CNN3D_POINT_FRAMES; t++) {
+        store (a->out[t] + offset + p / 2 * CNN3D_BLOCK, vmax (vmax (load (before[v][t]), y[t]), z[t]));
+        store (before[v][t], z[t]);
+      }
+    }
+  }
+}
+
+INLINE void
+temporal_tile (const Cnn3dTemporalArgs *a, const int halves, const int np, int position, TemporalBefore before)
 {
   TemporalProducts m;
 
   temporal_products (a, m, halves, np, position);
-  if (a->low == -INFINITY && a->high == INFINITY)
+  if (a->joins)
+    temporal_joined (a, m, halves, position, np, before);
+  else if (a->low == -INFINITY && a->high == INFINITY)
     temporal_frames (a, m, halves, position, np, 0);
   else
     temporal_frames (a, m, halves, position, np, 1);
 }
 
-/* The last tile begins earlier where the positions do not fill it. Rows of 56 are 7 or 4 tiles. */
+/* Rows of 56 are 7 or 4 tiles. */
 INLINE void
 temporal_run (const Cnn3dTemporalArgs *a, const int halves, int positions)
 {
 #if CNN3D_VW == 16
   const int np = halves > 4 ? 8 : 14;
 #else
-  const int np = tile_positions (halves);
+  const int np = tile_positions (halves) / 2 * 2;
 #endif
+  TemporalBefore before;
+  int p = 0;
 
-  for (int p = 0; p < positions && positions < np; p++)
-    temporal_tile (a, halves, 1, p);
-  for (int p = 0; p < positions && positions >= np; p += np)
-    temporal_tile (a, halves, np, p + np <= positions ? p : positions - np);
+  temporal_begin (before);
+  for (; p + np <= positions; p += np)
+    temporal_tile (a, halves, np, p, before);
+  for (; p + 4 <= positions; p += 4)
+    temporal_tile (a, halves, 4, p, before);
+  for (; p + 2 <= positions; p += 2)
+    temporal_tile (a, halves, 2, p, before);
+  if (p < positions)
+    temporal_tile (a, halves, 1, p, before);
 }
 
 static void

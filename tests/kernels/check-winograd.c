@@ -42,9 +42,15 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
   size_t out_floats = (size_t) (blocks * positions * CNN3D_BLOCK);
   float *x, *weights, *bias;
   Cnn3dTemporalArgs a = { .taps = taps, .n_taps = n_taps, .point_floats = point_floats };
-  const char *activation = random_bounds (&a.low, &a.high);
+  const char *then = random_bounds (&a.low, &a.high);
 
-  case_begin ("%d halves, %d positions, %d taps, %s", halves, positions, n_taps, activation);
+  a.joins = positions % 2 == 0 && random_int (0, 1);
+  if (a.joins) {
+    a.low = -INFINITY;
+    a.high = INFINITY;
+    then = "joined";
+  }
+  case_begin ("%d halves, %d positions, %d taps, %s", halves, positions, n_taps, then);
   x = guarded ((size_t) (CNN3D_POINTS * point_floats));
   weights = guarded ((size_t) (CNN3D_POINTS * n_taps * lanes * copies));
   bias = guarded ((size_t) lanes);
@@ -65,13 +71,16 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
   place_halves (kernel->table->align_halves, a.out_offsets, halves, blocks, positions);
   case_freeze ();
 
-  for (int p = 0; p < positions; p++)
-    for (int i = 0; i < lanes; i++) {
+  for (int i = 0; i < lanes; i++) {
+    double sums[CNN3D_POINT_FRAMES][MAX_POSITIONS], bounds[CNN3D_POINT_FRAMES][MAX_POSITIONS];
+
+    for (int p = 0; p < positions; p++) {
       double products[CNN3D_POINTS] = { 0 }, products_abs[CNN3D_POINTS] = { 0 };
 
       for (int j = 0; j < CNN3D_POINTS; j++)
         for (int k = 0; k < n_taps; k++) {
-          double product = (double) x[j * point_floats + taps[k] + p * step] * weights[((j * n_taps + k) * lanes + i) * copies];
+          double product = (double) x[j * point_floats + taps[k] + p * step]
+              * weights[((j * n_taps + k) * lanes + i) * copies];
           products[j] += product;
           products_abs[j] += fabs (product);
         }
@@ -82,11 +91,24 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
           sum += a4[t][j] * products[j];
           sum_abs += fabs (a4[t][j]) * products_abs[j];
         }
+        sums[t][p] = sum;
         /* The bias goes through the sums and differences of the points 1 and -1. */
-        expect (a.out[t] + a.out_offsets[i / 8] + i % 8 + p * CNN3D_BLOCK, sum, a.low, a.high,
-            error_bound (exact, n_taps + 4, sum_abs));
+        bounds[t][p] = error_bound (exact, n_taps + 4, sum_abs);
       }
     }
+    for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
+      for (int o = 0; o < (a.joins ? positions / 2 : positions); o++) {
+        const float *out = a.out[t] + a.out_offsets[i / 8] + i % 8 + o * CNN3D_BLOCK;
+        double largest = -INFINITY, bound = 0;
+
+        for (int p = a.joins ? 2 * o - 1 : o; p <= (a.joins ? 2 * o + 1 : o); p++)
+          if (p >= 0) {
+            largest = fmax (largest, sums[t][p]);
+            bound = fmax (bound, bounds[t][p]);
+          }
+        expect (out, largest, a.low, a.high, bound);
+      }
+  }
 
   a.x = x;
   a.weights = weights;

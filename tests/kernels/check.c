@@ -219,7 +219,7 @@ pool_case (const Kernel *kernel, bool exact, int width)
   const float *rows[MAX_ROWS];
   bool max = kernel->param == PARAM_pool_max, global = random_int (0, 3) == 0;
   int size = global ? width : random_int (1, width < 9 ? width : 9);
-  Cnn3dPoolArgs a = { .rows = rows, .width_in = width, .kernel = size, .stride = random_int (1, 4),
+  Cnn3dPoolArgs a = { .rows = rows, .width_in = width, .kernel = size, .stride = size == 1 ? 1 : random_int (1, 4),
     .pad = random_int (0, (size - 1) / 2), .n_rows = random_int (1, random_int (1, MAX_ROWS)) };
   const char *activation = random_bounds (&a.low, &a.high);
   uint32_t infinity = 0x7f800000;
