@@ -317,8 +317,8 @@ keep_rows (const Chain *c, const Room *room, int first_block, int n_blocks, int 
 }
 
 /*
- * Outputs [y0, y1) of the middle step, of all frames, for the channels of some of the tiles. below:
- * whether the strip above was this thread's last, above: whether the one below may be its next.
+ * Outputs [y0, y1) of the middle step, of all frames, for the channels of some of the tiles; with the last of these,
+ * those of the last step. below: whether the strip above was this thread's last, above: whether the one below may be its next.
  */
 static void
 run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile,
@@ -352,6 +352,10 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
         g_assert (middle->blocks[first_block + b].block == first_block + b);
         cnn3d_cpu_run_row (engine, c->middle, thread, first_block + b, t, y, &row);
       }
+    /* With the last channels a frame is complete, and still in the second cache. */
+    if (c->last != NULL && end_tile == c->producer->n_tiles)
+      cnn3d_cpu_run_positions (engine, c->last, thread, ((gint64) t * middle->out.h + y0) * middle->out.w,
+          ((gint64) t * middle->out.h + y1) * middle->out.w, 0, c->last->n_tiles);
   }
 }
 
@@ -384,11 +388,6 @@ cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
     for (int tile = 0; tile < c.producer->n_tiles; tile = group) {
       group = cnn3d_cpu_end_of_group (c.producer, tile, c.max_blocks);
       run_group (engine, &c, &room, thread, tile, group, y0, y1, below, above);
-    }
-    for (int t = 0; c.last != NULL && t < middle->out.t; t++) {
-      gint64 row = (gint64) t * middle->out.h;
-      cnn3d_cpu_run_positions (engine, c.last, thread, (row + y0) * middle->out.w,
-          (row + y1) * middle->out.w, 0, c.last->n_tiles);
     }
     before = deal.own ? y1 : -1;
   }
