@@ -32,6 +32,8 @@ typedef struct {
   int step; /* floats for each tap of a tile */
 } Ahead;
 
+#define NEAR_TAPS 16
+
 /* The sums are clamped if clamp is set, and stored as they are if not. ahead may be NULL. */
 INLINE void
 conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, const int step,
@@ -62,10 +64,19 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
     UNROLL for (int v = 0; v < nv; v++)
       wv[v] = load (w + v * CNN3D_VW);
     if (ahead) {
-      /* Into the second cache, as the first is full of the present ones. */
+      /*
+       * Into the second cache, as the first is full of the present ones. Half of the lines are enough: their neighbours
+       * come along, and these do not take up what the first cache has to wait for lines with.
+       */
       __builtin_prefetch (next, 0, 2);
-      __builtin_prefetch (next + 16, 0, 2);
       next += ahead->step;
+      /*
+       * And into the first, as sums that wait for their weights keep later loads from being begun. Tiles of one vector are
+       * busy with loads already.
+       */
+      UNROLL for (int i = 0; i < MAX_FULL; i++)
+        if (nv > 1 && i * 16 < halves * CNN3D_HALF)
+          __builtin_prefetch (w + NEAR_TAPS * halves * CNN3D_HALF + i * 16, 0, 3);
     }
 #if CNN3D_VW == 16
     if (TAIL (halves)) {
