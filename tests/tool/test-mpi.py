@@ -206,22 +206,23 @@ def test_failures(folder, data):
     out, copy = os.path.join(folder, "failing"), os.path.join(folder, "copy")
     shutil.copytree(data, copy)
 
-    def both(second, *more):
-        line = [TOOL, "train", *NETWORK, "-b", "8", "-o", out, *more]
+    def both(name, second, *more):
+        # A name each: mpirun may end before a process that it has killed, which still has its file locked.
+        line = [TOOL, "train", *NETWORK, "-b", "8", "-o", name, *more]
         return [*line, "-d", data], [*line, *second]
 
-    status, _, err = processes.run(MPIRUN, 2, *both(["-d", "/nonexistent"], "-e", "1"))
+    status, _, err = processes.run(MPIRUN, 2, *both(out + "1", ["-d", "/nonexistent"], "-e", "1"))
     check("data that one has not: all end, and it is said whose", status == 1
-          and err.count("3dcnn: process 1: /nonexistent: is not there") == 1 and not os.path.exists(out), (status, err))
+          and err.count("3dcnn: process 1: /nonexistent: is not there") == 1 and not os.path.exists(out + "1"), (status, err))
     other = make_cache(os.path.join(folder, "other"), 12)
-    status, _, err = processes.run(MPIRUN, 2, *both(["-d", other], "-e", "1"))
+    status, _, err = processes.run(MPIRUN, 2, *both(out + "2", ["-d", other], "-e", "1"))
     check("other data", status == 1 and "process 1: has other videos" in err, (status, err))
-    status, _, err = processes.run(MPIRUN, 2, *both(["-d", data, "--rate", "0.5"], "-e", "1"))
+    status, _, err = processes.run(MPIRUN, 2, *both(out + "3", ["-d", data, "--rate", "0.5"], "-e", "1"))
     check("other options", status == 1 and "process 1: has other options" in err, (status, err))
-    status, _, err = processes.run(MPIRUN, 2, *both(["-d", data, "--rate", "-1"], "-e", "1"))
+    status, _, err = processes.run(MPIRUN, 2, *both(out + "4", ["-d", data, "--rate", "-1"], "-e", "1"))
     check("an option that is wrong in one of them", status != 0 and "--rate takes" in err, (status, err))
 
-    p = processes.start(MPIRUN, 2, *both(["-d", copy], "-e", "100000"))
+    p = processes.start(MPIRUN, 2, *both(out, ["-d", copy], "-e", "100000"))
     ready = wait_for_epoch(p)
     with open(os.path.join(copy, "frames.bin"), "r+b") as f:
         f.truncate(100)
@@ -232,7 +233,7 @@ def test_failures(folder, data):
                                 str(len(losses(out)) + 1), "--resume")
     check("its checkpoint is a good one", status == 0 and "going on" in text, (text, err))
 
-    p = processes.start(MPIRUN, 2, [TOOL, "train", *NETWORK, "-b", "8", "-o", out + "2", "-d", data, "-e", "100000"])
+    p = processes.start(MPIRUN, 2, [TOOL, "train", *NETWORK, "-b", "8", "-o", out + "-killed", "-d", data, "-e", "100000"])
     ready, pids = wait_for_epoch(p), children(p.pid)
     if pids:
         os.kill(pids[-1], signal.SIGKILL)

@@ -83,11 +83,12 @@ def without_times(path):
 
 def test_learning(folder, data, val):
     out = os.path.join(folder, "m.safetensors")
-    status, text, err = train("-d", data, "-v", val, "-o", out, "-e", "10", "-b", "16", "--flip-labels", "left=right")
-    check("a training", status == 0 and "epoch 10/10" in text and "accuracy" in text, (text, err))
+    # Of 10 epochs the mean and variance of some roundings and seeds are still far from the data's; of 16 none was.
+    status, text, err = train("-d", data, "-v", val, "-o", out, "-e", "16", "-b", "16", "--flip-labels", "left=right")
+    check("a training", status == 0 and "epoch 16/16" in text and "accuracy" in text, (text, err))
     rows = read_log(out + ".csv")
-    check("its table", len(rows) == 10 and list(rows[0]) == COLUMNS
-          and [int(r["epoch"]) for r in rows] == list(range(1, 11)), rows)
+    check("its table", len(rows) == 16 and list(rows[0]) == COLUMNS
+          and [int(r["epoch"]) for r in rows] == list(range(1, 17)), rows)
     loss = [float(r["loss"]) for r in rows]
     check("learning reduces the loss", loss[-1] < 0.3 * loss[0], loss)
     best = max(float(r["val_accuracy"]) for r in rows)
@@ -100,7 +101,7 @@ def test_learning(folder, data, val):
     check("the card tells of the training", (made.get("command"), made.get("data"), made.get("labels"), made.get("videos"),
           made.get("clips"), made.get("validation"), made.get("validation_clips"), made.get("validation_accuracy"),
           made.get("epochs"), made.get("best_epoch"), made.get("seed"))
-          == ("train", "data", 2, N, N, "val", 10, 1, 10, best_rows[0], 1) and "rate=0.02" in made.get("options", ""), made)
+          == ("train", "data", 2, N, N, "val", 10, 1, 16, best_rows[0], 1) and "rate=0.02" in made.get("options", ""), made)
     plain = subprocess.run([TOOL, "info", out], capture_output=True, check=True, text=True).stdout
     version = subprocess.run([TOOL, "--version"], capture_output=True, check=True, text=True).stdout.split()[1]
     check("and info prints it", f"training         lib3dcnn: {version}\n" in plain and " best_epoch: " in plain
@@ -112,12 +113,12 @@ def test_learning(folder, data, val):
     check("a plot of it", plot.startswith("<svg") and plot.count("<polyline") == 4 and plot.endswith("</svg>\n"), plot)
     status, _, err = train("-d", data, "-o", out)
     check("a checkpoint is not overwritten", status == 1 and "--resume" in err, err)
-    status, text, err = train("-d", data, "-v", val, "-o", out, "-e", "10", "-b", "16", "--flip-labels", "left=right",
+    status, text, err = train("-d", data, "-v", val, "-o", out, "-e", "16", "-b", "16", "--flip-labels", "left=right",
                               "--resume")
     check("what is done is not done again", status == 0 and "are done" in text, (text, err))
-    status, _, err = train("-d", data, "-v", val, "-o", out, "-e", "11", "-b", "4", "--resume")
+    status, _, err = train("-d", data, "-v", val, "-o", out, "-e", "17", "-b", "4", "--resume")
     check("another setting than the checkpoint's is named", status == 1 and "batch=16" in err and "batch=4" in err, err)
-    status, _, err = train("-d", data, "-v", val, "-o", out, "-e", "11", "--width", "0.2", "--resume")
+    status, _, err = train("-d", data, "-v", val, "-o", out, "-e", "17", "--width", "0.2", "--resume")
     check("another network than the checkpoint's", status == 1 and "checkpoint" in err, err)
 
 
