@@ -5,12 +5,14 @@
  * weights is a tap by 16 output channels; their product is 16 positions by 16 channels of the output, which is how
  * these lie as well. Two by two of them are computed at a time.
  *
- * Each call configures the tiles and releases them, so nothing is left in a thread for the kernel to save.
+ * To configure tiles takes as long as ten products. So they stay as they are from call to call, until the thread
+ * releases them, for the kernel to have nothing to save.
  */
 
 #include "lib3dcnn/cpu/bf16.h"
 
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 #define INLINE static inline __attribute__ ((always_inline))
@@ -30,16 +32,24 @@ typedef struct {
 
 _Static_assert (sizeof (TileConfig) == 64, "the size that LDTILECFG reads");
 
-/* n positions, up to 32, by 8 * halves channels. */
+/* As the tiles of this thread are; zeros if they are released. */
+static _Thread_local struct {
+  int halves, rows[2];
+} configured;
+
+/* Two tiles of positions, or one, by 8 * halves channels. */
 static void
-configure (int halves, int n)
+configure (int halves, int first, int second)
 {
   TileConfig config = { .palette = 1 };
 
+  if (configured.halves == halves && configured.rows[0] == first && configured.rows[1] == second)
+    return;
+  configured.halves = halves;
   for (int m = 0; m < 2; m++) {
-    int rows = n - m * ROWS < ROWS ? n - m * ROWS : ROWS;
+    int rows = configured.rows[m] = m == 0 ? first : second;
 
-    if (rows <= 0)
+    if (rows == 0)
       break;
     config.rows[4 + m] = (uint8_t) rows;
     config.bytes[4 + m] = UNIT * sizeof (uint16_t);
@@ -99,7 +109,7 @@ load_bias (const float *bias, const int nm, const int nv)
     _tile_loadd (3, bias + CNN3D_BLOCK, 0);
 }
 
-/* Residual and activation, from what a tile of sums was stored to. */
+/* Residual and activation of n positions, from what a tile of sums was stored to. */
 static void
 finish (const Cnn3dBf16ConvArgs *a, int halves, int v, intptr_t position, int n, const float *sums)
 {
@@ -119,12 +129,32 @@ finish (const Cnn3dBf16ConvArgs *a, int halves, int v, intptr_t position, int n,
   }
 }
 
+/* Whether sums are the output. */
+INLINE int
+is_plain (const Cnn3dBf16ConvArgs *a)
+{
+  return a->residual == NULL && a->low == -INFINITY && a->high == INFINITY;
+}
+
+/* Of two blocks, and of two tiles of positions that are `tile` floats apart. */
+INLINE void
+store_sums (float *low, float *high, intptr_t tile, const int nm, const int nv)
+{
+  _tile_stored (0, low, 64);
+  if (nv == 2)
+    _tile_stored (1, high, 64);
+  if (nm == 2)
+    _tile_stored (2, low + tile, 64);
+  if (nm == 2 && nv == 2)
+    _tile_stored (3, high + tile, 64);
+}
+
 INLINE void
 conv_block (const Cnn3dBf16ConvArgs *a, intptr_t position, const int halves, int n, const int nm,
     const int nv, const int parts)
 {
   _Alignas (64) float sums[4][ROWS * CNN3D_BLOCK];
-  const intptr_t lanes = halves * CNN3D_HALF, step = a->step, tap_words = UNIT * lanes;
+  const intptr_t lanes = cnn3d_bf16_lanes (halves), step = a->step, tap_words = UNIT * lanes;
   const uint16_t *x = a->x + position * step, *w = a->weights;
 
   load_bias (a->bias, nm, nv);
@@ -141,13 +171,12 @@ conv_block (const Cnn3dBf16ConvArgs *a, intptr_t position, const int halves, int
       multiply (nm, nv);
     }
   }
-  _tile_stored (0, sums[0], 64);
-  if (nv == 2)
-    _tile_stored (1, sums[1], 64);
-  if (nm == 2)
-    _tile_stored (2, sums[2], 64);
-  if (nm == 2 && nv == 2)
-    _tile_stored (3, sums[3], 64);
+  if (is_plain (a)) {
+    store_sums (a->out + a->out_offsets[0] + position * CNN3D_BLOCK,
+        a->out + a->out_offsets[2 * (nv - 1)] + position * CNN3D_BLOCK, ROWS * CNN3D_BLOCK, nm, nv);
+    return;
+  }
+  store_sums (sums[0], sums[1], 2 * ROWS * CNN3D_BLOCK, nm, nv);
   for (int m = 0; m < nm; m++)
     for (int v = 0; v < nv; v++)
       finish (a, halves, v, position + m * ROWS, m == nm - 1 ? n - m * ROWS : ROWS, sums[2 * m + v]);
@@ -156,37 +185,166 @@ conv_block (const Cnn3dBf16ConvArgs *a, intptr_t position, const int halves, int
 INLINE void
 conv_run (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, const int parts)
 {
-  int n = 0;
+  /* All of a size, where that can be, as tiles take long to configure. */
+  int blocks = (positions + 2 * ROWS - 1) / (2 * ROWS), most = (positions + blocks - 1) / blocks, n;
 
-  for (int p = 0, configured = 0; p < positions; p += n) {
-    n = positions - p < 2 * ROWS ? positions - p : 2 * ROWS;
-    if (n != configured)
-      configure (halves, n);
-    configured = n;
+  for (int p = 0; p < positions; p += n) {
+    n = positions - p < most ? positions - p : most;
+    configure (halves, n < ROWS ? n : ROWS, n > ROWS ? n - ROWS : 0);
     if (n > ROWS)
       conv_block (a, p, halves, n, 2, nv, parts);
     else
       conv_block (a, p, halves, n, 1, nv, parts);
   }
-  _tile_release ();
+}
+
+/*
+ * With few taps, sums take as long to store as to compute. So tiles of positions take turns: while the sums of one are
+ * computed, those of the one before are stored.
+ */
+#define FEW_TAPS 4
+
+INLINE void
+start_few (const float *bias, const int m, const int nv)
+{
+  if (m == 0)
+    _tile_loadd (0, bias, 0);
+  else
+    _tile_loadd (2, bias, 0);
+  if (nv == 2 && m == 0)
+    _tile_loadd (1, bias + CNN3D_BLOCK, 0);
+  else if (nv == 2)
+    _tile_loadd (3, bias + CNN3D_BLOCK, 0);
+}
+
+INLINE void
+load_few (const uint16_t *x, intptr_t step, const int m)
+{
+  if (m == 0)
+    _tile_loadd (4, x, step * (intptr_t) sizeof (uint16_t));
+  else
+    _tile_loadd (5, x, step * (intptr_t) sizeof (uint16_t));
+}
+
+INLINE void
+multiply_few (const int m, const int nv)
+{
+  if (m == 0)
+    _tile_dpbf16ps (0, 4, 6);
+  else
+    _tile_dpbf16ps (2, 5, 6);
+  if (nv == 2 && m == 0)
+    _tile_dpbf16ps (1, 4, 7);
+  else if (nv == 2)
+    _tile_dpbf16ps (3, 5, 7);
+}
+
+INLINE void
+store_few (float *low, float *high, const int m, const int nv)
+{
+  if (m == 0)
+    _tile_stored (0, low, 64);
+  else
+    _tile_stored (2, low, 64);
+  if (nv == 2 && m == 0)
+    _tile_stored (1, high, 64);
+  else if (nv == 2)
+    _tile_stored (3, high, 64);
+}
+
+INLINE void
+sum_few (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, const int m, const int nv, const int parts)
+{
+  const intptr_t lanes = cnn3d_bf16_lanes (halves), step = a->step, tap_words = UNIT * lanes;
+  const uint16_t *x = a->x + position * step, *w = a->weights;
+
+  start_few (a->bias, m, nv);
+  for (int k = 0; k < a->n_taps; k++, w += parts * tap_words) {
+    load_weights (w, lanes, nv);
+    if (parts == 2) {
+      load_few (x + a->taps[k] + a->part, step, m);
+      multiply_few (m, nv);
+    }
+    load_few (x + a->taps[k], step, m);
+    multiply_few (m, nv);
+    if (parts == 2) {
+      load_weights (w + tap_words, lanes, nv);
+      multiply_few (m, nv);
+    }
+  }
+}
+
+INLINE void
+finish_few (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int skip, int rows, const int m, const int nv)
+{
+  _Alignas (64) float sums[2][ROWS * CNN3D_BLOCK];
+
+  if (is_plain (a)) {
+    float *out = a->out + position * CNN3D_BLOCK;
+
+    store_few (out + a->out_offsets[0], out + a->out_offsets[2 * (nv - 1)], m, nv);
+    return;
+  }
+  store_few (sums[0], sums[1], m, nv);
+  for (int v = 0; v < nv; v++)
+    finish (a, halves, v, position + skip, rows - skip, sums[v] + skip * CNN3D_BLOCK);
+}
+
+INLINE void
+conv_few (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, const int parts)
+{
+  int n = (positions + ROWS - 1) / ROWS, rows = (positions + n - 1) / n;
+
+  configure (halves, rows, rows);
+  for (int i = 0; i <= n; i++) {
+    /* The last one overlaps the one before it, rather than to have rows of its own number. */
+    int position = (i + 1) * rows <= positions ? i * rows : positions - rows;
+    int before = i * rows <= positions ? (i - 1) * rows : positions - rows, skip = (i - 1) * rows - before;
+
+    if (i < n && i % 2 == 0)
+      sum_few (a, halves, position, 0, nv, parts);
+    else if (i < n)
+      sum_few (a, halves, position, 1, nv, parts);
+    if (i > 0 && i % 2 == 0)
+      finish_few (a, halves, before, skip, rows, 1, nv);
+    else if (i > 0)
+      finish_few (a, halves, before, skip, rows, 0, nv);
+  }
 }
 
 static void
 conv (const Cnn3dBf16ConvArgs *a, int halves, int positions, int parts)
 {
-  if (halves > 2 && parts == 2)
-    conv_run (a, halves, positions, 2, 2);
-  else if (halves > 2)
-    conv_run (a, halves, positions, 2, 1);
-  else if (parts == 2)
-    conv_run (a, halves, positions, 1, 2);
-  else
-    conv_run (a, halves, positions, 1, 1);
+  const int few = a->n_taps <= FEW_TAPS && positions > ROWS;
+
+#define CASE(nv, parts)                                                                            \
+  if (few)                                                                                         \
+    conv_few (a, halves, positions, nv, parts);                                                    \
+  else                                                                                             \
+    conv_run (a, halves, positions, nv, parts);
+  if (halves > 2 && parts == 2) {
+    CASE (2, 2)
+  } else if (halves > 2) {
+    CASE (2, 1)
+  } else if (parts == 2) {
+    CASE (1, 2)
+  } else {
+    CASE (1, 1)
+  }
+}
+
+static void
+release (void)
+{
+  if (configured.halves > 0)
+    _tile_release ();
+  configured.halves = 0;
 }
 
 void
 cnn3d_bf16_init_amx (Cnn3dBf16 *kernels)
 {
   *kernels = (Cnn3dBf16){ .isa = "amx", .unit = UNIT, .max_halves = MAX_HALVES, .align_halves = 2,
-    .conv = conv, .rows = cnn3d_bf16_rows, .band = cnn3d_bf16_band };
+    .conv = conv, .release = release, .rows = cnn3d_bf16_rows,
+    .pixels = cnn3d_bf16_pixels, .packed = cnn3d_bf16_packed, .band = cnn3d_bf16_band };
 }

@@ -205,9 +205,9 @@ weight_of (const Cnn3dStep *step, const Cnn3dBf16Rows *rows, const Tap *tap, int
   int volume = step->kernel.t * step->kernel.h * step->kernel.w, word = tap->word + i, c;
 
   if (step->kind == CNN3D_STEP_STEM) {
-    if (word >= 3 * CNN3D_BAND_WORDS)
+    if (word >= CNN3D_BAND_WORDS)
       return -1;
-    return word % 3 * 27 + tap->place * 9 + word / 3 % 3 * 3 + word / CNN3D_BAND_WORDS;
+    return word % 3 * 27 + tap->place * 9 + word / 3;
   }
   c = rows->channel[word] - tap->group * (step->channels_in / step->groups);
   return c < 0 || c >= step->channels_in / step->groups ? -1 : c * volume + tap->place;
@@ -219,13 +219,13 @@ pack_tap (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *f
 {
   const int *channel = s->step->lane_channel + tile->first_half * CNN3D_HALF;
   int group_out = s->step->channels_out / s->step->groups, unit = engine->bf16->unit;
-  int lanes = tile->halves * CNN3D_HALF;
+  int lanes = tile->halves * CNN3D_HALF, row = cnn3d_bf16_lanes (tile->halves);
 
   for (int i = 0; i < unit; i++) {
     int k = weight_of (s->step, s->bf16, tap, i);
 
     for (int lane = 0; lane < lanes; lane++) {
-      guint16 *to = weights + (i / 2 * lanes + lane) * 2 + i % 2;
+      guint16 *to = weights + (i / 2 * row + lane) * 2 + i % 2;
       int o = channel[lane];
       float w = 0;
 
@@ -233,7 +233,7 @@ pack_tap (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *f
         w = folded->weights[(gsize) o * folded->inputs + k];
       *to = round_word (w);
       if (engine->parts == 2)
-        to[unit * lanes] = round_word (w - word_to_float (*to));
+        to[unit * row] = round_word (w - word_to_float (*to));
     }
   }
 }
@@ -245,7 +245,7 @@ cnn3d_bf16_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, guint64 group
   int n = 0;
 
   if (s->step->kind == CNN3D_STEP_STEM)
-    return s->step->kernel.t * units (3 * CNN3D_BAND_WORDS, engine->bf16->unit);
+    return s->step->kernel.t * units (CNN3D_BAND_WORDS, engine->bf16->unit);
   for (int g = 0; g < s->step->groups; g++)
     if (groups >> g & 1)
       n += s->bf16->groups[g].units;
@@ -257,7 +257,7 @@ cnn3d_bf16_pack (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFo
     Cnn3dTile *tile, guint64 groups, int first, int end, gint32 *taps, float *weights)
 {
   const Cnn3dStep *step = s->step;
-  int unit = engine->bf16->unit, size = unit * tile->halves * CNN3D_HALF * engine->parts;
+  int unit = engine->bf16->unit, size = unit * cnn3d_bf16_lanes (tile->halves) * engine->parts;
   gboolean stem = step->kind == CNN3D_STEP_STEM;
   Cnn3dExtent padded = cnn3d_padded_extent (step);
   guint16 *words = (guint16 *) weights;
@@ -269,7 +269,7 @@ cnn3d_bf16_pack (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFo
     end = step->kernel.t;
   }
   for (int g = 0; g < step->groups; g++) {
-    Cnn3dBf16Group group = { 0, units (3 * CNN3D_BAND_WORDS, unit) };
+    Cnn3dBf16Group group = { 0, units (CNN3D_BAND_WORDS, unit) };
 
     if (!(groups >> g & 1))
       continue;
@@ -280,7 +280,7 @@ cnn3d_bf16_pack (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFo
         Tap tap = { .group = g, .word = group.first + u * unit, .place = k };
 
         if (stem)
-          tap.offset = (gint64) k * step->out.h * padded.w * CNN3D_BAND_WORDS;
+          tap.offset = (gint64) k * step->out.h * step->out.w * CNN3D_BAND_STEP;
         else if (step->kind == CNN3D_STEP_CONV)
           tap.offset = (((gint64) (k / (step->kernel.h * step->kernel.w)) * padded.h
                             + k / step->kernel.w % step->kernel.h) * padded.w + k % step->kernel.w)

@@ -126,18 +126,19 @@ interleave (const __m512i plane[3], uint16_t *out)
   }
 }
 
-/* One row of the three planes to pixels. */
 INLINE void
-pixel_row (const float *const planes[3], int width, uint16_t *out, intptr_t part, const int parts)
+pixels (const Cnn3dBf16PixelsArgs *a, const int parts)
 {
-  for (int x = 0; x < width; x += 32, out += 96) {
-    int n = width - x < 32 ? width - x : 32;
+  uint16_t *out = a->out;
+
+  for (int x = 0; x < a->width; x += 32, out += 96) {
+    int n = a->width - x < 32 ? a->width - x : 32;
     __mmask16 first = n < 16 ? (1u << n) - 1 : 0xffff, second = n < 16 ? 0 : (1u << (n - 16)) - 1;
     __m512i hi[3], lo[3];
 
     for (int p = 0; p < 3; p++) {
-      __m512 low = _mm512_maskz_loadu_ps (first, planes[p] + x);
-      __m512 high = _mm512_maskz_loadu_ps (second, planes[p] + x + 16);
+      __m512 low = _mm512_maskz_loadu_ps (first, a->planes[p] + x);
+      __m512 high = _mm512_maskz_loadu_ps (second, a->planes[p] + x + 16);
 
       hi[p] = round_words (low, high);
       if (parts == 2)
@@ -145,52 +146,81 @@ pixel_row (const float *const planes[3], int width, uint16_t *out, intptr_t part
     }
     interleave (hi, out);
     if (parts == 2)
-      interleave (lo, out + part);
+      interleave (lo, out + a->part);
   }
 }
 
-/* Three pixels of each row: word o is plane o % 3 of row o / 3 % 3 of pixel o / 9; rows 0 and 1 are 32 words apart. */
-#define BAND(o) (uint16_t) ((o) / 9 * 3 + (o) % 3 + ((o) / 3 % 3 == 1 ? 32 : 0))
-#define BAND9(o)                                                                                   \
-  BAND (o), BAND ((o) + 1), BAND ((o) + 2), BAND ((o) + 3), BAND ((o) + 4), BAND ((o) + 5),          \
-      BAND ((o) + 6), BAND ((o) + 7), BAND ((o) + 8)
+void
+cnn3d_bf16_pixels (const Cnn3dBf16PixelsArgs *a, int parts)
+{
+  if (parts == 1)
+    pixels (a, 1);
+  else
+    pixels (a, 2);
+}
+
+/* Five pixels at a time, so that the same lanes have the same channels. */
+#define PACKED_PIXELS 5
+#define PACKED_LANES (3 * PACKED_PIXELS)
 
 INLINE void
-band_row (const uint16_t *room, int room_row, int width, uint16_t *out)
+packed (const Cnn3dBf16PackedArgs *a, const int parts)
 {
-  static const uint16_t band[32] = { BAND9 (0), BAND9 (9), BAND9 (18) };
-  __m512i index = _mm512_loadu_si512 (band);
-  const uint32_t last = 7u << 6 | 7u << 15 | 7u << 24;
+  __m512 mean = _mm512_loadu_ps (a->colors->mean), scale = _mm512_loadu_ps (a->colors->scale);
+  __m512i channel = _mm512_loadu_si512 (a->colors->channel);
+  const uint8_t *rgb = a->rgb;
+  uint16_t *out = a->out;
+  int n = 3 * a->width;
 
-  for (int x = 0; x < width; x += 3, room += 9, out += 27) {
-    int n = (width - x < 3 ? width - x : 3) * CNN3D_BAND_WORDS;
-    __m512i two = _mm512_permutex2var_epi16 (
-        _mm512_castsi256_si512 (_mm256_loadu_si256 ((const __m256i *) room)), index,
-        _mm512_castsi256_si512 (_mm256_loadu_si256 ((const __m256i *) (room + room_row))));
-    __m512i third =
-        _mm512_castsi256_si512 (_mm256_loadu_si256 ((const __m256i *) (room + 2 * room_row)));
+  for (int i = 0; i < n; i += PACKED_LANES) {
+    __mmask16 lanes = n - i < PACKED_LANES ? (1u << (n - i)) - 1 : (1u << PACKED_LANES) - 1;
+    __m128i bytes = _mm_maskz_loadu_epi8 (lanes, rgb + i);
+    __m512 x = _mm512_permutexvar_ps (channel, _mm512_cvtepi32_ps (_mm512_cvtepu8_epi32 (bytes)));
+    __m256i hi;
 
-    _mm512_mask_storeu_epi16 (out, (1u << n) - 1,
-        _mm512_mask_permutexvar_epi16 (two, last, index, third));
+    x = _mm512_mul_ps (_mm512_sub_ps (x, mean), scale);
+    hi = (__m256i) _mm512_cvtneps_pbh (x);
+    _mm256_storeu_si256 ((__m256i *) (out + i), hi);
+    if (parts == 2)
+      _mm256_storeu_si256 ((__m256i *) (out + a->part + i),
+          (__m256i) _mm512_cvtneps_pbh (_mm512_sub_ps (x, words_to_floats (hi))));
   }
 }
 
-INLINE void
-band (const Cnn3dBf16BandArgs *a, const int parts)
+void
+cnn3d_bf16_packed (const Cnn3dBf16PackedArgs *a, int parts)
 {
-  int row = cnn3d_band_room (a->width);
+  if (parts == 1)
+    packed (a, 1);
+  else
+    packed (a, 2);
+}
 
-  for (int r = 0; r < 3; r++)
-    pixel_row (a->rows[r], a->width, a->room + r * row, 3 * row, parts);
-  for (int p = 0; p < parts; p++)
-    band_row (a->room + p * 3 * row, row, a->width, a->out + p * a->part);
+INLINE void
+store_pixels (uint16_t *out, const uint16_t *row)
+{
+  _mm256_storeu_si256 ((__m256i *) out, _mm256_loadu_si256 ((const __m256i *) row));
+}
+
+INLINE void
+band (const Cnn3dBf16BandArgs *a, const int part)
+{
+  const uint16_t *top = a->rows[0] + part * a->row_part, *middle = a->rows[1] + part * a->row_part;
+  const uint16_t *bottom = a->rows[2] + part * a->row_part;
+  uint16_t *out = a->out + part * a->part, *end = out + (intptr_t) a->width * CNN3D_BAND_STEP;
+  intptr_t step = 3 * a->stride;
+
+  for (; out < end; out += CNN3D_BAND_STEP, top += step, middle += step, bottom += step) {
+    /* Nine words of a row, and more, which the next row overwrites. */
+    store_pixels (out, top);
+    store_pixels (out + 9, middle);
+    _mm256_mask_storeu_epi16 (out + 16, 0xfffc, _mm256_maskz_loadu_epi16 (0x07fc, bottom - 2));
+  }
 }
 
 void
 cnn3d_bf16_band (const Cnn3dBf16BandArgs *a, int parts)
 {
-  if (parts == 1)
-    band (a, 1);
-  else
-    band (a, 2);
+  for (int part = 0; part < parts; part++)
+    band (a, part);
 }

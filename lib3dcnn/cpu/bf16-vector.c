@@ -84,7 +84,7 @@ INLINE void
 conv_tile (const Cnn3dBf16ConvArgs *a, intptr_t position, const int halves, const int np,
     const int parts)
 {
-  const int nv = halves / 2;
+  const int nv = halves / 2, lanes = cnn3d_bf16_lanes (halves);
   const uint16_t *x = a->x + position * a->step, *w = a->weights;
   const intptr_t step = a->step, part = a->part;
   const int32_t *taps = a->taps, *end = taps + a->n_taps;
@@ -98,7 +98,7 @@ conv_tile (const Cnn3dBf16ConvArgs *a, intptr_t position, const int halves, cons
     UNROLL for (int p = 0; p < np; p++)
       tail[p] = _mm256_loadu_ps (a->bias + nv * 16);
 
-  for (; taps < end; taps++, w += parts * halves * 16) {
+  for (; taps < end; taps++, w += parts * lanes * 2) {
     const uint16_t *xk = x + *taps;
     __m512i hi[CNN3D_MAX_HALVES / 2 + 1], lo[CNN3D_MAX_HALVES / 2 + 1];
     __m256i tail_hi = _mm256_setzero_si256 (), tail_lo = tail_hi;
@@ -106,12 +106,12 @@ conv_tile (const Cnn3dBf16ConvArgs *a, intptr_t position, const int halves, cons
     UNROLL for (int v = 0; v < nv; v++) {
       hi[v] = _mm512_loadu_si512 (w + v * 32);
       if (parts == 2)
-        lo[v] = _mm512_loadu_si512 (w + halves * 16 + v * 32);
+        lo[v] = _mm512_loadu_si512 (w + lanes * 2 + v * 32);
     }
     if (halves % 2) {
       tail_hi = _mm256_loadu_si256 ((const __m256i *) (w + nv * 32));
       if (parts == 2)
-        tail_lo = _mm256_loadu_si256 ((const __m256i *) (w + halves * 16 + nv * 32));
+        tail_lo = _mm256_loadu_si256 ((const __m256i *) (w + lanes * 2 + nv * 32));
     }
     UNROLL for (int p = 0; p < np; p++) {
       __m512i b = pair (xk + p * step), c;
@@ -199,5 +199,6 @@ void
 cnn3d_bf16_init_avx512bf16 (Cnn3dBf16 *kernels)
 {
   *kernels = (Cnn3dBf16){ .isa = "avx512bf16", .unit = 2, .max_halves = 6, .align_halves = 2,
-    .conv = conv, .rows = cnn3d_bf16_rows, .band = cnn3d_bf16_band };
+    .conv = conv, .rows = cnn3d_bf16_rows, .pixels = cnn3d_bf16_pixels,
+    .packed = cnn3d_bf16_packed, .band = cnn3d_bf16_band };
 }

@@ -7,9 +7,6 @@
 
 #include "lib3dcnn/cpu/engine.h"
 
-/* Words behind a buffer that a tap of the largest unit may read past it. */
-#define SLACK 32
-
 /*
  * All products, but for dense 3x3x3 convolutions by Winograd's minimal filtering: it has an eighth
  * of the multiplications, and its transforms would magnify what bfloat16 rounds away.
@@ -32,13 +29,11 @@ cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step, gboolean di
   }
 }
 
-/* Words of one part of all bands of a stem. */
+/* Words of one part of all bands of a stem, which a chain does without. */
 static gsize
 bands_words (const Cnn3dStep *step)
 {
-  Cnn3dExtent padded = cnn3d_padded_extent (step);
-
-  return (gsize) padded.t * (gsize) step->out.h * (gsize) padded.w * CNN3D_BAND_WORDS + SLACK;
+  return (gsize) cnn3d_padded_extent (step).t * (gsize) (step->out.h * step->out.w) * CNN3D_BAND_STEP;
 }
 
 /* Words of one part of the padded input of a dense convolution. */
@@ -62,8 +57,11 @@ cnn3d_bf16_room (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, gsize *shared
 
   *shared = *of_thread = 0;
   if (s->step->kind == CNN3D_STEP_STEM) {
-    *shared = parts * bands_words (s->step);
-    *of_thread = parts * 3 * (gsize) cnn3d_band_room (cnn3d_padded_extent (s->step).w);
+    gsize width = (gsize) cnn3d_padded_extent (s->step).w;
+
+    if (s->step->chain == 1)
+      *shared = parts * bands_words (s->step);
+    *of_thread = 3 * (parts * CNN3D_PIXEL_ROW (width) + 2 * width);
   } else if (s->step->kind == CNN3D_STEP_CONV) {
     *shared = parts * input_words (s);
   } else {
@@ -109,34 +107,105 @@ void
 cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile *tile,
     const Cnn3dWords *words, float *out, const float *residual, int n)
 {
-  Cnn3dBf16ConvArgs args = { .x = words->x, .part = words->part, .step = words->step,
-    .taps = tile->taps, .n_taps = tile->n_taps, .weights = (const guint16 *) tile->weights,
-    .bias = tile->bias, .out = out, .residual = residual, .low = s->low, .high = s->high };
+  Cnn3dBf16ConvArgs args;
 
+  /* As in cnn3d_cpu_init_conv(). */
+  args.x = words->x;
+  args.part = words->part;
+  args.step = words->step;
+  args.taps = tile->taps;
+  args.n_taps = tile->n_taps;
+  args.weights = (const guint16 *) tile->weights;
+  args.bias = tile->bias;
+  args.out = out;
+  args.residual = residual;
+  args.low = s->low;
+  args.high = s->high;
   memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
   memcpy (args.residual_offsets, tile->residual_offsets, sizeof args.residual_offsets);
   engine->bf16->conv (&args, tile->halves, n, engine->parts);
 }
 
+void
+cnn3d_bf16_init_colors (Cnn3dEngine *engine)
+{
+  const Cnn3dCard *card = engine->model->card;
+
+  for (int i = 0; i < 15; i++) {
+    engine->colors.channel[i] = i / 3 * 3 + (card->channel_order == CNN3D_CHANNEL_ORDER_RGB ? i % 3 : 2 - i % 3);
+    engine->colors.mean[i] = card->mean[i % 3];
+    engine->colors.scale[i] = 1 / card->std[i % 3];
+  }
+}
+
+/* A row of a frame of the padded input, both counted from the border on. */
+static void
+load_pixels (const Cnn3dEngine *engine, const Cnn3dStep *step, int frame, int row, float *planes, guint16 *out)
+{
+  gsize width = (gsize) cnn3d_padded_extent (step).w;
+  int t = frame - step->pad.t, h = row - step->pad.h;
+  Cnn3dBf16PixelsArgs args = { .width = (int) width, .out = out, .part = 3 * CNN3D_PIXEL_ROW ((gssize) width) };
+
+  if (t < 0 || t >= step->in.t || h < 0 || h >= step->in.h) {
+    for (int i = 0; i < engine->parts; i++)
+      memset (out + i * args.part, 0, 3 * width * sizeof *out);
+    return;
+  }
+  if (engine->clip.rgb != NULL) {
+    Cnn3dBf16PackedArgs packed = { .rgb = engine->clip.rgb + (gsize) (t * step->in.h + h) * (gsize) step->in.w * 3,
+      .colors = &engine->colors, .width = step->in.w, .out = out + 3 * step->pad.w, .part = args.part };
+    int left = 3 * step->pad.w, right = left + 3 * step->in.w;
+
+    engine->bf16->packed (&packed, engine->parts);
+    for (int i = 0; i < engine->parts; i++) {
+      memset (out + i * args.part, 0, (gsize) left * sizeof *out);
+      memset (out + i * args.part + right, 0, (3 * width - (gsize) right) * sizeof *out);
+    }
+    return;
+  }
+  memset (planes, 0, 3 * width * sizeof (float));
+  cnn3d_cpu_load_row (engine, &engine->clip, (gsize) cnn3d_extent_count (step->in), t * step->in.h + h,
+      planes + step->pad.w, width);
+  for (int p = 0; p < 3; p++)
+    args.planes[p] = planes + (gsize) p * width;
+  engine->bf16->pixels (&args, engine->parts);
+}
+
+void
+cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread, int frame, int y0, int y1,
+    int *loaded, guint16 *out, gssize part)
+{
+  int width = cnn3d_padded_extent (step).w, row = MAX (*loaded, y0 * step->stride.h);
+  /* Three rows, which take turns. */
+  guint16 *pixels = room_of (engine, thread);
+  float *planes = (float *) (void *) (pixels + engine->parts * 3 * CNN3D_PIXEL_ROW (width));
+
+  for (int y = y0; y < y1; y++, out += step->out.w * CNN3D_BAND_STEP) {
+    Cnn3dBf16BandArgs args = { .row_part = 3 * CNN3D_PIXEL_ROW (width), .stride = step->stride.w, .width = step->out.w,
+      .out = out, .part = part };
+
+    for (; row < y * step->stride.h + 3; row++)
+      load_pixels (engine, step, frame, row, planes, pixels + row % 3 * CNN3D_PIXEL_ROW (width));
+    for (int r = 0; r < 3; r++)
+      args.rows[r] = pixels + (y * step->stride.h + r) % 3 * CNN3D_PIXEL_ROW (width);
+    engine->bf16->band (&args, engine->parts);
+  }
+  *loaded = row;
+}
+
 /* This thread's share of the bands of all frames. */
 static void
-load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread)
+load_all_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread)
 {
-  Cnn3dExtent padded = cnn3d_padded_extent (step);
-  int total = padded.t * step->out.h;
-  guint16 *words = (guint16 *) engine->words;
+  int total = cnn3d_padded_extent (step).t * step->out.h, pitch = step->out.w * CNN3D_BAND_STEP, n;
+  int end = (int) cnn3d_share (total, thread + 1, engine->n_threads);
 
-  for (int i = (int) cnn3d_share (total, thread, engine->n_threads);
-      i < cnn3d_share (total, thread + 1, engine->n_threads); i++) {
-    Cnn3dBf16BandArgs args = { .width = padded.w, .room = room_of (engine, thread),
-      .out = words + (gsize) i * (gsize) padded.w * CNN3D_BAND_WORDS,
-      .part = (intptr_t) bands_words (step) };
-    gint64 row = (gint64) (i / step->out.h) * padded.h + i % step->out.h * step->stride.h;
+  for (int i = (int) cnn3d_share (total, thread, engine->n_threads); i < end; i += n) {
+    int y = i % step->out.h, loaded = 0;
 
-    for (int r = 0; r < 3; r++)
-      for (int p = 0; p < 3; p++)
-        args.rows[r][p] = engine->padded + (p * (gint64) padded.t * padded.h + row + r) * padded.w;
-    engine->bf16->band (&args, engine->parts);
+    n = MIN (end - i, step->out.h - y);
+    cnn3d_bf16_load_bands (engine, step, thread, i / step->out.h, y, y + n, &loaded,
+        (guint16 *) engine->words + (gsize) i * (gsize) pitch, (gssize) bands_words (step));
   }
 }
 
@@ -158,7 +227,7 @@ void
 cnn3d_bf16_load (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread)
 {
   if (s->step->kind == CNN3D_STEP_STEM)
-    load_bands (engine, s->step, thread);
+    load_all_bands (engine, s->step, thread);
   else
     load_input (engine, s, thread);
 }
@@ -172,8 +241,8 @@ cnn3d_bf16_loaded_row (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int t, 
   gint64 frame = (gint64) t * step->stride.t;
 
   if (step->kind == CNN3D_STEP_STEM)
-    return (Cnn3dWords){ words + (frame * step->out.h + h) * padded.w * CNN3D_BAND_WORDS,
-      (gssize) bands_words (step), step->stride.w * CNN3D_BAND_WORDS };
+    return (Cnn3dWords){ words + (frame * step->out.h + h) * step->out.w * CNN3D_BAND_STEP,
+      (gssize) bands_words (step), CNN3D_BAND_STEP };
   return (Cnn3dWords){
     words + (frame * padded.h + (gint64) h * step->stride.h) * padded.w * s->bf16->step,
     (gssize) input_words (s), s->bf16->step };

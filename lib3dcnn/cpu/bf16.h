@@ -17,6 +17,13 @@
 /* Words that the kernels of rows write at a time: a row has a multiple of it. */
 #define CNN3D_ROW_WORDS 32
 
+/* Lanes of a tap's weights: whole vectors, as rows of AMX's tiles had better not lie across two cache lines. */
+static inline int
+cnn3d_bf16_lanes (int halves)
+{
+  return (halves + 1) / 2 * 2 * CNN3D_HALF;
+}
+
 /*
  * As Cnn3dConvArgs, but a tap is `unit` words that lie one after the other (Cnn3dBf16.unit). In weights,
  * the two words that meet a pair of words of x are neighbours.
@@ -27,7 +34,7 @@ typedef struct {
   intptr_t step;       /* words from one position to the next */
   const int32_t *taps; /* words from x */
   int n_taps;
-  const uint16_t *weights; /* [n_taps][parts][unit / 2][halves * 8][2] */
+  const uint16_t *weights; /* [n_taps][parts][unit / 2][cnn3d_bf16_lanes (halves)][2] */
   const float *bias;       /* [halves * 8] */
   float *out;
   const float *residual; /* or NULL */
@@ -62,29 +69,56 @@ typedef struct {
   intptr_t part, step; /* words from hi to lo, and from one position to the next */
 } Cnn3dBf16RowsArgs;
 
-/*
- * A band: what the kernels' rows of a 3x3x3 stem see of one frame, as [width][3 rows][3 planes]. So the
- * 27 words that an output needs lie one after the other.
- */
-#define CNN3D_BAND_WORDS 9
+/* A row of three planes to words that take turns: [width][3]. */
 typedef struct {
-  const float *rows[3][3]; /* [row][plane], each of width floats */
+  const float *planes[3];
   int width;
-  uint16_t *room; /* 3 * cnn3d_band_room (width) words, for each part */
-  uint16_t *out;  /* width * 9 words */
-  intptr_t part;  /* words from hi to lo of out */
-} Cnn3dBf16BandArgs;
+  uint16_t *out; /* CNN3D_PIXEL_ROW (width) words */
+  intptr_t part; /* words from hi to lo of out */
+} Cnn3dBf16PixelsArgs;
 
-/* Words that a row of pixels takes in room: whole vectors, and what is read past the last pixel. */
-static inline int
-cnn3d_band_room (int width)
-{
-  return (width + 31) / 32 * 96 + 32;
-}
+/*
+ * What five pixels, 15 lanes, become: (rgb[channel[lane]] - mean[lane]) * scale[lane]. Lanes have the planes of a pixel in
+ * turn; the last one is not used.
+ */
+typedef struct {
+  int32_t channel[16];
+  float mean[16], scale[16];
+} Cnn3dBf16Colors;
+
+/* Such a row from packed pixels; 16 words past the last may be overwritten. */
+typedef struct {
+  const uint8_t *rgb;
+  const Cnn3dBf16Colors *colors;
+  int width;
+  uint16_t *out;
+  intptr_t part; /* words from hi to lo of out */
+} Cnn3dBf16PackedArgs;
+
+/* Whole vectors, and what a band reads past the last pixel. */
+#define CNN3D_PIXEL_ROW(width) (((width) + 31) / 32 * 96 + 32)
+
+/*
+ * A band: for each output in a row of a 3x3x3 stem, what it sees of one frame, as [3 rows][3 columns][3 planes] and
+ * zeros. Each output has a cache line of its own, though neighbours share pixels: AMX takes six times as long to load
+ * rows that lie across two.
+ */
+#define CNN3D_BAND_WORDS 27
+#define CNN3D_BAND_STEP 32
+typedef struct {
+  const uint16_t *rows[3]; /* of pixels, with what is beside the kernel's first column */
+  intptr_t row_part;       /* words from hi to lo of a row */
+  int stride;              /* pixels from one output to the next */
+  int width;               /* outputs */
+  uint16_t *out;           /* width * CNN3D_BAND_STEP words */
+  intptr_t part;           /* words from hi to lo of out */
+} Cnn3dBf16BandArgs;
 
 /* parts is 1 or 2. */
 typedef void Cnn3dBf16ConvFunc (const Cnn3dBf16ConvArgs *args, int halves, int positions, int parts);
 typedef void Cnn3dBf16RowsFunc (const Cnn3dBf16RowsArgs *args, int positions, int parts);
+typedef void Cnn3dBf16PixelsFunc (const Cnn3dBf16PixelsArgs *args, int parts);
+typedef void Cnn3dBf16PackedFunc (const Cnn3dBf16PackedArgs *args, int parts);
 typedef void Cnn3dBf16BandFunc (const Cnn3dBf16BandArgs *args, int parts);
 
 typedef struct {
@@ -92,12 +126,17 @@ typedef struct {
   int unit; /* words of a tap */
   int max_halves, align_halves; /* as of Cnn3dKernels, for conv */
   Cnn3dBf16ConvFunc *conv;
+  void (*release) (void); /* a thread calls it when it is done with conv; or NULL */
   Cnn3dBf16RowsFunc *rows;
+  Cnn3dBf16PixelsFunc *pixels;
+  Cnn3dBf16PackedFunc *packed;
   Cnn3dBf16BandFunc *band;
 } Cnn3dBf16;
 
 /* bf16-rows.c */
 Cnn3dBf16RowsFunc cnn3d_bf16_rows;
+Cnn3dBf16PixelsFunc cnn3d_bf16_pixels;
+Cnn3dBf16PackedFunc cnn3d_bf16_packed;
 Cnn3dBf16BandFunc cnn3d_bf16_band;
 
 /*

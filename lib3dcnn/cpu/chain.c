@@ -7,35 +7,10 @@
  * Threads have strips of their own (deal.h), and compute the rows at their common border both.
  */
 
-#include "lib3dcnn/cpu/engine.h"
+#include "lib3dcnn/cpu/chain.h"
 
 /* What a ring may take of the second cache, of which weights, input and output need some too. */
 #define RING_BYTES (640 * 1024)
-
-typedef struct {
-  const Cnn3dCpuStep *producer, *middle, *last; /* last may be NULL */
-  int step_frames; /* that the producer makes at a time */
-  int n_frames;    /* in the ring */
-  int max_blocks;  /* of a group, where a tile does not need more */
-  int n_blocks;    /* in the ring, at most */
-  int rows;        /* outputs of middle in a strip, at most */
-  int ring_rows;   /* that they need */
-  int overlap;     /* of these, rows that the next strip needs too */
-  gsize in_frame, in_block; /* floats */
-  /* Of a stem that is temporal, floats of a row of its input, of all channels, and of a strip's rows of a frame. */
-  gsize row_floats, held_floats;
-  int width; /* of the ring's rows */
-} Chain;
-
-/* What a thread works on. */
-typedef struct {
-  float *ring;   /* [block][frame][row][w][16] */
-  float *kept;   /* [block][frame][overlap][w][16], of all blocks and frames */
-  /* Of a stem that is temporal, rows are [channel][pitch]: */
-  float *held;   /* [4][row]: frames that the next frames of the output need as well, and that these leave to the next */
-  float *rows;   /* [2][row]: of two frames that they do not */
-  float *points; /* [point][row of the kernel][channel][even columns, odd ones][pitch / 2] */
-} Room;
 
 /* Of six frames of the input, two are those that the last four of the output have left. */
 #define HELD (CNN3D_POINTS - CNN3D_POINT_FRAMES)
@@ -69,6 +44,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
 {
   const Cnn3dCpuStep *s = &engine->steps[index];
   const Cnn3dStep *middle = s[1].step;
+  gboolean bands = s->in_bf16 && s->step->kind == CNN3D_STEP_STEM;
   int row_bytes, end;
 
   *c = (Chain){ .producer = s, .middle = s + 1, .last = s->step->chain > 2 ? s + 2 : NULL,
@@ -76,8 +52,8 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
     .overlap = MAX (middle->kernel.h - middle->stride.h, 0), .width = s->joins ? middle->out.w : middle->in.w };
   c->n_frames = MIN (middle->kernel.t + c->step_frames - 1,
       (middle->in.t + c->step_frames - 1) / c->step_frames * c->step_frames);
-  /* Few blocks, so that strips have many rows; but the transform of frames is for all of them. */
-  c->max_blocks = s->temporal ? 4 : 3;
+  /* Few blocks, so that strips have many rows; but what a stem's input is turned into is for all of them. */
+  c->max_blocks = s->temporal || bands ? 4 : 3;
   for (int first = 0; first < s->n_tiles; first = end) {
     end = cnn3d_cpu_end_of_group (s, first, c->max_blocks);
     c->n_blocks = MAX (c->n_blocks, cnn3d_cpu_blocks_of_group (s, first, end));
@@ -87,11 +63,17 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
     c->row_floats = (gsize) (s->step->channels_in * cnn3d_winograd_pitch (s->step));
     row_bytes += 2 * HELD * s->step->stride.h * (int) (c->row_floats * sizeof (float));
   }
+  if (bands)
+    row_bytes += 3 * engine->parts * s->step->out.w * CNN3D_BAND_STEP * (int) sizeof (guint16);
   c->rows = RING_BYTES / row_bytes;
   c->rows = CLAMP ((c->rows - middle->kernel.h) / middle->stride.h + 1, 1, middle->out.h);
   c->ring_rows = (c->rows - 1) * middle->stride.h + middle->kernel.h;
   c->in_frame = (gsize) (c->ring_rows * c->width) * CNN3D_BLOCK;
   c->in_block = c->in_frame * c->n_frames;
+  if (bands) {
+    c->bands_part = 3 * (gsize) (c->ring_rows * s->step->out.w * CNN3D_BAND_STEP);
+    c->wide_floats = s->joins ? (gsize) (c->n_blocks * s->step->out.w) * CNN3D_BLOCK : 0;
+  }
   c->held_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * c->row_floats;
 }
 
@@ -103,7 +85,7 @@ kept_rows_floats (const Chain *c)
 
 /* Floats of a thread's room; divides it if room is not NULL. */
 static gsize
-divide_room (const Chain *c, float *from, Room *room)
+divide_room (const Chain *c, const Cnn3dEngine *engine, float *from, Room *room)
 {
   const Cnn3dStep *step = c->producer->step;
   gsize ring = c->in_block * c->n_blocks;
@@ -111,13 +93,16 @@ divide_room (const Chain *c, float *from, Room *room)
 
   gsize held = 2 * HELD * c->held_floats, rows = 2 * c->row_floats;
   gsize points = CNN3D_POINTS * (gsize) step->kernel.h * c->row_floats;
+  gsize bands = (gsize) engine->parts * c->bands_part / 2; /* whole cache lines */
 
   if (room != NULL) {
     *room = (Room){ .ring = from, .kept = from + ring, .held = from + ring + kept };
     room->rows = room->held + held;
     room->points = room->rows + rows;
+    room->wide = room->points + points;
+    room->bands = (guint16 *) (room->wide + c->wide_floats);
   }
-  return ring + kept + held + rows + points;
+  return ring + kept + held + rows + points + c->wide_floats + bands;
 }
 
 gsize
@@ -126,7 +111,7 @@ cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i)
   Chain c;
 
   chain_init (&c, engine, i);
-  return (divide_room (&c, NULL, NULL) + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
+  return (divide_room (&c, engine, NULL, NULL) + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
 }
 
 /* What lies beside the pixels of all lines, which stays as it is while rows are loaded. */
@@ -179,54 +164,6 @@ transform_row (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int
   engine->kernels->temporal_input (&args);
 }
 
-/* Where row y (of the strip's, whose first is y0) of frame t lies in the ring. */
-static float *
-ring_row (const Chain *c, const Room *room, int t, int y)
-{
-  return room->ring + (t % c->n_frames) * c->in_frame
-      + (gsize) (y * c->width) * CNN3D_BLOCK;
-}
-
-/* A producer's tile that writes to the ring: the halves of a group from first_half on. */
-static Cnn3dTile
-tile_in_ring (const Chain *c, const Cnn3dTile *tile, int first_half)
-{
-  Cnn3dTile moved = *tile;
-
-  for (int h = 0; h < tile->halves; h++) {
-    int half = tile->first_half + h - first_half;
-    moved.out_offsets[h] = (int32_t) (half / 2 * c->in_block) + half % 2 * CNN3D_HALF;
-  }
-  return moved;
-}
-
-/* As produce(), in bfloat16. */
-static void
-produce_in_bf16 (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile,
-    int end_tile, int t, int y0, int y1, int place)
-{
-  const Cnn3dStep *step = c->producer->step;
-  int first_half = c->producer->tiles[first_tile].first_half, n = (y1 - y0) * step->out.w, count;
-  gboolean stem = step->kind == CNN3D_STEP_STEM;
-
-  /* A row of the stem, or a chunk of positions, through all tiles. */
-  for (int i = 0; i < n; i += count) {
-    gint64 position = ((gint64) t * step->out.h + y0) * step->out.w + i;
-    float *out = ring_row (c, room, t, place) + (gsize) i * CNN3D_BLOCK;
-    Cnn3dWords words;
-
-    count = stem ? step->out.w : MIN (n - i, CNN3D_CHUNK);
-    words = stem ? cnn3d_bf16_loaded_row (engine, c->producer, t, y0 + i / step->out.w)
-                 : cnn3d_bf16_convert (engine, c->producer, engine->arena + position * CNN3D_BLOCK,
-                     NULL, count, thread);
-    for (int k = first_tile; k < end_tile; k++) {
-      Cnn3dTile tile = tile_in_ring (c, &c->producer->tiles[k], first_half);
-
-      cnn3d_bf16_multiply (engine, c->producer, &tile, &words, out, NULL, count);
-    }
-  }
-}
-
 /* Row y of four frames of a stem, from t on, for one tile, of the points that are in the room. */
 static void
 produce_frames (Cnn3dEngine *engine, const Chain *c, const Room *room, const Cnn3dTile *tile, int t, int y, int place)
@@ -255,7 +192,7 @@ produce_temporal (Cnn3dEngine *engine, const Chain *c, const Room *room, int fir
     for (; row < y * step->stride.h + step->kernel.h; row++)
       transform_row (engine, c, room, t, first, row);
     for (int i = first_tile; i < end_tile; i++) {
-      Cnn3dTile moved = tile_in_ring (c, &c->producer->tiles[i], first_half);
+      Cnn3dTile moved = moved_tile (&c->producer->tiles[i], first_half, c->in_block);
 
       produce_frames (engine, c, room, &moved, t, y, y - y0 + place);
     }
@@ -275,7 +212,7 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
   int rows_a_call = stem ? 1 : y1 - y0;
 
   if (c->producer->in_bf16) {
-    produce_in_bf16 (engine, c, room, thread, first_tile, end_tile, t, y0, y1, place);
+    cnn3d_bf16_produce (engine, c, room, thread, first_tile, end_tile, t, y0, y1, place);
     return;
   }
   if (c->producer->temporal) {
@@ -283,7 +220,7 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
     return;
   }
   for (int i = first_tile; i < end_tile; i++) {
-    const Cnn3dTile moved = tile_in_ring (c, &c->producer->tiles[i], first_half), *tile = &moved;
+    const Cnn3dTile moved = moved_tile (&c->producer->tiles[i], first_half, c->in_block), *tile = &moved;
 
     for (int y = y0; y < y1; y += rows_a_call) {
       Cnn3dConvArgs args;
@@ -369,14 +306,10 @@ cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
   Chain c;
 
   chain_init (&c, engine, index);
-  divide_room (&c, engine->rings + (gsize) thread * engine->ring_floats, &room);
+  divide_room (&c, engine, engine->rings + (gsize) thread * engine->ring_floats, &room);
   middle = c.middle->step;
   if (c.producer->temporal)
     clear_borders (&c, &room);
-  if (c.producer->in_bf16 && c.producer->step->kind == CNN3D_STEP_STEM) {
-    cnn3d_bf16_load (engine, c.producer, thread);
-    cnn3d_workers_barrier (engine->workers);
-  }
 
   /* Rows that another thread takes cost it the overlap as well: one row of a stem that a pool follows, else two of three. */
   least = c.producer->step->kind == CNN3D_STEP_STEM ? 1 : (c.rows + 1) / 2;

@@ -156,7 +156,7 @@ share_with_pool (Cnn3dCpuStep *stem, Cnn3dCpuStep *pool)
   pool->high = MIN (stem->high, pool->high);
   stem->low = -INFINITY;
   stem->high = INFINITY;
-  stem->joins = stem->temporal && step->kernel.w == 3 && step->stride.w == 2 && step->pad.w == 1 && step->in.w % 2 == 0;
+  stem->joins = (stem->temporal || stem->in_bf16) && step->kernel.w == 3 && step->stride.w == 2 && step->pad.w == 1 && step->in.w % 2 == 0;
 }
 
 static void
@@ -176,7 +176,7 @@ init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
       /* Pays where the output has many frames, and chains alone know what to do with four at a time. */
       s->temporal = !options->direct_stem && !s->in_bf16 && step->chain > 1 && step->kernel.t == 3
           && step->stride.t == 1 && step->pad.t == 1 && step->out.t >= CNN3D_POINT_FRAMES;
-      if (!s->temporal)
+      if (!s->temporal && !s->in_bf16)
         engine->padded_floats = 3 * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step));
       break;
     case CNN3D_STEP_CONV: {
@@ -284,6 +284,7 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
     destroy (engine);
     return NULL;
   }
+  cnn3d_bf16_init_colors (engine);
   engine->use_gemm = cnn3d_gemm_init (kernels);
   engine->steps = g_new0 (Cnn3dCpuStep, n);
   for (guint i = 0; i < n; i++)
@@ -335,6 +336,7 @@ run_clip (gpointer data, int thread)
       engine->times[i] = cnn3d_nanoseconds ();
     engine->steps[i].run (engine, i, thread);
   }
+  cnn3d_bf16_release (engine);
 }
 
 static void

@@ -54,7 +54,7 @@ typedef struct {
   int *splits; /* for 1 to max_threads threads, one list after the other */
   int winograd_frames, winograd_size; /* tiles of a dense convolution in dense.c; else 0 */
   gboolean temporal; /* a stem by Winograd's filtering over frames; tiles hold the taps of one frame */
-  gboolean joins;    /* such a stem, which joins columns for the pool that follows */
+  gboolean joins;    /* a stem, that or in bfloat16, which joins columns for the pool that follows */
   const float *weights, *bias; /* of DEPTHWISE: [block][n_taps][16] and [block][16]; or see gemm.c */
   int first_tap, n_taps;       /* of DEPTHWISE: those of 27 that ever meet more than the border */
   gboolean in_bf16;            /* products in bfloat16; tiles are in its order */
@@ -67,6 +67,7 @@ struct _Cnn3dEngine {
   const Cnn3dKernels *kernels;
   const Cnn3dBf16 *bf16; /* NULL in fp32 */
   int parts;             /* of a number in bfloat16: 1, or 2 for bf16x3 */
+  Cnn3dBf16Colors colors; /* of the model's card */
   int n_threads;   /* of this run */
   int max_threads; /* of any */
   int n_cpus;      /* that the process may run on */
@@ -237,6 +238,7 @@ void cnn3d_cpu_run_gemm (Cnn3dEngine *engine, gsize index, int thread);
 
 /* bf16.c: whether a step's products are computed in bfloat16. */
 gboolean cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step, gboolean direct_stem);
+void cnn3d_bf16_init_colors (Cnn3dEngine *engine);
 /* Floats of engine->words, and of each thread's part of engine->thread_words. */
 void cnn3d_bf16_room (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, gsize *shared, gsize *of_thread);
 
@@ -255,8 +257,22 @@ Cnn3dWords cnn3d_bf16_convert (const Cnn3dEngine *engine, const Cnn3dCpuStep *s,
 /* n positions of one tile; offsets of the tile are from out and residual, which may be NULL. */
 void cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile *tile,
     const Cnn3dWords *words, float *out, const float *residual, int n);
-/* A thread's share of bringing engine->padded, of a stem, or engine->scratch into engine->words. */
+/*
+ * Bands [y0, y1) of a stem of one frame of the clip, which is counted from the border on, one after the
+ * other. loaded: the first row of the input that the thread has not yet in its own room, where it needs three in turn; 0
+ * at the beginning of a frame. part: words from hi to lo.
+ */
+void cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread, int frame, int y0, int y1,
+    int *loaded, guint16 *out, gssize part);
+/* A thread's share of bringing the clip, of a stem, or engine->scratch into engine->words. */
 void cnn3d_bf16_load (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread);
+/* What a thread has to do at the end of a run. */
+static inline void
+cnn3d_bf16_release (const Cnn3dEngine *engine)
+{
+  if (engine->bf16 != NULL && engine->bf16->release != NULL)
+    engine->bf16->release ();
+}
 /* What the outputs of row h of frame t read of it. */
 Cnn3dWords cnn3d_bf16_loaded_row (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int t, int h);
 

@@ -34,15 +34,15 @@ pool_line (const Cnn3dPoolArgs *a, intptr_t i, const int n, const int max)
   }
 }
 
-/* Outputs [o, end) of the line. width: of the kernel inside of the border. */
+/* Outputs [o, end) of a line. width: of the kernel inside of the border. */
 INLINE void
-pool_outputs (const Cnn3dPoolArgs *a, int o, int end, int first, const int width, const int max)
+pool_outputs (const Cnn3dPoolArgs *a, const float *line, int o, int end, int first, const int width, const int max)
 {
   V low = splat (a->low), high = splat (a->high), scale = splat (a->scale);
 
   for (; o < end; o++, first += a->stride)
     for (int lane = 0; lane < CNN3D_BLOCK; lane += CNN3D_VW) {
-      const float *x = a->line + (intptr_t) first * CNN3D_BLOCK + lane;
+      const float *x = line + (intptr_t) first * CNN3D_BLOCK + lane;
       V v = load (x);
 
       for (int k = 1; k < width; k++)
@@ -55,8 +55,11 @@ INLINE void
 pool_row (const Cnn3dPoolArgs *a, const int max)
 {
   intptr_t n = (intptr_t) a->width_in * CNN3D_BLOCK, i = 0;
+  const float *line = a->n_rows == 1 ? a->rows[0] : a->line;
   int o = 0, first = -a->pad;
 
+  if (a->n_rows == 1 && a->kernel > 1)
+    i = n;
   for (; i + 4 * CNN3D_VW <= n; i += 4 * CNN3D_VW)
     pool_line (a, i, 4, max);
   for (; i < n; i += CNN3D_VW)
@@ -68,9 +71,9 @@ pool_row (const Cnn3dPoolArgs *a, const int max)
     if (first >= 0 && a->kernel == 3 && left >= 3) {
       end = o + (left - 3) / a->stride + 1;
       end = end < a->width_out ? end : a->width_out;
-      pool_outputs (a, o, end, first, 3, max);
+      pool_outputs (a, line, o, end, first, 3, max);
     } else {
-      pool_outputs (a, o, end, begin, (left < a->kernel ? a->width_in : first + a->kernel) - begin, max);
+      pool_outputs (a, line, o, end, begin, (left < a->kernel ? a->width_in : first + a->kernel) - begin, max);
     }
     first += (end - o) * a->stride;
     o = end;

@@ -473,6 +473,7 @@ run_stream (gpointer data, int thread)
   }
   if (stream->finish)
     finish_clip (stream, thread);
+  cnn3d_bf16_release (stream->engine);
 }
 
 static void

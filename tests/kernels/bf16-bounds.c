@@ -25,9 +25,9 @@ bound (int parts, int terms, double sum_abs)
 }
 
 static void
-pack (const Cnn3dBf16 *table, int parts, int channels, int lanes, const float *from, uint16_t *to)
+pack (const Cnn3dBf16 *table, int parts, int channels, int halves, const float *from, uint16_t *to)
 {
-  int unit = table->unit;
+  int unit = table->unit, lanes = halves * CNN3D_HALF, row = cnn3d_bf16_lanes (halves);
 
   for (int w = 0; w < (channels + unit - 1) / unit * unit; w++)
     for (int lane = 0; lane < lanes; lane++)
@@ -36,7 +36,7 @@ pack (const Cnn3dBf16 *table, int parts, int channels, int lanes, const float *f
 
         if (part == 1)
           f -= word_to_float (nearest_word (f));
-        to[(((w / unit * parts + part) * unit / 2 + w % unit / 2) * lanes + lane) * 2 + w % 2] = nearest_word (f);
+        to[(((w / unit * parts + part) * unit / 2 + w % unit / 2) * row + lane) * 2 + w % 2] = nearest_word (f);
       }
 }
 
@@ -67,7 +67,7 @@ product_case (const Cnn3dBf16 *table, int parts, int halves, int positions)
   random_fill (x, (size_t) (n_blocks * positions * CNN3D_BLOCK), false);
   random_fill (bias, (size_t) lanes, false);
   random_fill (weights, (size_t) (channels * lanes), false);
-  pack (table, parts, channels, lanes, weights, words);
+  pack (table, parts, channels, halves, weights, words);
   for (int k = 0; k < a.n_taps; k++)
     taps[k] = k * table->unit;
   for (int h = 0; h < halves; h++)

@@ -60,7 +60,7 @@ typedef struct {
 static double
 weight (const Conv *c, int k, int i, int lane, int part)
 {
-  int lanes = c->halves * CNN3D_HALF;
+  int lanes = cnn3d_bf16_lanes (c->halves);
   size_t row = (size_t) ((k * c->parts + part) * c->unit / 2 + i / 2);
 
   return word_to_float (c->a.weights[(row * (size_t) lanes + (size_t) lane) * 2 + (size_t) (i % 2)]);
@@ -112,7 +112,7 @@ conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positi
   reach = random_int (0, 200);
   words = reach + (int) a->step * (positions - 1) + table->unit;
   a->part = words + random_int (0, 5);
-  n_weights = (size_t) (a->n_taps * parts * table->unit * lanes);
+  n_weights = (size_t) (a->n_taps * parts * table->unit * cnn3d_bf16_lanes (halves));
   case_begin ("%d parts, %d halves, %d positions, %d taps, step %d, %s, %sresidual", parts, halves, positions,
       a->n_taps, (int) a->step, activation, positions % 2 ? "" : "no ");
 
@@ -122,7 +122,7 @@ conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positi
   a->out = guarded (out_floats);
   random_fill (bias, (size_t) lanes, exact);
   for (size_t i = 0; i < n_weights; i++)
-    weights[i] = random_word (exact, parts == 2 && i / (size_t) (table->unit * lanes) % 2);
+    weights[i] = random_word (exact, parts == 2 && i / (size_t) (table->unit * cnn3d_bf16_lanes (halves)) % 2);
   /* All that no tap meets stays poison; the first two taps reach both ends. */
   for (int k = 0; k < a->n_taps; k++) {
     taps[k] = k == 0 ? reach : k == 1 ? 0 : random_int (0, reach);
@@ -278,39 +278,98 @@ rows_case (const Cnn3dBf16 *table, int parts, int n_blocks, int positions)
 }
 
 void
-band_case (const Cnn3dBf16 *table, int parts, int width)
+pixels_case (const Cnn3dBf16 *table, int parts, int width)
 {
-  Cnn3dBf16BandArgs a = { .width = width };
-  float *rows[3];
-  size_t words = (size_t) width * CNN3D_BAND_WORDS, size, room = (size_t) (parts * 3 * cnn3d_band_room (width));
+  int gap = random_int (0, 3), words = CNN3D_PIXEL_ROW (width);
+  Cnn3dBf16PixelsArgs a = { .width = width, .part = words + random_int (0, 3) };
+  float *planes;
 
   case_begin ("%d parts, width %d", parts, width);
-  /* The three planes of a row end where the guard begins, or have poison between them. */
-  for (int r = 0; r < 3; r++) {
-    int gap = random_int (0, 3);
-
-    rows[r] = guarded ((size_t) (3 * width + 2 * gap));
-    for (int p = 0; p < 3; p++) {
-      a.rows[r][p] = rows[r] + p * (width + gap);
-      for (int i = 0; i < width; i++)
-        rows[r][p * (width + gap) + i] = random_float ();
-    }
+  /* The last plane ends where the guard begins; between them is poison. */
+  planes = guarded ((size_t) (3 * width + 2 * gap));
+  for (int p = 0; p < 3; p++) {
+    a.planes[p] = planes + p * (width + gap);
+    for (int i = 0; i < width; i++)
+      planes[p * (width + gap) + i] = random_float ();
   }
-  a.part = (intptr_t) words + random_int (0, 3);
-  size = parts == 2 ? (size_t) a.part + words : words;
-  a.out = guarded_words (size);
-  a.room = guarded_words (room);
+  a.out = guarded_words ((size_t) (parts == 2 ? a.part + words : words));
   case_freeze ();
-  case_scratch_bytes (a.out, size * 2);
-  case_scratch_bytes (a.room, room * 2);
+  for (int part = 0; part < parts; part++)
+    case_scratch_bytes (a.out + part * a.part, (size_t) words * 2);
+
+  table->pixels (&a, parts);
+  for (int part = 0; part < parts; part++)
+    for (int i = 0; i < 3 * width; i++)
+      case_require (is_part (a.out[part * a.part + i], a.planes[i % 3][i / 3], part), "part %d, pixel %d, plane %d is %04x",
+          part, i / 3, i % 3, a.out[part * a.part + i]);
+  case_end ();
+}
+
+void
+packed_case (const Cnn3dBf16 *table, int parts, int width)
+{
+  Cnn3dBf16Colors colors = { 0 };
+  Cnn3dBf16PackedArgs a = { .colors = &colors, .width = width };
+  bool swapped = random_int (0, 1);
+  int words = 3 * width + 16;
+  uint8_t *rgb;
+
+  case_begin ("%d parts, width %d", parts, width);
+  for (int i = 0; i < 15; i++) {
+    colors.channel[i] = i / 3 * 3 + (swapped ? 2 - i % 3 : i % 3);
+    colors.mean[i] = i < 3 ? random_value (false) * 128 : colors.mean[i - 3];
+    colors.scale[i] = i < 3 ? random_value (false) : colors.scale[i - 3];
+  }
+  a.rgb = rgb = guarded_bytes ((size_t) (3 * width));
+  for (int i = 0; i < 3 * width; i++)
+    rgb[i] = (uint8_t) random_int (0, 255);
+  a.part = words + random_int (0, 3);
+  a.out = guarded_words ((size_t) (parts == 2 ? a.part + words : words));
+  case_freeze ();
+  for (int part = 0; part < parts; part++)
+    case_scratch_bytes (a.out + part * a.part, (size_t) words * 2);
+
+  table->packed (&a, parts);
+  for (int part = 0; part < parts; part++)
+    for (int i = 0; i < 3 * width; i++) {
+      float f = (float) rgb[i / 3 * 3 + (swapped ? 2 - i % 3 : i % 3)] - colors.mean[i % 3];
+
+      case_require (is_part (a.out[part * a.part + i], f * colors.scale[i % 3], part), "part %d, pixel %d, plane %d is %04x",
+          part, i / 3, i % 3, a.out[part * a.part + i]);
+    }
+  case_end ();
+}
+
+void
+band_case (const Cnn3dBf16 *table, int parts, int width)
+{
+  int stride = random_int (1, 3), seen = (width - 1) * stride + 3, row = CNN3D_PIXEL_ROW (seen);
+  Cnn3dBf16BandArgs a = { .width = width, .stride = stride, .row_part = row + random_int (0, 3) };
+  int words = width * CNN3D_BAND_STEP;
+
+  case_begin ("%d parts, width %d, stride %d", parts, width, stride);
+  for (int r = 0; r < 3; r++) {
+    size_t size = (size_t) (parts == 2 ? a.row_part + row : row);
+    uint16_t *from = guarded_words (size);
+
+    a.rows[r] = from;
+    for (size_t i = 0; i < size; i++)
+      from[i] = (uint16_t) random_int (0, 0xffff);
+  }
+  a.part = words + random_int (0, 3);
+  a.out = guarded_words ((size_t) (parts == 2 ? a.part + words : words));
+  case_freeze ();
+  for (int part = 0; part < parts; part++)
+    case_scratch_bytes (a.out + part * a.part, (size_t) words * 2);
 
   table->band (&a, parts);
   for (int part = 0; part < parts; part++)
-    for (int i = 0; i < width * CNN3D_BAND_WORDS; i++) {
-      uint16_t word = a.out[part * a.part + i];
+    for (int i = 0; i < words; i++) {
+      int x = i / CNN3D_BAND_STEP, w = i % CNN3D_BAND_STEP;
+      uint16_t wanted = w < 27 ? a.rows[w / 9][part * a.row_part + 3 * stride * x + w % 9] : 0;
 
-      case_require (is_part (word, a.rows[i / 3 % 3][i % 3][i / CNN3D_BAND_WORDS], part),
-          "part %d, pixel %d, row %d, plane %d is %04x", part, i / 9, i / 3 % 3, i % 3, word);
+      case_require (a.out[part * a.part + i] == wanted, "part %d, output %d, word %d is %04x", part, x, w,
+          a.out[part * a.part + i]);
     }
   case_end ();
 }

@@ -13,8 +13,11 @@ float word_to_float (uint16_t word);
 
 /* bf16-cases.c: against the same words in double precision. */
 void conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positions);
-/* Every word of the rows and bands of all kinds of floats. */
+/* Every word of rows of all kinds of floats. */
 void rows_case (const Cnn3dBf16 *table, int parts, int n_blocks, int positions);
+void pixels_case (const Cnn3dBf16 *table, int parts, int width);
+void packed_case (const Cnn3dBf16 *table, int parts, int width);
+/* Of words. */
 void band_case (const Cnn3dBf16 *table, int parts, int width);
 
 /* bf16-bounds.c: rows and products of floats against their product, within the bound that is stated there. */

@@ -72,8 +72,24 @@ static void
 bands (const Cnn3dBf16 *table, int parts, bool exact)
 {
   for (int round = 0; round < 2 * rounds; round++)
-    for (int width = 1; width <= 130 && !guard_failed (); width++)
+    for (int width = 1; width <= 70 && !guard_failed (); width++)
       band_case (table, parts, width);
+}
+
+static void
+pixels (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int round = 0; round < 2 * rounds; round++)
+    for (int width = 1; width <= 130 && !guard_failed (); width++)
+      pixels_case (table, parts, width);
+}
+
+static void
+packed (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int round = 0; round < 2 * rounds; round++)
+    for (int width = 1; width <= 130 && !guard_failed (); width++)
+      packed_case (table, parts, width);
 }
 
 static void
@@ -97,6 +113,8 @@ test (const char *isa, const Cnn3dBf16 *table, const char *name, Cases *cases, i
   guard_start (text, ++n_tests);
   random_start (seed + (uint64_t) n_tests);
   cases (table, parts, exact);
+  if (table->release != NULL)
+    table->release ();
   n_failed += guard_failed ();
   printf ("%sok %d - %s\n", guard_failed () ? "not " : "", n_tests, text);
   fflush (stdout);
@@ -149,6 +167,8 @@ main (int argc, char **argv)
   cnn3d_bf16_init_avx512bf16 (&table);
   for (int parts = 1; parts <= 2; parts++) {
     test ("avx512bf16", &table, "rows", rows, parts, false);
+    test ("avx512bf16", &table, "pixels", pixels, parts, false);
+    test ("avx512bf16", &table, "packed", packed, parts, false);
     test ("avx512bf16", &table, "bands", bands, parts, false);
   }
   printf ("1..%d\n", n_tests);

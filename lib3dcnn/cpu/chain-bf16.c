@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Rows of a chain's rings in bfloat16. Of a stem, the strip's bands (bf16.h) of as many frames as the kernel spans are
+ * kept, as the next frame needs all of them but one.
+ */
+
+#include "lib3dcnn/cpu/chain.h"
+
+#include <math.h>
+
+/* Taps of a stem: three frames of 27 words, two a tap at least. */
+#define MAX_TAPS (3 * 14)
+#define MAX_TILES 8
+
+/* Where the bands of a frame, which is counted from the border on, are in the room. */
+static gssize
+frame_words (const Chain *c, int frame)
+{
+  return (gssize) c->bands_part / 3 * (frame % 3);
+}
+
+/* How far the bands of a frame are. */
+typedef struct {
+  int frame, row;
+} Loaded;
+
+static void
+load_bands (const Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int y0, int y, int y1,
+    Loaded *loaded)
+{
+  const Cnn3dStep *step = c->producer->step;
+
+  cnn3d_bf16_load_bands (engine, step, thread, loaded->frame, y, y1, &loaded->row,
+      room->bands + frame_words (c, loaded->frame) + (gssize) (y - y0) * step->out.w * CNN3D_BAND_STEP,
+      (gssize) c->bands_part);
+}
+
+/* The larger of three columns each, of all blocks of a group. */
+static void
+join_columns (const Cnn3dEngine *engine, const Chain *c, const Room *room, int n_blocks, float *out)
+{
+  const Cnn3dStep *pool = c->middle->step;
+  Cnn3dPoolArgs args = { .n_rows = 1, .width_in = pool->in.w, .width_out = pool->out.w, .kernel = 3, .stride = 2,
+    .pad = 1, .low = -INFINITY, .high = INFINITY };
+
+  for (int b = 0; b < n_blocks; b++) {
+    const float *row = room->wide + (gsize) (b * pool->in.w) * CNN3D_BLOCK;
+
+    args.rows = &row;
+    args.out = out + b * c->in_block;
+    engine->kernels->pool_max (&args);
+  }
+}
+
+static void
+produce_stem (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile, int end_tile, int t,
+    int y0, int y1, int place)
+{
+  const Cnn3dStep *step = c->producer->step;
+  int first_half = c->producer->tiles[first_tile].first_half, pitch = step->out.w * CNN3D_BAND_STEP;
+  int n_blocks = cnn3d_cpu_blocks_of_group (c->producer, first_tile, end_tile);
+  int n_taps = c->producer->tiles[first_tile].n_taps, a_frame = n_taps / 3;
+  gsize block = c->producer->joins ? (gsize) step->out.w * CNN3D_BLOCK : c->in_block;
+  Loaded loaded = { t * step->stride.t, 0 };
+  int end = loaded.frame + 3;
+  int32_t taps[MAX_TAPS];
+  Cnn3dTile tiles[MAX_TILES];
+
+  g_assert (n_taps <= MAX_TAPS);
+  for (int i = 0; i < n_taps; i++)
+    taps[i] = c->producer->tiles[first_tile].taps[i % a_frame]
+        + (int32_t) frame_words (c, t * step->stride.t + i / a_frame);
+  g_assert (end_tile - first_tile <= MAX_TILES);
+  for (int k = first_tile; k < end_tile; k++) {
+    tiles[k - first_tile] = moved_tile (&c->producer->tiles[k], first_half, block);
+    tiles[k - first_tile].taps = taps;
+  }
+  /* Frames that the output's frame before this one has left; the last, row by row, is read while it is in the first cache. */
+  if (t > 0)
+    loaded.frame = MAX (loaded.frame, end - step->stride.t);
+  for (; loaded.frame < end - 1; loaded = (Loaded){ loaded.frame + 1, 0 })
+    load_bands (engine, c, room, thread, y0, y0, y1, &loaded);
+
+  for (int y = y0; y < y1; y++, place++) {
+    float *row = ring_row (c, room, t, place), *out = c->producer->joins ? room->wide : row;
+    Cnn3dWords words = { room->bands + (gsize) ((y - y0) * pitch), (gssize) c->bands_part,
+      CNN3D_BAND_STEP };
+
+    load_bands (engine, c, room, thread, y0, y, y + 1, &loaded);
+    for (int k = 0; k < end_tile - first_tile; k++)
+      cnn3d_bf16_multiply (engine, c->producer, &tiles[k], &words, out, NULL, step->out.w);
+    if (c->producer->joins)
+      join_columns (engine, c, room, n_blocks, row);
+  }
+}
+
+/* A chunk of positions through all tiles. */
+static void
+produce_pointwise (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile, int end_tile,
+    int t, int y0, int y1, int place)
+{
+  const Cnn3dStep *step = c->producer->step;
+  int first_half = c->producer->tiles[first_tile].first_half, n = (y1 - y0) * step->out.w, count;
+  gint64 first = ((gint64) t * step->out.h + y0) * step->out.w;
+
+  for (int i = 0; i < n; i += count) {
+    float *out = ring_row (c, room, t, place) + (gsize) i * CNN3D_BLOCK;
+    Cnn3dWords words;
+
+    count = MIN (n - i, CNN3D_CHUNK);
+    words = cnn3d_bf16_convert (engine, c->producer, engine->arena + (first + i) * CNN3D_BLOCK, NULL, count, thread);
+    for (int k = first_tile; k < end_tile; k++) {
+      Cnn3dTile tile = moved_tile (&c->producer->tiles[k], first_half, c->in_block);
+
+      cnn3d_bf16_multiply (engine, c->producer, &tile, &words, out, NULL, count);
+    }
+  }
+}
+
+void
+cnn3d_bf16_produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile, int end_tile,
+    int t, int y0, int y1, int place)
+{
+  if (c->producer->step->kind == CNN3D_STEP_STEM)
+    produce_stem (engine, c, room, thread, first_tile, end_tile, t, y0, y1, place);
+  else
+    produce_pointwise (engine, c, room, thread, first_tile, end_tile, t, y0, y1, place);
+}

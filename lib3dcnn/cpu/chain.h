@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a chain works on, for those who produce its rings' rows: chain.c and chain-bf16.c. */
+
+#include "lib3dcnn/cpu/engine.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  const Cnn3dCpuStep *producer, *middle, *last; /* last may be NULL */
+  int step_frames; /* that the producer makes at a time */
+  int n_frames;    /* in the ring */
+  int max_blocks;  /* of a group, where a tile does not need more */
+  int n_blocks;    /* in the ring, at most */
+  int rows;        /* outputs of middle in a strip, at most */
+  int ring_rows;   /* that they need */
+  int overlap;     /* of these, rows that the next strip needs too */
+  gsize in_frame, in_block; /* floats */
+  /* Of a stem that is temporal, floats of a row of its input, of all channels, and of a strip's rows of a frame. */
+  gsize row_floats, held_floats;
+  int width; /* of the ring's rows */
+  /* Of a stem in bfloat16: words from hi to lo, and floats of its rows before columns are joined. */
+  gsize bands_part, wide_floats;
+} Chain;
+
+/* What a thread works on. */
+typedef struct {
+  float *ring;   /* [block][frame][row][w][16] */
+  float *kept;   /* [block][frame][overlap][w][16], of all blocks and frames */
+  /* Of a stem that is temporal, rows are [channel][pitch]: */
+  float *held;   /* [4][row]: frames that the next frames of the output need as well, and that these leave to the next */
+  float *rows;   /* [2][row]: of two frames that they do not */
+  float *points; /* [point][row of the kernel][channel][even columns, odd ones][pitch / 2] */
+  /* Of a stem in bfloat16: */
+  guint16 *bands; /* [part][frame % 3][row][w][32] */
+  float *wide;    /* [block][w][16] */
+} Room;
+
+/* Where row y (of the strip's, whose first is y0) of frame t lies in the ring. */
+static inline float *
+ring_row (const Chain *c, const Room *room, int t, int y)
+{
+  return room->ring + (t % c->n_frames) * c->in_frame
+      + (gsize) (y * c->width) * CNN3D_BLOCK;
+}
+
+/* A producer's tile that writes the halves of a group from first_half on to blocks so many floats apart. */
+static inline Cnn3dTile
+moved_tile (const Cnn3dTile *tile, int first_half, gsize block)
+{
+  Cnn3dTile moved = *tile;
+
+  for (int h = 0; h < tile->halves; h++) {
+    int half = tile->first_half + h - first_half;
+    moved.out_offsets[h] = (int32_t) ((gsize) (half / 2) * block) + half % 2 * CNN3D_HALF;
+  }
+  return moved;
+}
+
+/* chain-bf16.c: rows [y0, y1) of frame t, as produce() in chain.c. */
+void cnn3d_bf16_produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile, int end_tile,
+    int t, int y0, int y1, int place);
+
+G_END_DECLS
