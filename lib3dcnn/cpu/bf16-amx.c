@@ -344,7 +344,7 @@ release (void)
 void
 cnn3d_bf16_init_amx (Cnn3dBf16 *kernels)
 {
-  *kernels = (Cnn3dBf16){ .isa = "amx", .unit = UNIT, .max_halves = MAX_HALVES, .align_halves = 2,
+  *kernels = (Cnn3dBf16){ .isa = "amx", .unit = UNIT, .max_halves = MAX_HALVES, .align_halves = 2, .dense = 1,
     .conv = conv, .release = release, .rows = cnn3d_bf16_rows,
     .pixels = cnn3d_bf16_pixels, .packed = cnn3d_bf16_packed, .band = cnn3d_bf16_band };
 }

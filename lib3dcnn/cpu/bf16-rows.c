@@ -211,10 +211,11 @@ band (const Cnn3dBf16BandArgs *a, const int part)
   intptr_t step = 3 * a->stride;
 
   for (; out < end; out += CNN3D_BAND_STEP, top += step, middle += step, bottom += step) {
-    /* Nine words of a row, and more, which the next row overwrites. */
+    /* Nine words of a row, and more, which the next row overwrites; the last ones of the middle with those of the bottom. */
     store_pixels (out, top);
     store_pixels (out + 9, middle);
-    _mm256_mask_storeu_epi16 (out + 16, 0xfffc, _mm256_maskz_loadu_epi16 (0x07fc, bottom - 2));
+    _mm256_storeu_si256 ((__m256i *) (out + 16),
+        _mm256_mask_loadu_epi16 (_mm256_maskz_loadu_epi16 (0x07fc, bottom - 2), 0x0003, middle + 7));
   }
 }
 

@@ -8,8 +8,9 @@
 #include "lib3dcnn/cpu/engine.h"
 
 /*
- * All products, but for dense 3x3x3 convolutions by Winograd's minimal filtering: it has an eighth
- * of the multiplications, and its transforms would magnify what bfloat16 rounds away.
+ * All products, but dense 3x3x3 convolutions only where they are more than eight times as fast as in single precision:
+ * Winograd's minimal filtering has an eighth of the multiplications, and its transforms would magnify what bfloat16
+ * rounds away.
  */
 gboolean
 cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step, gboolean direct_stem)
@@ -23,7 +24,7 @@ cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step, gboolean di
       /* Streams compute it frame by frame, in fp32. */
       return !direct_stem && k.t == 3 && k.h == 3 && k.w == 3 && step->channels_in == 3;
     case CNN3D_STEP_CONV:
-      return !cnn3d_winograd_fits (step);
+      return (engine->bf16->dense && engine->parts == 1) || !cnn3d_winograd_fits (step);
     default:
       return step->kind == CNN3D_STEP_POINTWISE || step->kind == CNN3D_STEP_LINEAR;
   }

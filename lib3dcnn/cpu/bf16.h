@@ -125,6 +125,7 @@ typedef struct {
   const char *isa;
   int unit; /* words of a tap */
   int max_halves, align_halves; /* as of Cnn3dKernels, for conv */
+  int dense; /* whether dense 3x3x3 convolutions gain by it */
   Cnn3dBf16ConvFunc *conv;
   void (*release) (void); /* a thread calls it when it is done with conv; or NULL */
   Cnn3dBf16RowsFunc *rows;

@@ -52,8 +52,11 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
     .overlap = MAX (middle->kernel.h - middle->stride.h, 0), .width = s->joins ? middle->out.w : middle->in.w };
   c->n_frames = MIN (middle->kernel.t + c->step_frames - 1,
       (middle->in.t + c->step_frames - 1) / c->step_frames * c->step_frames);
-  /* Few blocks, so that strips have many rows; but what a stem's input is turned into is for all of them. */
-  c->max_blocks = s->temporal || bands ? 4 : 3;
+  /*
+   * Few blocks, so that strips have many rows; but what the input is turned into, by a stem or in bfloat16, is for all of
+   * them.
+   */
+  c->max_blocks = s->temporal || bands ? 4 : s->in_bf16 ? 9 : 3;
   for (int first = 0; first < s->n_tiles; first = end) {
     end = cnn3d_cpu_end_of_group (s, first, c->max_blocks);
     c->n_blocks = MAX (c->n_blocks, cnn3d_cpu_blocks_of_group (s, first, end));

@@ -185,7 +185,7 @@ init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
       g_assert (step->stride.w == 1);
       for (int c = 0; c < step->channels_in; c++)
         g_assert (step->inputs[c].lane % CNN3D_BLOCK == c % CNN3D_BLOCK);
-      if (cnn3d_winograd_fits (step)) {
+      if (!s->in_bf16 && cnn3d_winograd_fits (step)) {
         s->run = cnn3d_cpu_run_winograd;
         cnn3d_winograd_init (s);
         break;

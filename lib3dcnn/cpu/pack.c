@@ -161,6 +161,9 @@ make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
   /* Whole blocks, as these are what is transformed back; four halves allow the most positions. */
   if (s->winograd_frames > 0)
     max_halves = MIN (max_halves, 4) / 2 * 2;
+  /* So that the weights of 27 taps of 32 words stay in the first cache while rows go past them. */
+  else if (s->in_bf16 && step->kind == CNN3D_STEP_CONV)
+    max_halves = MIN (max_halves, 2);
   next = g_new (int, cut.n_halves);
   best_next = g_new (int, cut.n_halves);
 

@@ -96,7 +96,7 @@ run_padded (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3dConvFun
   const Cnn3dStep *step = s->step;
   int n_rows = step->out.t * step->out.h;
   gboolean by_tiles = s->tile_split != NULL;
-  int most = by_tiles ? s->n_tiles : MAX (1, CNN3D_CHUNK / step->out.w);
+  int most = by_tiles ? s->n_tiles : MAX (1, (s->in_bf16 ? 4 : 1) * CNN3D_CHUNK / step->out.w);
   Cnn3dDeal deal = cnn3d_cpu_deal (engine, thread, by_tiles ? s->n_tiles : n_rows, s->tile_split);
 
   for (int first, n; (n = cnn3d_deal_take (&deal, 1, most, &first)) > 0;) {
