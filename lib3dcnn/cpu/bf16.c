@@ -10,23 +10,30 @@
 /*
  * All products, but dense 3x3x3 convolutions only where they are more than eight times as fast as in single precision:
  * Winograd's minimal filtering has an eighth of the multiplications, and its transforms would magnify what bfloat16
- * rounds away.
+ * rounds away. The weights of bf16x3 are as many bytes as floats, so that steps of few positions, which wait for them, gain
+ * nothing; and a stem of few channels, of which the tiles are half empty, takes longer than by minimal filtering.
  */
+#define FEW_POSITIONS 32
+#define FEW_STEM_CHANNELS 24
+
 gboolean
 cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step, gboolean direct_stem)
 {
   Cnn3dExtent k = step->kernel;
+  gboolean one = engine->parts == 1;
 
   if (engine->bf16 == NULL)
     return FALSE;
   switch (step->kind) {
     case CNN3D_STEP_STEM:
       /* Streams compute it frame by frame, in fp32. */
-      return !direct_stem && k.t == 3 && k.h == 3 && k.w == 3 && step->channels_in == 3;
+      return !direct_stem && k.t == 3 && k.h == 3 && k.w == 3 && step->channels_in == 3
+          && (one || step->channels_out > FEW_STEM_CHANNELS);
     case CNN3D_STEP_CONV:
-      return (engine->bf16->dense && engine->parts == 1) || !cnn3d_winograd_fits (step);
+      return (engine->bf16->dense && one) || !cnn3d_winograd_fits (step);
     default:
-      return step->kind == CNN3D_STEP_POINTWISE || step->kind == CNN3D_STEP_LINEAR;
+      return (step->kind == CNN3D_STEP_POINTWISE || step->kind == CNN3D_STEP_LINEAR)
+          && (one || cnn3d_extent_count (step->out) > FEW_POSITIONS);
   }
 }
 
