@@ -73,7 +73,7 @@ cnn3d_bf16_room (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, gsize *shared
   } else if (s->step->kind == CNN3D_STEP_CONV) {
     *shared = parts * input_words (s);
   } else {
-    *of_thread = parts * (CNN3D_CHUNK * (gsize) s->bf16->step + natural_words (s->bf16));
+    *of_thread = parts * (CNN3D_MAX_CHUNK * (gsize) s->bf16->step + natural_words (s->bf16));
   }
   /* In floats. */
   *shared = (*shared + 1) / 2;
@@ -103,9 +103,9 @@ cnn3d_bf16_convert (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const floa
     const gint32 *blocks, int n, int thread)
 {
   guint16 *room = room_of (engine, thread);
-  Cnn3dWords words = { .x = room, .part = CNN3D_CHUNK * s->bf16->step, .step = s->bf16->step };
+  Cnn3dWords words = { .x = room, .part = CNN3D_MAX_CHUNK * s->bf16->step, .step = s->bf16->step };
 
-  g_assert (n <= CNN3D_CHUNK);
+  g_assert (n <= CNN3D_MAX_CHUNK);
   convert (engine, s, x, blocks ? blocks : s->bf16->blocks, n, room + engine->parts * words.part,
       &words);
   return words;

@@ -108,7 +108,7 @@ produce_pointwise (Cnn3dEngine *engine, const Chain *c, const Room *room, int th
     float *out = ring_row (c, room, t, place) + (gsize) i * CNN3D_BLOCK;
     Cnn3dWords words;
 
-    count = MIN (n - i, CNN3D_CHUNK);
+    count = cnn3d_next_chunk (n - i);
     words = cnn3d_bf16_convert (engine, c->producer, engine->arena + (first + i) * CNN3D_BLOCK, NULL, count, thread);
     for (int k = first_tile; k < end_tile; k++) {
       Cnn3dTile tile = moved_tile (&c->producer->tiles[k], first_half, c->in_block);

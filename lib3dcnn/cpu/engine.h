@@ -159,6 +159,14 @@ void cnn3d_cpu_run_on_threads (Cnn3dEngine *engine, Cnn3dWorkersFunc *func, gpoi
 /* Positions that threads deal out: of these, whole tiles. */
 #define CNN3D_UNIT 24
 
+/* How many of the positions that are left make the next chunk: a few alone would read all weights again. */
+#define CNN3D_MAX_CHUNK (CNN3D_CHUNK + CNN3D_UNIT - 1)
+static inline int
+cnn3d_next_chunk (gint64 left)
+{
+  return left <= CNN3D_MAX_CHUNK ? (int) left : CNN3D_CHUNK;
+}
+
 /*
  * All that a tile says of a call, without residual. Compilers clear an initialized structure of this size by an
  * instruction that takes as long as many a row; so fields are assigned.
@@ -249,7 +257,7 @@ typedef struct {
 } Cnn3dWords;
 
 /*
- * n positions of a 1x1x1 convolution's input from x on, CNN3D_CHUNK at most, in a thread's own room until it converts
+ * n positions of a 1x1x1 convolution's input from x on, CNN3D_MAX_CHUNK at most, in a thread's own room until it converts
  * the next ones. blocks: where its blocks are, or NULL if x is in the arena.
  */
 Cnn3dWords cnn3d_bf16_convert (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const float *x,

@@ -20,32 +20,42 @@ call_conv (Cnn3dEngine *engine, Cnn3dConvFunc *func, const Cnn3dCpuStep *s, cons
   func (&args, tile->halves, positions);
 }
 
-/* Positions [first, first + n), one chunk at most, in bfloat16. */
+/* n positions from `place` on, in bfloat16. */
 static void
-run_chunk_in_bf16 (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, gint64 first, int n,
-    int first_tile, int end_tile)
+multiply_chunk (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dWords *words, float *place, int n, int first_tile,
+    int end_tile)
 {
-  float *place = engine->arena + first * CNN3D_BLOCK;
-  Cnn3dWords words = cnn3d_bf16_convert (engine, s, place, NULL, n, thread);
-
   for (int t = first_tile; t < end_tile; t++)
-    cnn3d_bf16_multiply (engine, s, &s->tiles[t], &words, place, s->step->residual ? place : NULL,
-        n);
+    cnn3d_bf16_multiply (engine, s, &s->tiles[t], words, place, s->step->residual ? place : NULL, n);
+}
+
+/* All positions, which are one chunk: a thread converts them once, however often it takes tiles. */
+static void
+run_tiles_in_bf16 (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3dDeal *deal, int positions)
+{
+  Cnn3dWords words = cnn3d_bf16_convert (engine, s, engine->arena, NULL, positions, thread);
+
+  for (int first, n; (n = cnn3d_deal_take (deal, 1, s->n_tiles, &first)) > 0;)
+    multiply_chunk (engine, s, &words, engine->arena, positions, first, first + n);
 }
 
 void
 cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, gint64 first,
     gint64 end, int first_tile, int end_tile)
 {
-  for (; s->in_bf16 && first < end; first += CNN3D_CHUNK)
-    run_chunk_in_bf16 (engine, s, thread, first, (int) MIN (end - first, CNN3D_CHUNK), first_tile,
-        end_tile);
   for (int n; first < end; first += n) {
-    /* A few positions alone would read all weights again. */
-    n = end - first < CNN3D_CHUNK + CNN3D_UNIT ? (int) (end - first) : CNN3D_CHUNK;
+    float *place = engine->arena + first * CNN3D_BLOCK;
+
+    n = cnn3d_next_chunk (end - first);
+    if (s->in_bf16) {
+      Cnn3dWords words = cnn3d_bf16_convert (engine, s, place, NULL, n, thread);
+
+      multiply_chunk (engine, s, &words, place, n, first_tile, end_tile);
+      continue;
+    }
     for (int t = first_tile; t < end_tile; t++)
       call_conv (engine, engine->kernels->conv_blocked, s, &s->tiles[t],
-          engine->arena + first * CNN3D_BLOCK, first, n);
+          place, first, n);
   }
 }
 
@@ -57,6 +67,10 @@ cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread)
   int units = (int) ((positions + CNN3D_UNIT - 1) / CNN3D_UNIT), first, n;
   Cnn3dDeal deal = cnn3d_cpu_deal (engine, thread, s->tile_split ? s->n_tiles : units, s->tile_split);
 
+  if (s->tile_split != NULL && s->in_bf16 && positions <= CNN3D_MAX_CHUNK) {
+    run_tiles_in_bf16 (engine, s, thread, &deal, (int) positions);
+    return;
+  }
   if (s->tile_split != NULL) {
     while ((n = cnn3d_deal_take (&deal, 1, s->n_tiles, &first)) > 0)
       cnn3d_cpu_run_positions (engine, s, thread, 0, positions, first, first + n);
