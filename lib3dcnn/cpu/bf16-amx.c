@@ -64,14 +64,21 @@ configure (int halves, int first, int second)
   _tile_loadconfig (&config);
 }
 
+/* Which of the two tiles of positions, and of their sums. */
+#define FIRST 1
+#define SECOND 2
+#define BOTH (FIRST | SECOND)
+
+/* The second tile follows the first, or is alone. */
 INLINE void
-load_positions (const uint16_t *x, intptr_t step, const int nm)
+load_positions (const uint16_t *x, intptr_t step, const int which)
 {
   intptr_t stride = step * (intptr_t) sizeof (uint16_t);
 
-  _tile_loadd (4, x, stride);
-  if (nm == 2)
-    _tile_loadd (5, x + ROWS * step, stride);
+  if (which & FIRST)
+    _tile_loadd (4, x, stride);
+  if (which & SECOND)
+    _tile_loadd (5, which == BOTH ? x + ROWS * step : x, stride);
 }
 
 INLINE void
@@ -85,28 +92,68 @@ load_weights (const uint16_t *w, intptr_t lanes, const int nv)
 }
 
 INLINE void
-multiply (const int nm, const int nv)
+multiply (const int which, const int nv)
 {
-  _tile_dpbf16ps (0, 4, 6);
-  if (nv == 2)
+  if (which & FIRST)
+    _tile_dpbf16ps (0, 4, 6);
+  if (which & FIRST && nv == 2)
     _tile_dpbf16ps (1, 4, 7);
-  if (nm == 2)
+  if (which & SECOND)
     _tile_dpbf16ps (2, 5, 6);
-  if (nm == 2 && nv == 2)
+  if (which & SECOND && nv == 2)
     _tile_dpbf16ps (3, 5, 7);
 }
 
 INLINE void
-load_bias (const float *bias, const int nm, const int nv)
+load_bias (const float *bias, const int which, const int nv)
 {
   /* The same row again and again. */
-  _tile_loadd (0, bias, 0);
-  if (nv == 2)
+  if (which & FIRST)
+    _tile_loadd (0, bias, 0);
+  if (which & FIRST && nv == 2)
     _tile_loadd (1, bias + CNN3D_BLOCK, 0);
-  if (nm == 2)
+  if (which & SECOND)
     _tile_loadd (2, bias, 0);
-  if (nm == 2 && nv == 2)
+  if (which & SECOND && nv == 2)
     _tile_loadd (3, bias + CNN3D_BLOCK, 0);
+}
+
+/* Of two blocks; the second tile `tile` floats behind the first, or alone. */
+INLINE void
+store_sums (float *low, float *high, intptr_t tile, const int which, const int nv)
+{
+  intptr_t second = which == BOTH ? tile : 0;
+
+  if (which & FIRST)
+    _tile_stored (0, low, 64);
+  if (which & FIRST && nv == 2)
+    _tile_stored (1, high, 64);
+  if (which & SECOND)
+    _tile_stored (2, low + second, 64);
+  if (which & SECOND && nv == 2)
+    _tile_stored (3, high + second, 64);
+}
+
+INLINE void
+compute_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, const int which, const int nv, const int parts)
+{
+  const intptr_t lanes = cnn3d_bf16_lanes (halves), step = a->step, tap_words = UNIT * lanes;
+  const uint16_t *x = a->x + position * step, *w = a->weights;
+
+  load_bias (a->bias, which, nv);
+  for (int k = 0; k < a->n_taps; k++, w += parts * tap_words) {
+    load_weights (w, lanes, nv);
+    if (parts == 2) {
+      load_positions (x + a->taps[k] + a->part, step, which);
+      multiply (which, nv);
+    }
+    load_positions (x + a->taps[k], step, which);
+    multiply (which, nv);
+    if (parts == 2) {
+      load_weights (w + tap_words, lanes, nv);
+      multiply (which, nv);
+    }
+  }
 }
 
 /* Residual and activation of n positions, from what a tile of sums was stored to. */
@@ -136,50 +183,23 @@ is_plain (const Cnn3dBf16ConvArgs *a)
   return a->residual == NULL && a->low == -INFINITY && a->high == INFINITY;
 }
 
-/* Of two blocks, and of two tiles of positions that are `tile` floats apart. */
+/* The sums of `which` of n positions, which are more than a tile if it is both; but for the first `skip`. */
 INLINE void
-store_sums (float *low, float *high, intptr_t tile, const int nm, const int nv)
-{
-  _tile_stored (0, low, 64);
-  if (nv == 2)
-    _tile_stored (1, high, 64);
-  if (nm == 2)
-    _tile_stored (2, low + tile, 64);
-  if (nm == 2 && nv == 2)
-    _tile_stored (3, high + tile, 64);
-}
-
-INLINE void
-conv_block (const Cnn3dBf16ConvArgs *a, intptr_t position, const int halves, int n, const int nm,
-    const int nv, const int parts)
+finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int skip, int n, const int which, const int nv)
 {
   _Alignas (64) float sums[4][ROWS * CNN3D_BLOCK];
-  const intptr_t lanes = cnn3d_bf16_lanes (halves), step = a->step, tap_words = UNIT * lanes;
-  const uint16_t *x = a->x + position * step, *w = a->weights;
 
-  load_bias (a->bias, nm, nv);
-  for (int k = 0; k < a->n_taps; k++, w += parts * tap_words) {
-    load_weights (w, lanes, nv);
-    if (parts == 2) {
-      load_positions (x + a->taps[k] + a->part, step, nm);
-      multiply (nm, nv);
-    }
-    load_positions (x + a->taps[k], step, nm);
-    multiply (nm, nv);
-    if (parts == 2) {
-      load_weights (w + tap_words, lanes, nv);
-      multiply (nm, nv);
-    }
-  }
   if (is_plain (a)) {
-    store_sums (a->out + a->out_offsets[0] + position * CNN3D_BLOCK,
-        a->out + a->out_offsets[2 * (nv - 1)] + position * CNN3D_BLOCK, ROWS * CNN3D_BLOCK, nm, nv);
+    float *out = a->out + position * CNN3D_BLOCK;
+
+    store_sums (out + a->out_offsets[0], out + a->out_offsets[2 * (nv - 1)], ROWS * CNN3D_BLOCK, which, nv);
     return;
   }
-  store_sums (sums[0], sums[1], 2 * ROWS * CNN3D_BLOCK, nm, nv);
-  for (int m = 0; m < nm; m++)
-    for (int v = 0; v < nv; v++)
-      finish (a, halves, v, position + m * ROWS, m == nm - 1 ? n - m * ROWS : ROWS, sums[2 * m + v]);
+  store_sums (sums[0], sums[1], 2 * ROWS * CNN3D_BLOCK, which, nv);
+  for (int v = 0; v < nv; v++)
+    finish (a, halves, v, position + skip, (which == BOTH ? ROWS : n) - skip, sums[v] + skip * CNN3D_BLOCK);
+  for (int v = 0; v < nv && which == BOTH; v++)
+    finish (a, halves, v, position + ROWS, n - ROWS, sums[2 + v]);
 }
 
 INLINE void
@@ -191,10 +211,13 @@ conv_run (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, c
   for (int p = 0; p < positions; p += n) {
     n = positions - p < most ? positions - p : most;
     configure (halves, n < ROWS ? n : ROWS, n > ROWS ? n - ROWS : 0);
-    if (n > ROWS)
-      conv_block (a, p, halves, n, 2, nv, parts);
-    else
-      conv_block (a, p, halves, n, 1, nv, parts);
+    if (n > ROWS) {
+      compute_sums (a, halves, p, BOTH, nv, parts);
+      finish_sums (a, halves, p, 0, n, BOTH, nv);
+    } else {
+      compute_sums (a, halves, p, FIRST, nv, parts);
+      finish_sums (a, halves, p, 0, n, FIRST, nv);
+    }
   }
 }
 
@@ -203,92 +226,6 @@ conv_run (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, c
  * computed, those of the one before are stored.
  */
 #define FEW_TAPS 4
-
-INLINE void
-start_few (const float *bias, const int m, const int nv)
-{
-  if (m == 0)
-    _tile_loadd (0, bias, 0);
-  else
-    _tile_loadd (2, bias, 0);
-  if (nv == 2 && m == 0)
-    _tile_loadd (1, bias + CNN3D_BLOCK, 0);
-  else if (nv == 2)
-    _tile_loadd (3, bias + CNN3D_BLOCK, 0);
-}
-
-INLINE void
-load_few (const uint16_t *x, intptr_t step, const int m)
-{
-  if (m == 0)
-    _tile_loadd (4, x, step * (intptr_t) sizeof (uint16_t));
-  else
-    _tile_loadd (5, x, step * (intptr_t) sizeof (uint16_t));
-}
-
-INLINE void
-multiply_few (const int m, const int nv)
-{
-  if (m == 0)
-    _tile_dpbf16ps (0, 4, 6);
-  else
-    _tile_dpbf16ps (2, 5, 6);
-  if (nv == 2 && m == 0)
-    _tile_dpbf16ps (1, 4, 7);
-  else if (nv == 2)
-    _tile_dpbf16ps (3, 5, 7);
-}
-
-INLINE void
-store_few (float *low, float *high, const int m, const int nv)
-{
-  if (m == 0)
-    _tile_stored (0, low, 64);
-  else
-    _tile_stored (2, low, 64);
-  if (nv == 2 && m == 0)
-    _tile_stored (1, high, 64);
-  else if (nv == 2)
-    _tile_stored (3, high, 64);
-}
-
-INLINE void
-sum_few (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, const int m, const int nv, const int parts)
-{
-  const intptr_t lanes = cnn3d_bf16_lanes (halves), step = a->step, tap_words = UNIT * lanes;
-  const uint16_t *x = a->x + position * step, *w = a->weights;
-
-  start_few (a->bias, m, nv);
-  for (int k = 0; k < a->n_taps; k++, w += parts * tap_words) {
-    load_weights (w, lanes, nv);
-    if (parts == 2) {
-      load_few (x + a->taps[k] + a->part, step, m);
-      multiply_few (m, nv);
-    }
-    load_few (x + a->taps[k], step, m);
-    multiply_few (m, nv);
-    if (parts == 2) {
-      load_weights (w + tap_words, lanes, nv);
-      multiply_few (m, nv);
-    }
-  }
-}
-
-INLINE void
-finish_few (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int skip, int rows, const int m, const int nv)
-{
-  _Alignas (64) float sums[2][ROWS * CNN3D_BLOCK];
-
-  if (is_plain (a)) {
-    float *out = a->out + position * CNN3D_BLOCK;
-
-    store_few (out + a->out_offsets[0], out + a->out_offsets[2 * (nv - 1)], m, nv);
-    return;
-  }
-  store_few (sums[0], sums[1], m, nv);
-  for (int v = 0; v < nv; v++)
-    finish (a, halves, v, position + skip, rows - skip, sums[v] + skip * CNN3D_BLOCK);
-}
 
 INLINE void
 conv_few (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, const int parts)
@@ -302,13 +239,13 @@ conv_few (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, c
     int before = i * rows <= positions ? (i - 1) * rows : positions - rows, skip = (i - 1) * rows - before;
 
     if (i < n && i % 2 == 0)
-      sum_few (a, halves, position, 0, nv, parts);
+      compute_sums (a, halves, position, FIRST, nv, parts);
     else if (i < n)
-      sum_few (a, halves, position, 1, nv, parts);
+      compute_sums (a, halves, position, SECOND, nv, parts);
     if (i > 0 && i % 2 == 0)
-      finish_few (a, halves, before, skip, rows, 1, nv);
+      finish_sums (a, halves, before, skip, rows, SECOND, nv);
     else if (i > 0)
-      finish_few (a, halves, before, skip, rows, 0, nv);
+      finish_sums (a, halves, before, skip, rows, FIRST, nv);
   }
 }
 
