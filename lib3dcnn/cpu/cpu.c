@@ -156,7 +156,8 @@ share_with_pool (Cnn3dCpuStep *stem, Cnn3dCpuStep *pool)
   pool->high = MIN (stem->high, pool->high);
   stem->low = -INFINITY;
   stem->high = INFINITY;
-  stem->joins = (stem->temporal || stem->in_bf16) && step->kernel.w == 3 && step->stride.w == 2 && step->pad.w == 1 && step->in.w % 2 == 0;
+  stem->joins = (stem->temporal || stem->in_bf16) && step->kernel.w == 3 && step->stride.w == 2 && step->pad.w == 1
+      && step->in.w % 2 == 0;
 }
 
 static void

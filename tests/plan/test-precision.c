@@ -195,6 +195,38 @@ check_stream (const Cnn3dConfig *config, Cnn3dModel *model, Cnn3dPrecision preci
   g_assert_cmpint (n_clips, ==, 4);
 }
 
+/* Packed pixels, which the stem turns into words by itself, give the bits of the planes that they stand for. */
+static void
+check_rgb (const Cnn3dConfig *config, Cnn3dModel *model, Cnn3dPrecision precision, Cnn3dChannelOrder order)
+{
+  gsize plane = (gsize) (config->frames * config->size * config->size), classes = (gsize) config->classes;
+  Cnn3dSessionOptions options = { .backend = CNN3D_BACKEND_CPU, .threads = 2, .precision = precision };
+  g_autoptr (Cnn3dCard) card = cnn3d_card_copy (cnn3d_model_get_card (model));
+  g_autoptr (Cnn3dModel) other = NULL;
+  g_autoptr (Cnn3dSession) session = NULL;
+  g_autofree guint8 *rgb = g_malloc (3 * plane);
+  g_autofree float *planes = g_new (float, 3 * plane), *expected = NULL, *logits = g_new (float, classes);
+
+  for (gsize i = 0; i < 3 * plane; i++)
+    rgb[i] = (guint8) (i * 2654435761u >> 24);
+  card->channel_order = order;
+  for (int p = 0; p < 3; p++) {
+    gsize channel = (gsize) (order == CNN3D_CHANNEL_ORDER_RGB ? p : 2 - p);
+    float scale;
+
+    card->mean[p] = 100 + 11 * (float) p;
+    card->std[p] = 40 + 7 * (float) p;
+    scale = 1 / card->std[p];
+    for (gsize i = 0; i < plane; i++)
+      planes[(gsize) p * plane + i] = ((float) rgb[3 * i + channel] - card->mean[p]) * scale;
+  }
+  other = cnn3d_model_with_card (model, card);
+  session = new_session (other, options);
+  expected = run (other, options, planes, 1);
+  g_assert_true (cnn3d_session_run_rgb (session, rgb, 1, logits, NULL));
+  g_assert_cmpmem (logits, classes * sizeof (float), expected, classes * sizeof (float));
+}
+
 static void
 test_uses (gconstpointer data)
 {
@@ -211,6 +243,8 @@ test_uses (gconstpointer data)
     for (guint p = 0; p < G_N_ELEMENTS (both); p++) {
       check_batch (config, model, both[p]);
       check_stream (config, model, both[p]);
+      check_rgb (config, model, both[p], CNN3D_CHANNEL_ORDER_RGB);
+      check_rgb (config, model, both[p], CNN3D_CHANNEL_ORDER_BGR);
     }
   use_kernels (0);
 }
