@@ -51,12 +51,9 @@ taps_of (const Cut *cut, guint64 groups)
 static double
 tile_cost (const Cut *cut, int first_half, int halves)
 {
-  double per_tap;
-
   /* AMX' tiles take as long half empty. */
-  if (cut->s->in_bf16)
-    halves = (halves + 1) / 2 * 2;
-  per_tap = 0.5 * MAX (halves, cut->align) + 0.05;
+  int filled = cut->s->in_bf16 ? (halves + 1) / 2 * 2 : halves;
+  double per_tap = 0.5 * MAX (filled, cut->align) + 0.05;
   return (taps_of (cut, groups_of (cut, first_half, halves)) + 3) * per_tap;
 }
 
