@@ -159,10 +159,7 @@ cnn3d_bf16_pixels (const Cnn3dBf16PixelsArgs *a, int parts)
     pixels (a, 2);
 }
 
-/* Five pixels at a time, so that the same lanes have the same channels. */
-#define PACKED_PIXELS 5
-#define PACKED_LANES (3 * PACKED_PIXELS)
-
+/* Whole pixels at a time, so that the same lanes have the same channels. */
 INLINE void
 packed (const Cnn3dBf16PackedArgs *a, const int parts)
 {
@@ -172,8 +169,8 @@ packed (const Cnn3dBf16PackedArgs *a, const int parts)
   uint16_t *out = a->out;
   int n = 3 * a->width;
 
-  for (int i = 0; i < n; i += PACKED_LANES) {
-    __mmask16 lanes = n - i < PACKED_LANES ? (1u << (n - i)) - 1 : (1u << PACKED_LANES) - 1;
+  for (int i = 0; i < n; i += CNN3D_COLOR_LANES) {
+    __mmask16 lanes = n - i < CNN3D_COLOR_LANES ? (1u << (n - i)) - 1 : (1u << CNN3D_COLOR_LANES) - 1;
     __m128i bytes = _mm_maskz_loadu_epi8 (lanes, rgb + i);
     __m512 x = _mm512_permutexvar_ps (channel, _mm512_cvtepi32_ps (_mm512_cvtepu8_epi32 (bytes)));
     __m256i hi;

@@ -139,7 +139,7 @@ cnn3d_bf16_init_colors (Cnn3dEngine *engine)
 {
   const Cnn3dCard *card = engine->model->card;
 
-  for (int i = 0; i < 15; i++) {
+  for (int i = 0; i < CNN3D_COLOR_LANES; i++) {
     engine->colors.channel[i] = i / 3 * 3 + (card->channel_order == CNN3D_CHANNEL_ORDER_RGB ? i % 3 : 2 - i % 3);
     engine->colors.mean[i] = card->mean[i % 3];
     engine->colors.scale[i] = 1 / card->std[i % 3];

@@ -81,6 +81,7 @@ typedef struct {
  * What five pixels, 15 lanes, become: (rgb[channel[lane]] - mean[lane]) * scale[lane]. Lanes have the planes of a pixel in
  * turn; the last one is not used.
  */
+#define CNN3D_COLOR_LANES 15
 typedef struct {
   int32_t channel[16];
   float mean[16], scale[16];

@@ -54,8 +54,7 @@ cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread,
       continue;
     }
     for (int t = first_tile; t < end_tile; t++)
-      call_conv (engine, engine->kernels->conv_blocked, s, &s->tiles[t],
-          place, first, n);
+      call_conv (engine, engine->kernels->conv_blocked, s, &s->tiles[t], place, first, n);
   }
 }
 
@@ -110,6 +109,7 @@ run_padded (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3dConvFun
   const Cnn3dStep *step = s->step;
   int n_rows = step->out.t * step->out.h;
   gboolean by_tiles = s->tile_split != NULL;
+  /* With more rows, weights that are large in bfloat16 are read less often. */
   int most = by_tiles ? s->n_tiles : MAX (1, (s->in_bf16 ? 4 : 1) * CNN3D_CHUNK / step->out.w);
   Cnn3dDeal deal = cnn3d_cpu_deal (engine, thread, by_tiles ? s->n_tiles : n_rows, s->tile_split);
 
