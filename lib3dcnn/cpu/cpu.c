@@ -82,20 +82,24 @@ destroy (gpointer data)
 /* Of all CPUs that matter here. */
 #define HUGE_PAGE ((gsize) 2 << 20)
 
+/*
+ * Prefetchers stop at the end of a page, and weights are read once a run: on pages of 4 KiB they arrive at half the rate. So
+ * what is left after whole huge pages has one as well, and what is smaller, if it fills enough of it.
+ */
 float *
 cnn3d_cpu_alloc (gsize n)
 {
   gsize bytes = MAX (n, 1) * sizeof (float);
   float *p;
 
-  if (bytes < HUGE_PAGE)
+  if (bytes < HUGE_PAGE / 8)
     return g_aligned_alloc0 (bytes, 1, 64);
+  bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
   p = g_aligned_alloc (bytes, 1, HUGE_PAGE);
 #ifdef MADV_HUGEPAGE
-  /* A hint: prefetchers stop at the end of a page, and weights are read once a run. */
-  madvise (p, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+  madvise (p, bytes, MADV_HUGEPAGE); /* a hint */
 #endif
-  memset (p, 0, bytes);
+  memset (p, 0, n * sizeof (float));
   return p;
 }
 
