@@ -179,11 +179,14 @@ compare_channels (gconstpointer a, gconstpointer b, gpointer data)
   return c - d;
 }
 
-/* Vectors of a block's width that some units of 8 lanes take. */
-static int
-vectors_of (int units)
+/* Units of 8 lanes that are computed together, at most. */
+#define TILE_UNITS 6
+
+/* What products of some units take, in blocks: of all that are computed together, as much again as one of them has in common. */
+static double
+cost_of (int units)
 {
-  return (units + 1) / 2;
+  return 0.5 * units + 0.4 * ((units + TILE_UNITS - 1) / TILE_UNITS);
 }
 
 /* What a depthwise convolution, which follows all grouped ones, takes for a block: its taps. */
@@ -198,10 +201,10 @@ padded_group (const Cnn3dStep *step, const Order *order)
 {
   int groups = step->groups, inputs = step->channels_in / groups, whole = order->group / 8, rest = order->group % 8;
   int packed_blocks = (step->channels_out + CNN3D_BLOCK - 1) / CNN3D_BLOCK;
-  int padded_blocks = vectors_of ((whole + (rest > 0)) * groups);
-  /* Vectors of products for each position. The rests of all groups together read all inputs. */
-  int packed = inputs * groups * (vectors_of (whole) + vectors_of ((rest * groups + 7) / 8));
-  int padded = inputs * groups * vectors_of (whole + (rest > 0));
+  int padded_blocks = ((whole + 1) * groups + 1) / 2;
+  /* The rests of all groups together read all inputs. */
+  double packed = inputs * groups * (cost_of (whole) + cost_of ((rest * groups + 7) / 8));
+  double padded = inputs * groups * cost_of (whole + 1);
 
   for (int c = 1; c < step->channels_out; c++)
     if (order->use[c] != order->use[0])

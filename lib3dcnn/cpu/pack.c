@@ -45,15 +45,17 @@ taps_of (const Cut *cut, guint64 groups)
 }
 
 /*
- * Relative time of a tile: products, or broadcasts where a vector is not filled, and a constant for
- * its prologue and epilogue.
+ * Relative time of a tile: of its products, in blocks, what they have in common, and a constant for prologue and epilogue.
+ * A broadcast for each position is common to all vectors: with those of 16 lanes it takes almost as long as one's products.
  */
 static double
 tile_cost (const Cut *cut, int first_half, int halves)
 {
   /* AMX' tiles take as long half empty. */
   int filled = cut->s->in_bf16 ? (halves + 1) / 2 * 2 : halves;
-  double per_tap = 0.5 * MAX (filled, cut->align) + 0.05;
+  double common = !cut->s->in_bf16 && cut->engine->kernels->vector_width == CNN3D_BLOCK ? 0.4 : 0.05;
+  double per_tap = 0.5 * MAX (filled, cut->align) + common;
+
   return (taps_of (cut, groups_of (cut, first_half, halves)) + 3) * per_tap;
 }
 

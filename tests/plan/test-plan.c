@@ -285,11 +285,12 @@ test_networks (gconstpointer data)
   g_assert_cmpint (n_plans, >, 50);
 }
 
-/* Where a group's channels do not fill units of 8 lanes, those of 10, 30 and 60 channels begin at one all the same. */
+/* Where a group's channels do not fill units of 8 lanes, those of 10, 20, 30 and 60 channels begin at one all the same. */
 static void
 test_groups (void)
 {
-  static const struct { double width; int group, steps; } padded[] = { { 0.5, 10, 3 }, { 1.5, 30, 3 }, { 1.5, 60, 8 } };
+  static const struct { double width; int group, steps; } padded[] = { { 0.5, 10, 3 }, { 0.5, 20, 8 }, { 1.0, 20, 3 }, { 1.5, 30, 3 },
+    { 1.5, 60, 8 } };
 
   for (guint k = 0; k < G_N_ELEMENTS (padded); k++) {
     Cnn3dConfig config = { .arch = CNN3D_ARCH_SHUFFLENET, .width = padded[k].width };
