@@ -34,6 +34,9 @@ typedef struct {
 
 #define NEAR_TAPS 16
 
+/* Tiles whose weights the first cache keeps from one to the next: there is nothing to wait for. */
+#define FEW_TAPS 64
+
 /* The sums are clamped if clamp is set, and stored as they are if not. ahead may be NULL. */
 INLINE void
 conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, const int step,
@@ -102,7 +105,6 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
   if (ahead)
     ahead->weights = next;
   UNROLL for (int v = 0; v < nv; v++) {
-    V low = splat (a->low), high = splat (a->high);
     float *out = a->out + a->out_offsets[HALF_OF (v)] + IN_HALF (v) + position * CNN3D_BLOCK;
 
     if (a->residual) {
@@ -111,8 +113,10 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
       UNROLL for (int p = 0; p < np; p++)
         acc[v][p] += load (r + p * CNN3D_BLOCK);
     }
+    if (clamp)
+      clamp_all (acc[v], np, a->low, a->high);
     UNROLL for (int p = 0; p < np; p++)
-      store (out + p * CNN3D_BLOCK, clamp ? vclamp (acc[v][p], low, high) : acc[v][p]);
+      store (out + p * CNN3D_BLOCK, acc[v][p]);
   }
 #if CNN3D_VW == 16
   if (TAIL (halves)) {
@@ -181,20 +185,26 @@ conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int ste
 {
   const int np = tile_positions (halves), lanes = halves * CNN3D_HALF;
   int rest = positions % np, full = positions - rest;
-  Ahead ahead = { a->weights + (intptr_t) a->n_taps * lanes, lanes / ((positions + np - 1) / np) };
+  Ahead next = { a->weights + (intptr_t) a->n_taps * lanes, lanes / ((positions + np - 1) / np) };
+  Ahead *ahead = &next;
   intptr_t p = 0;
 
   if (rest > 0 && rest < np / 2 && full > 0)
     full -= np;
-  for (; p < full; p += np)
-    conv_tile (a, p, halves, np, step, 1, &ahead);
+  if (a->n_taps <= FEW_TAPS) {
+    for (; p < full; p += np)
+      conv_tile (a, p, halves, np, step, 1, NULL);
+  } else {
+    for (; p < full; p += np)
+      conv_tile (a, p, halves, np, step, 1, ahead);
+  }
   rest = positions - full;
   if (rest > np) {
-    conv_rest (a, p, halves, rest / 2, step, &ahead);
+    conv_rest (a, p, halves, rest / 2, step, ahead);
     p += rest / 2;
     rest -= rest / 2;
   }
-  conv_rest (a, p, halves, rest, step, &ahead);
+  conv_rest (a, p, halves, rest, step, ahead);
 }
 
 #define HALVES_CASE(n)                                                                             \

@@ -6,6 +6,7 @@
  * CNN3D_VW is the width in floats.
  */
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 #if defined __SSE2__
@@ -101,6 +102,18 @@ INLINE V
 vclamp (V v, V low, V high)
 {
   return vmin (high, vmax (low, v));
+}
+
+/* Likewise for n vectors. Most activations have one bound or none, and what is compared takes turns with products. */
+INLINE void
+clamp_all (V *v, const int n, float low, float high)
+{
+  if (low > -INFINITY)
+    UNROLL for (int i = 0; i < n; i++)
+      v[i] = vmax (splat (low), v[i]);
+  if (high < INFINITY)
+    UNROLL for (int i = 0; i < n; i++)
+      v[i] = vmin (splat (high), v[i]);
 }
 
 /* Of two vectors that lie after each other, what is in even places, and in odd ones. */
