@@ -257,6 +257,17 @@ new_lane (const Cnn3dEngine *engine)
   return lane;
 }
 
+static void
+init_bytes (Cnn3dPixelBytes *bytes, const Cnn3dCard *card)
+{
+  for (int c = 0; c < 3; c++) {
+    int p = bytes->plane[c] = card->channel_order == CNN3D_CHANNEL_ORDER_RGB ? c : 2 - c;
+
+    bytes->mean[c] = card->mean[p];
+    bytes->scale[c] = 1 / card->std[p];
+  }
+}
+
 static gpointer
 create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
 {
@@ -289,6 +300,7 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
     destroy (engine);
     return NULL;
   }
+  init_bytes (&engine->bytes, model->card);
   cnn3d_bf16_init_colors (engine);
   engine->use_gemm = cnn3d_gemm_init (kernels);
   engine->steps = g_new0 (Cnn3dCpuStep, n);

@@ -39,6 +39,12 @@ typedef struct {
   gssize step; /* words from one position to the next */
 } Cnn3dBf16Rows;
 
+/* The bytes of a pixel, by the model's card: how each is normalised, and which channel of the input it is. */
+typedef struct {
+  float mean[3], scale[3];
+  int plane[3];
+} Cnn3dPixelBytes;
+
 typedef struct _Cnn3dEngine Cnn3dEngine;
 typedef struct _Cnn3dCpuSlices Cnn3dCpuSlices;
 
@@ -67,6 +73,7 @@ struct _Cnn3dEngine {
   const Cnn3dKernels *kernels;
   const Cnn3dBf16 *bf16; /* NULL in fp32 */
   int parts;             /* of a number in bfloat16: 1, or 2 for bf16x3 */
+  Cnn3dPixelBytes bytes;
   Cnn3dBf16Colors colors; /* of the model's card */
   int n_threads;   /* of this run */
   int max_threads; /* of any */

@@ -111,15 +111,11 @@ typedef struct {
   float low, high;
 } Cnn3dPoolArgs;
 
-/*
- * One row of pixels to one row of each plane: (rgb[3 * i + channel[p]] - mean[p]) * scale[p]. The channels
- * are 0, 1 and 2 in some order.
- */
+/* One row of pixels to a row of each of three planes: (rgb[3 * i + channel] - mean[channel]) * scale[channel]. */
 typedef struct {
   const uint8_t *rgb;
   int width;
-  int channel[3];
-  float mean[3], scale[3];
+  const float *mean, *scale; /* [3] */
   float *planes[3];
 } Cnn3dPixelArgs;
 

@@ -333,9 +333,9 @@ void
 cnn3d_cpu_load_row (const Cnn3dEngine *engine, const Cnn3dClip *clip, gsize plane, int i, float *out,
     gsize out_plane)
 {
-  const Cnn3dCard *card = engine->model->card;
+  const Cnn3dPixelBytes *bytes = &engine->bytes;
   int width = engine->steps[0].step->in.w;
-  Cnn3dPixelArgs args = { .width = width };
+  Cnn3dPixelArgs args;
 
   if (clip->planes != NULL) {
     for (int p = 0; p < 3; p++)
@@ -344,12 +344,11 @@ cnn3d_cpu_load_row (const Cnn3dEngine *engine, const Cnn3dClip *clip, gsize plan
     return;
   }
   args.rgb = clip->rgb + (gsize) i * width * 3;
-  for (int p = 0; p < 3; p++) {
-    args.channel[p] = card->channel_order == CNN3D_CHANNEL_ORDER_RGB ? p : 2 - p;
-    args.mean[p] = card->mean[p];
-    args.scale[p] = 1 / card->std[p];
-    args.planes[p] = out + p * out_plane;
-  }
+  args.width = width;
+  args.mean = bytes->mean;
+  args.scale = bytes->scale;
+  for (int c = 0; c < 3; c++)
+    args.planes[c] = out + (gsize) bytes->plane[c] * out_plane;
   engine->kernels->pixels (&args);
 }
 

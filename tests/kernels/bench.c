@@ -318,8 +318,8 @@ void
 bench_Pixel (const Kernel *kernel)
 {
   float *rgb = bench_alloc (112 * 112 * 3 / 4), *planes = bench_alloc (3 * 112);
-  PixelBench b = { kernel, { .rgb = (uint8_t *) rgb, .width = 112, .channel = { 0, 1, 2 },
-                               .mean = { 114, 107, 99 }, .scale = { 1, 1, 1 },
+  const float mean[] = { 114, 107, 99 }, scale[] = { 1, 1, 1 };
+  PixelBench b = { kernel, { .rgb = (uint8_t *) rgb, .width = 112, .mean = mean, .scale = scale,
                                .planes = { planes, planes + 112, planes + 224 } } };
 
   bench_run (kernel, "a frame of 112x112", 2 * 3 * 112 * 112, 112 * 112 * 3 * 5.0, run_pixels,
