@@ -167,20 +167,24 @@ transform_row (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int
   engine->kernels->temporal_input (&args);
 }
 
-/* Row y of four frames of a stem, from t on, for one tile, of the points that are in the room. */
-static void
-produce_frames (Cnn3dEngine *engine, const Chain *c, const Room *room, const Cnn3dTile *tile, int t, int y, int place)
-{
-  const Cnn3dStep *step = c->producer->step;
-  int slots = step->kernel.h;
-  Cnn3dTemporalArgs args = { .taps = tile->taps + y * step->stride.h % slots * tile->n_taps, .n_taps = tile->n_taps,
-    .weights = tile->weights, .bias = tile->bias, .low = c->producer->low, .high = c->producer->high,
-    .joins = c->producer->joins, .point_floats = (intptr_t) c->row_floats * slots, .x = room->points };
+/* Of a group whose halves have four blocks at most. */
+#define MAX_TILES 8
 
-  memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
-  for (int k = 0; k < CNN3D_POINT_FRAMES; k++)
-    args.out[k] = ring_row (c, room, t + k, place);
-  engine->kernels->temporal (&args, tile->halves, step->out.w);
+/* What is the same for all rows of a tile of a stem. Kernels that read at once what has just been copied would have to wait. */
+static void
+init_temporal (Cnn3dTemporalArgs *args, const Chain *c, const Room *room, const Cnn3dTile *tile, int first_half)
+{
+  const Cnn3dTile moved = moved_tile (tile, first_half, c->in_block);
+
+  args->n_taps = tile->n_taps;
+  args->weights = tile->weights;
+  args->bias = tile->bias;
+  args->low = c->producer->low;
+  args->high = c->producer->high;
+  args->joins = c->producer->joins;
+  args->point_floats = (intptr_t) c->row_floats * c->producer->step->kernel.h;
+  args->x = room->points;
+  memcpy (args->out_offsets, moved.out_offsets, sizeof args->out_offsets);
 }
 
 /* Four frames from t on, row by row, so that what a row needs is in the first cache. */
@@ -189,15 +193,21 @@ produce_temporal (Cnn3dEngine *engine, const Chain *c, const Room *room, int fir
     int y1, int place)
 {
   const Cnn3dStep *step = c->producer->step;
-  int first_half = c->producer->tiles[first_tile].first_half, first = y0 * step->stride.h, row = first;
+  const Cnn3dTile *tiles = c->producer->tiles + first_tile;
+  int n_tiles = end_tile - first_tile, first = y0 * step->stride.h, row = first;
+  Cnn3dTemporalArgs args[MAX_TILES];
 
+  g_assert (n_tiles <= MAX_TILES);
+  for (int i = 0; i < n_tiles; i++)
+    init_temporal (&args[i], c, room, &tiles[i], tiles[0].first_half);
   for (int y = y0; y < y1; y++) {
     for (; row < y * step->stride.h + step->kernel.h; row++)
       transform_row (engine, c, room, t, first, row);
-    for (int i = first_tile; i < end_tile; i++) {
-      Cnn3dTile moved = moved_tile (&c->producer->tiles[i], first_half, c->in_block);
-
-      produce_frames (engine, c, room, &moved, t, y, y - y0 + place);
+    for (int i = 0; i < n_tiles; i++) {
+      args[i].taps = tiles[i].taps + y * step->stride.h % step->kernel.h * tiles[i].n_taps;
+      for (int k = 0; k < CNN3D_POINT_FRAMES; k++)
+        args[i].out[k] = ring_row (c, room, t + k, y - y0 + place);
+      engine->kernels->temporal (&args[i], tiles[i].halves, step->out.w);
     }
   }
 }

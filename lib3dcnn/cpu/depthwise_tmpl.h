@@ -20,7 +20,7 @@ INLINE void
 depthwise_run (const Cnn3dDepthwiseArgs *a, int lane, int first, const int n, const int stride,
     const int left, const int right)
 {
-  V acc[CNN3D_DEPTHWISE_RUN], low = splat (a->low), high = splat (a->high);
+  V acc[CNN3D_DEPTHWISE_RUN];
   int start = first * stride - 1; /* column of the first tap */
   /* Whether the last tap meets the border. */
   const int beyond = right && start + (n - 1) * stride + 2 >= a->width_in;
@@ -63,8 +63,9 @@ depthwise_run (const Cnn3dDepthwiseArgs *a, int lane, int first, const int n, co
     }
   }
 
+  clamp_all (acc, n, a->low, a->high);
   UNROLL for (int i = 0; i < n; i++)
-    store (a->out + (intptr_t) (first + i) * CNN3D_BLOCK + lane, vclamp (acc[i], low, high));
+    store (a->out + (intptr_t) (first + i) * CNN3D_BLOCK + lane, acc[i]);
 }
 
 INLINE void

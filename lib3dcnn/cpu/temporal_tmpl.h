@@ -208,7 +208,11 @@ temporal_input (const Cnn3dTemporalInputArgs *a)
 {
   const float *lines[CNN3D_POINTS];
 
-  memcpy (lines, a->rows, sizeof lines);
+  /* One by one, as they have just been stored: a load of two would have to wait for the first cache. */
+  UNROLL for (int k = 0; k < CNN3D_POINTS; k++) {
+    lines[k] = a->rows[k];
+    __asm__ ("" : "+r"(lines[k]));
+  }
   for (int y = 0; y < a->n_lines; y++) {
     temporal_line (lines, a->width, a->out + y * (intptr_t) a->width, a->point_floats);
     for (int k = 0; k < CNN3D_POINTS; k++)
