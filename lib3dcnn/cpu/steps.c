@@ -288,45 +288,63 @@ run_row_of_block (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int bl
 /* One takes about as long as to ask for it. */
 #define LEAST_ROWS 4
 
-/* n rows, counted with the blocks as their fastest index or with the rows. */
-static void
-run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, gboolean rows_first, int first, int n)
-{
-  const Cnn3dStep *step = s->step;
-  int rows = step->out.t * step->out.h, block = first / rows;
-  int t = first % rows / step->out.h, h = first % step->out.h;
+/*
+ * What threads share out, such that each finds much of what it reads in its own cache: with few positions blocks, as the
+ * channels of the input were; else rows of all blocks, counted frame by frame, or all frames' of a height after each other,
+ * as chains share them out.
+ */
+typedef enum { BLOCKS, ROWS_OF_FRAMES, ROWS_OF_HEIGHTS } Share;
 
-  if (rows_first) {
-    for (int i = first; i < first + n; i++)
-      run_row_of_block (engine, s, thread, i % step->n_blocks, i / step->n_blocks / step->out.h,
-          i / step->n_blocks % step->out.h);
-    return;
-  }
-  for (int i = 0; i < n; i++) {
-    run_row_of_block (engine, s, thread, block, t, h);
-    if (++h == step->out.h) {
-      h = 0;
-      t = t + 1 < step->out.t ? t + 1 : 0;
-      block += t == 0;
+static Share
+share_of (const Cnn3dEngine *engine, const Cnn3dStep *step)
+{
+  const Cnn3dBuffer *input = cnn3d_plan_buffer (engine->plan, step->blocks[0].buffer);
+
+  if (cnn3d_extent_count (step->out) < CNN3D_SPLIT_POSITIONS)
+    return BLOCKS;
+  return cnn3d_plan_step (engine->plan, input->first)->chain > 1 ? ROWS_OF_HEIGHTS : ROWS_OF_FRAMES;
+}
+
+/* n units from `first` on: of one block, or of all. */
+static void
+run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Share share, int block, int first, int n)
+{
+  Cnn3dExtent out = s->step->out;
+  int minor = share == ROWS_OF_HEIGHTS ? out.t : out.h, major = first / minor, i = first % minor;
+
+  for (; n > 0; n--) {
+    if (share == ROWS_OF_HEIGHTS)
+      run_row_of_block (engine, s, thread, block, i, major);
+    else
+      run_row_of_block (engine, s, thread, block, major, i);
+    if (++i == minor) {
+      i = 0;
+      major++;
     }
   }
 }
 
-/*
- * Depthwise convolutions and pools: a thread's share is, with many positions, a range of rows of all
- * blocks, like that of the pointwise convolutions around them; with few, of blocks.
- */
+/* Depthwise convolutions and pools. */
 void
 cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread)
 {
   const Cnn3dCpuStep *s = &engine->steps[index];
   const Cnn3dStep *step = s->step;
-  int rows = step->out.t * step->out.h, total = rows * step->n_blocks;
-  gboolean rows_first = cnn3d_extent_count (step->out) >= CNN3D_SPLIT_POSITIONS;
+  int rows = step->out.t * step->out.h, n_blocks = step->n_blocks;
+  Share share = share_of (engine, step);
+  int total = share == BLOCKS ? n_blocks * rows : rows, least = share == BLOCKS ? LEAST_ROWS : 1;
   Cnn3dDeal deal = cnn3d_cpu_deal (engine, thread, total, NULL);
 
-  for (int first, n; (n = cnn3d_deal_take (&deal, LEAST_ROWS, total, &first)) > 0;)
-    run_rows (engine, s, thread, rows_first, first, n);
+  for (int first, n; (n = cnn3d_deal_take (&deal, least, total, &first)) > 0;) {
+    if (share != BLOCKS)
+      for (int block = 0; block < n_blocks; block++)
+        run_rows (engine, s, thread, share, block, first, n);
+    else
+      for (int end = first + n, count; first < end; first += count) {
+        count = MIN (end - first, rows - first % rows);
+        run_rows (engine, s, thread, share, first / rows, first % rows, count);
+      }
+  }
 }
 
 void
