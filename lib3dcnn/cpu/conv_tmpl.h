@@ -140,7 +140,7 @@ INLINE int
 tile_positions (const int halves)
 {
 #if CNN3D_VW == 16
-  return halves == 3 || halves > 4 ? 8 : 12;
+  return halves > 4 ? 8 : 12;
 #elif CNN3D_VW == 8
   return halves == 1 ? 8 : halves == 2 ? 6 : 4;
 #elif defined __ARM_NEON
