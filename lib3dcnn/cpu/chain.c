@@ -293,15 +293,14 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
           keep_rows (c, room, first_block, n_blocks, k, in1 - in0 - c->overlap, FALSE);
       }
     }
-    for (int b = 0; b < n_blocks; b++)
-      for (int y = y0; y < y1; y++) {
-        Cnn3dRow row = { .in = room->ring + b * c->in_block, .in_frame = c->in_frame,
-          .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0, .joined = c->producer->joins,
-          .out = cnn3d_cpu_output_row (engine, middle, first_block + b, t, y) };
+    for (int b = 0; b < n_blocks; b++) {
+      Cnn3dRow row = { .in = room->ring + b * c->in_block, .in_frame = c->in_frame,
+        .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0, .joined = c->producer->joins,
+        .out = cnn3d_cpu_output_row (engine, middle, first_block + b, t, y0) };
 
-        g_assert (middle->blocks[first_block + b].block == first_block + b);
-        cnn3d_cpu_run_row (engine, c->middle, thread, first_block + b, t, y, &row);
-      }
+      g_assert (middle->blocks[first_block + b].block == first_block + b);
+      cnn3d_cpu_run_rows (engine, c->middle, thread, first_block + b, t, y0, y1 - y0, &row);
+    }
     /* With the last channels a frame is complete, and still in the second cache. */
     if (c->last != NULL && end_tile == c->producer->n_tiles)
       cnn3d_cpu_run_positions (engine, c->last, thread, ((gint64) t * middle->out.h + y0) * middle->out.w,

@@ -13,13 +13,14 @@
 #define PARTS 4
 
 /*
- * Outputs [first, first + n) of the lanes from `lane` on. left and right say whether the run
+ * Outputs [first, first + n) of output row y, of the lanes from `lane` on. left and right say whether the run
  * touches that border, so that the inner runs have no tests.
  */
 INLINE void
-depthwise_run (const Cnn3dDepthwiseArgs *a, int lane, int first, const int n, const int stride,
+depthwise_run (const Cnn3dDepthwiseArgs *a, int y, int lane, int first, const int n, const int stride,
     const int left, const int right)
 {
+  intptr_t in = y * a->in_step + lane, out = ((intptr_t) y * a->width_out + first) * CNN3D_BLOCK + lane;
   V acc[CNN3D_DEPTHWISE_RUN];
   int start = first * stride - 1; /* column of the first tap */
   /* Whether the last tap meets the border. */
@@ -30,7 +31,7 @@ depthwise_run (const Cnn3dDepthwiseArgs *a, int lane, int first, const int n, co
     acc[i] = load (a->bias + lane);
 
   for (int r = 0; r < a->n_rows; r++) {
-    const float *x = a->rows[r] + (intptr_t) start * CNN3D_BLOCK + lane;
+    const float *x = a->rows[r] + (intptr_t) start * CNN3D_BLOCK + in;
     V w[3];
 
     UNROLL for (int k = 0; k < 3; k++)
@@ -65,51 +66,53 @@ depthwise_run (const Cnn3dDepthwiseArgs *a, int lane, int first, const int n, co
 
   clamp_all (acc, n, a->low, a->high);
   UNROLL for (int i = 0; i < n; i++)
-    store (a->out + (intptr_t) (first + i) * CNN3D_BLOCK + lane, acc[i]);
+    store (a->out + out + i * CNN3D_BLOCK, acc[i]);
 }
 
 INLINE void
-depthwise_edges (const Cnn3dDepthwiseArgs *a, int lane, int first, const int n, const int stride)
+depthwise_edges (const Cnn3dDepthwiseArgs *a, int y, int lane, int first, const int n, const int stride)
 {
   int left = first == 0, right = first + n == a->width_out;
 
   if (left && right)
-    depthwise_run (a, lane, first, n, stride, 1, 1);
+    depthwise_run (a, y, lane, first, n, stride, 1, 1);
   else if (left)
-    depthwise_run (a, lane, first, n, stride, 1, 0);
+    depthwise_run (a, y, lane, first, n, stride, 1, 0);
   else if (right)
-    depthwise_run (a, lane, first, n, stride, 0, 1);
+    depthwise_run (a, y, lane, first, n, stride, 0, 1);
   else
-    depthwise_run (a, lane, first, n, stride, 0, 0);
+    depthwise_run (a, y, lane, first, n, stride, 0, 0);
 }
 
 INLINE void
-depthwise_row (const Cnn3dDepthwiseArgs *a, const int stride)
+depthwise_row (const Cnn3dDepthwiseArgs *a, int y, const int stride)
 {
   for (int lane = 0; lane < CNN3D_BLOCK; lane += CNN3D_VW) {
     int first = 0, left = a->width_out;
 
     for (; left >= CNN3D_DEPTHWISE_RUN; first += CNN3D_DEPTHWISE_RUN, left -= CNN3D_DEPTHWISE_RUN)
-      depthwise_edges (a, lane, first, CNN3D_DEPTHWISE_RUN, stride);
+      depthwise_edges (a, y, lane, first, CNN3D_DEPTHWISE_RUN, stride);
 #if CNN3D_DEPTHWISE_RUN > 7
     for (; left >= 7; first += 7, left -= 7)
-      depthwise_edges (a, lane, first, 7, stride);
+      depthwise_edges (a, y, lane, first, 7, stride);
 #endif
     for (; left >= 4; first += 4, left -= 4)
-      depthwise_edges (a, lane, first, 4, stride);
+      depthwise_edges (a, y, lane, first, 4, stride);
     for (; left >= 1; first++, left--)
-      depthwise_edges (a, lane, first, 1, stride);
+      depthwise_edges (a, y, lane, first, 1, stride);
   }
 }
 
 static void
 depthwise_s1 (const Cnn3dDepthwiseArgs *a)
 {
-  depthwise_row (a, 1);
+  for (int y = 0; y < a->n_out; y++)
+    depthwise_row (a, y, 1);
 }
 
 static void
 depthwise_s2 (const Cnn3dDepthwiseArgs *a)
 {
-  depthwise_row (a, 2);
+  for (int y = 0; y < a->n_out; y++)
+    depthwise_row (a, y, 2);
 }

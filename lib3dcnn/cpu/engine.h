@@ -209,7 +209,7 @@ void cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread);
 /* Floats that a thread needs for the chain that begins at step i. */
 gsize cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i);
 
-/* steps.c, for chains: where a row of a depthwise convolution or pool reads and writes. */
+/* steps.c, for chains: where rows of a depthwise convolution or pool read, and where the first of them is written. */
 typedef struct {
   const float *in;  /* of the block: frame 0, row 0 */
   gsize in_frame;   /* floats between frames; time t is frame (in_start + t * in_scale) modulo in_frames */
@@ -217,8 +217,9 @@ typedef struct {
   gboolean joined; /* rows of a pool's input are as wide as its output: the stem has joined columns (temporal_tmpl.h) */
   float *out;
 } Cnn3dRow;
-void cnn3d_cpu_run_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h,
-    const Cnn3dRow *row);
+/* n rows of frame t from h on, which are written one after the other. */
+void cnn3d_cpu_run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h, int n,
+    const Cnn3dRow *first);
 /* Positions [first, end) of some tiles of a pointwise convolution. */
 void cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, gint64 first,
     gint64 end, int first_tile, int end_tile);

@@ -89,13 +89,15 @@ typedef struct {
   float low, high;
 } Cnn3dWinogradOutputArgs;
 
-/* One output row of one block of a depthwise convolution with a 3x3x3 kernel. */
+/* Output rows of one block of a depthwise convolution with a 3x3x3 kernel, one after the other, which meet the same weights. */
 typedef struct {
   int n_rows; /* input rows inside of the border, with the weights that meet them */
-  const float *rows[9];
+  const float *rows[9]; /* for the first output row */
   const float *weights[9]; /* [3][16] each */
   const float *bias;       /* [16] */
   float *out;
+  int n_out;        /* output rows */
+  intptr_t in_step; /* floats from the input of one to that of the next */
   int width_in, width_out;
   float low, high;
 } Cnn3dDepthwiseArgs;

@@ -204,12 +204,14 @@ input_frame (const Cnn3dStep *step, const Cnn3dRow *row, int t)
       - (gssize) row->in_first_row * (row->joined ? step->out.w : step->in.w) * CNN3D_BLOCK;
 }
 
-static void
-depthwise_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, int h, const Cnn3dRow *row)
+/* Output rows from h on, n at most, as many as meet the same rows of the kernel. Returns how many. */
+static int
+depthwise_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, int h, int n, const Cnn3dRow *row)
 {
   const Cnn3dStep *step = s->step;
   const float *weights = s->weights + (gsize) block * s->n_taps * CNN3D_BLOCK;
-  int first_h = MAX (1 - h * step->stride.h, 0), end_h = MIN (3, step->in.h + 1 - h * step->stride.h);
+  int stride = step->stride.h, first_h = MAX (1 - h * stride, 0), end_h = MIN (3, step->in.h + 1 - h * stride);
+  int inner = (step->in.h - 2) / stride - h + 1; /* rows up to the last one that does not meet the lower border */
   gsize width = (gsize) step->in.w * CNN3D_BLOCK;
   Cnn3dDepthwiseArgs args;
 
@@ -217,6 +219,8 @@ depthwise_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, int
   args.n_rows = 0;
   args.bias = s->bias + block * CNN3D_BLOCK;
   args.out = row->out;
+  args.n_out = h == 0 ? 1 : CLAMP (inner, 1, n);
+  args.in_step = stride * (intptr_t) width;
   args.width_in = step->in.w;
   args.width_out = step->out.w;
   args.low = s->low;
@@ -227,7 +231,7 @@ depthwise_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, int
     if (x == NULL)
       continue;
     for (int kh = first_h; kh < end_h; kh++) {
-      args.rows[args.n_rows] = x + (h * step->stride.h + kh - 1) * width;
+      args.rows[args.n_rows] = x + (h * stride + kh - 1) * width;
       args.weights[args.n_rows++] = weights + (kt * 9 + kh * 3 - s->first_tap) * CNN3D_BLOCK;
     }
   }
@@ -235,6 +239,7 @@ depthwise_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, int
     engine->kernels->depthwise_s1 (&args);
   else
     engine->kernels->depthwise_s2 (&args);
+  return args.n_out;
 }
 
 static void
@@ -265,24 +270,29 @@ pool_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int t, int h, 
 }
 
 void
-cnn3d_cpu_run_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h,
-    const Cnn3dRow *row)
+cnn3d_cpu_run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h, int n,
+    const Cnn3dRow *first)
 {
-  if (s->step->kind == CNN3D_STEP_DEPTHWISE)
-    depthwise_row (engine, s, block, t, h, row);
-  else
-    pool_row (engine, s, thread, t, h, row);
+  Cnn3dRow row = *first;
+
+  for (int count; n > 0; n -= count, h += count, row.out += (gsize) (count * s->step->out.w) * CNN3D_BLOCK) {
+    count = 1;
+    if (s->step->kind == CNN3D_STEP_DEPTHWISE)
+      count = depthwise_rows (engine, s, block, t, h, n, &row);
+    else
+      pool_row (engine, s, thread, t, h, &row);
+  }
 }
 
 static void
-run_row_of_block (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h)
+run_rows_of_block (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h, int n)
 {
   const Cnn3dStep *step = s->step;
   Cnn3dRow row = { .in = input_block (engine, step, block), .in_frames = step->in.t, .in_scale = 1,
     .in_frame = (gsize) step->in.h * step->in.w * CNN3D_BLOCK,
     .out = cnn3d_cpu_output_row (engine, step, block, t, h) };
 
-  cnn3d_cpu_run_row (engine, s, thread, block, t, h, &row);
+  cnn3d_cpu_run_rows (engine, s, thread, block, t, h, n, &row);
 }
 
 /* One takes about as long as to ask for it. */
@@ -305,21 +315,19 @@ share_of (const Cnn3dEngine *engine, const Cnn3dStep *step)
   return cnn3d_plan_step (engine->plan, input->first)->chain > 1 ? ROWS_OF_HEIGHTS : ROWS_OF_FRAMES;
 }
 
-/* n units from `first` on: of one block, or of all. */
+/* n rows of a block from `first` on, as they are shared out. */
 static void
 run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Share share, int block, int first, int n)
 {
   Cnn3dExtent out = s->step->out;
-  int minor = share == ROWS_OF_HEIGHTS ? out.t : out.h, major = first / minor, i = first % minor;
 
-  for (; n > 0; n--) {
-    if (share == ROWS_OF_HEIGHTS)
-      run_row_of_block (engine, s, thread, block, i, major);
-    else
-      run_row_of_block (engine, s, thread, block, major, i);
-    if (++i == minor) {
-      i = 0;
-      major++;
+  for (int count; n > 0; first += count, n -= count) {
+    if (share == ROWS_OF_HEIGHTS) {
+      count = 1;
+      run_rows_of_block (engine, s, thread, block, first % out.t, first / out.t, 1);
+    } else {
+      count = MIN (n, out.h - first % out.h);
+      run_rows_of_block (engine, s, thread, block, first / out.h, first % out.h, count);
     }
   }
 }

@@ -376,24 +376,23 @@ run_rows (const Stream *stream, const Work *work, int thread, int first, int end
   const Cnn3dStep *step = engine->steps[work->step].step;
   int n_slots = stream->s->n_slots;
 
-  for (int h = first; h < end; h++)
-    for (int b = 0; b < step->n_blocks; b++) {
-      const Cnn3dBlockRef *in = &step->blocks[b];
-      Cnn3dRow row = {
-        .in = stream->memory + block_offset (engine, stream->s, in->buffer, in->block),
-        .in_frame = slice_floats (engine->steps[in->buffer].step),
-        .in_frames = n_slots,
-        .in_start = (int) (stream->clip % n_slots),
-        .in_scale = stream->s->slices->steps[in->buffer].scale,
-        .out = is_kept (stream->s, work->step)
-            ? stream->memory + block_offset (engine, stream->s, work->step, b)
-                + (gsize) slot_of (stream, work->step, work->t) * slice_floats (step)
-                + (gsize) h * step->out.w * CNN3D_BLOCK
-            : cnn3d_cpu_output_row (engine, step, b, work->t, h),
-      };
+  for (int b = 0; b < step->n_blocks; b++) {
+    const Cnn3dBlockRef *in = &step->blocks[b];
+    Cnn3dRow row = {
+      .in = stream->memory + block_offset (engine, stream->s, in->buffer, in->block),
+      .in_frame = slice_floats (engine->steps[in->buffer].step),
+      .in_frames = n_slots,
+      .in_start = (int) (stream->clip % n_slots),
+      .in_scale = stream->s->slices->steps[in->buffer].scale,
+      .out = is_kept (stream->s, work->step)
+          ? stream->memory + block_offset (engine, stream->s, work->step, b)
+              + (gsize) slot_of (stream, work->step, work->t) * slice_floats (step)
+              + (gsize) first * step->out.w * CNN3D_BLOCK
+          : cnn3d_cpu_output_row (engine, step, b, work->t, first),
+    };
 
-      cnn3d_cpu_run_row (engine, &engine->steps[work->step], thread, b, work->t, h, &row);
-    }
+    cnn3d_cpu_run_rows (engine, &engine->steps[work->step], thread, b, work->t, first, end - first, &row);
+  }
 }
 
 /* One thread's share of n slices of the same step. */

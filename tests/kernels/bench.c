@@ -219,7 +219,7 @@ run_depthwise (void *data)
   {
     int taps[9];
     Cnn3dDepthwiseArgs a = { .bias = b->weights, .out = output_row (b, block, t, h),
-      .width_in = b->layer->w, .width_out = b->out_w, .low = 0, .high = 6 };
+      .n_out = 1, .width_in = b->layer->w, .width_out = b->out_w, .low = 0, .high = 6 };
 
     a.n_rows = input_rows (b, block, t, h, a.rows, taps);
     for (int r = 0; r < a.n_rows; r++)

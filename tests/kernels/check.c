@@ -165,33 +165,38 @@ scatter_rows (const float **rows, int n, int row_floats, bool exact, uint32_t po
 static void
 depthwise_case (const Kernel *kernel, bool exact, int n_rows, int width)
 {
-  int stride = kernel->param;
+  int stride = kernel->param, n_out = random_int (1, 3), gap = random_int (0, 2) * CNN3D_BLOCK;
+  int step = width * CNN3D_BLOCK + gap;
   Cnn3dDepthwiseArgs a = { .n_rows = n_rows, .width_in = width,
-    .width_out = (width - 1) / stride + 1 };
+    .width_out = (width - 1) / stride + 1, .n_out = n_out, .in_step = step };
   const char *activation = random_bounds (&a.low, &a.high);
   float *bias;
 
-  case_begin ("%d rows, width %d, %s", n_rows, width, activation);
-  scatter_rows (a.rows, n_rows, width * CNN3D_BLOCK, exact, POISON);
+  case_begin ("%d rows, %d outputs, width %d, %s", n_rows, n_out, width, activation);
+  scatter_rows (a.rows, n_rows, n_out * step - gap, exact, POISON);
+  for (int r = 0; r < n_rows; r++)
+    for (int y = 1; y < n_out; y++)
+      for (int i = 0; i < gap; i++)
+        ((float *) a.rows[r])[y * step - gap + i] = POISON;
   scatter_rows (a.weights, n_rows, 3 * CNN3D_BLOCK, exact, POISON);
   bias = guarded (CNN3D_BLOCK);
   random_fill (bias, CNN3D_BLOCK, exact);
   a.bias = bias;
-  a.out = guarded ((size_t) (a.width_out * CNN3D_BLOCK));
+  a.out = guarded ((size_t) (n_out * a.width_out * CNN3D_BLOCK));
   case_freeze ();
 
-  for (int o = 0; o < a.width_out; o++)
+  for (int o = 0; o < n_out * a.width_out; o++)
     for (int lane = 0; lane < CNN3D_BLOCK; lane++) {
       double sum = bias[lane], sum_abs = fabs (bias[lane]);
 
       for (int r = 0; r < n_rows; r++)
         for (int k = 0; k < 3; k++) {
-          int i = o * stride + k - 1;
+          int y = o / a.width_out, i = o % a.width_out * stride + k - 1;
           double product;
 
           if (i < 0 || i >= width)
             continue;
-          product = a.rows[r][i * CNN3D_BLOCK + lane];
+          product = a.rows[r][y * step + i * CNN3D_BLOCK + lane];
           product *= a.weights[r][k * CNN3D_BLOCK + lane];
           sum += product;
           sum_abs += fabs (product);
