@@ -107,10 +107,8 @@ pair_outputs (const PairProducts m, int i, const int halves, const int h, V y[2]
  */
 INLINE void
 pair_frames (const Cnn3dTemporalArgs *a, const PairProducts m, int first, const int halves, const int np,
-    int position, const int clamps)
+    int position)
 {
-  V low = splat (a->low), high = splat (a->high);
-
   UNROLL for (int h = 0; h < PAIR_HALVES; h += 2) {
     const int both = h + 1 < halves;
 
@@ -119,16 +117,12 @@ pair_frames (const Cnn3dTemporalArgs *a, const PairProducts m, int first, const 
       V y[2][CNN3D_POINTS];
 
       pair_outputs (m, i, halves, h, y);
+      UNROLL for (int v = 0; v <= both; v++)
+        clamp_all (y[v], CNN3D_POINT_FRAMES, a->low, a->high);
       UNROLL for (int t = 0; t < CNN3D_POINT_FRAMES; t++) {
-        V half = y[0][t], next = y[both][t];
-
-        if (clamps) {
-          half = vclamp (half, low, high);
-          next = both ? vclamp (next, low, high) : half;
-        }
-        store_block (a->out[t] + offset, EVEN (half, next), both);
+        store_block (a->out[t] + offset, EVEN (y[0][t], y[both][t]), both);
         if (np > 1)
-          store_block (a->out[t] + offset + CNN3D_BLOCK, ODD (half, next), both);
+          store_block (a->out[t] + offset + CNN3D_BLOCK, ODD (y[0][t], y[both][t]), both);
       }
     }
   }
@@ -166,10 +160,8 @@ pair_tile (const Cnn3dTemporalArgs *a, int all_halves, int first, const int halv
   pair_products (a, m, all_halves, first, halves, np, position);
   if (a->joins)
     pair_joined (a, m, first, halves, np, position, before);
-  else if (a->low == -INFINITY && a->high == INFINITY)
-    pair_frames (a, m, first, halves, np, position, 0);
   else
-    pair_frames (a, m, first, halves, np, position, 1);
+    pair_frames (a, m, first, halves, np, position);
 }
 
 /* Rows of 56 are two or four tiles. */

@@ -62,11 +62,8 @@ temporal_outputs (const TemporalProducts m, int v, int p, V *y)
 
 /* From products to frames, for n positions from `position` on. */
 INLINE void
-temporal_frames (const Cnn3dTemporalArgs *a, const TemporalProducts m, const int halves, int position,
-    int n, const int clamps)
+temporal_frames (const Cnn3dTemporalArgs *a, const TemporalProducts m, const int halves, int position, int n)
 {
-  V low = splat (a->low), high = splat (a->high);
-
   for (int v = 0; v < FULL (halves); v++) {
     intptr_t offset = a->out_offsets[HALF_OF (v)] + IN_HALF (v) + (intptr_t) position * CNN3D_BLOCK;
 
@@ -74,8 +71,9 @@ temporal_frames (const Cnn3dTemporalArgs *a, const TemporalProducts m, const int
       V y[CNN3D_POINTS];
 
       temporal_outputs (m, v, p, y);
+      clamp_all (y, CNN3D_POINT_FRAMES, a->low, a->high);
       UNROLL for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
-        store (a->out[t] + offset + p * CNN3D_BLOCK, clamps ? vclamp (y[t], low, high) : y[t]);
+        store (a->out[t] + offset + p * CNN3D_BLOCK, y[t]);
     }
   }
 }
@@ -109,10 +107,8 @@ temporal_tile (const Cnn3dTemporalArgs *a, const int halves, const int np, int p
   temporal_products (a, m, halves, np, position);
   if (a->joins)
     temporal_joined (a, m, halves, position, np, before);
-  else if (a->low == -INFINITY && a->high == INFINITY)
-    temporal_frames (a, m, halves, position, np, 0);
   else
-    temporal_frames (a, m, halves, position, np, 1);
+    temporal_frames (a, m, halves, position, np);
 }
 
 /* Rows of 56 are 7 or 4 tiles. */
