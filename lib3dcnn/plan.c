@@ -182,7 +182,7 @@ compare_channels (gconstpointer a, gconstpointer b, gpointer data)
 /* Units of 8 lanes that are computed together, at most. */
 #define TILE_UNITS 6
 
-/* What products of some units take, in blocks: of all that are computed together, as much again as one of them has in common. */
+/* What products of some units take, in blocks: their own, and what those that are computed together share (cpu/pack.c). */
 static double
 cost_of (int units)
 {

@@ -92,7 +92,7 @@ typedef struct {
 /* Output rows of one block of a depthwise convolution with a 3x3x3 kernel, one after the other, which meet the same weights. */
 typedef struct {
   int n_rows; /* input rows inside of the border, with the weights that meet them */
-  const float *rows[9]; /* for the first output row */
+  const float *rows[9];    /* for the first output row */
   const float *weights[9]; /* [3][16] each */
   const float *bias;       /* [16] */
   float *out;
