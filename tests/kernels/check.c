@@ -176,8 +176,7 @@ depthwise_case (const Kernel *kernel, bool exact, int n_rows, int width)
   scatter_rows (a.rows, n_rows, n_out * step - gap, exact, POISON);
   for (int r = 0; r < n_rows; r++)
     for (int y = 1; y < n_out; y++)
-      for (int i = 0; i < gap; i++)
-        ((float *) a.rows[r])[y * step - gap + i] = POISON;
+      fill ((float *) a.rows[r] + y * step - gap, (size_t) gap, POISON);
   scatter_rows (a.weights, n_rows, 3 * CNN3D_BLOCK, exact, POISON);
   bias = guarded (CNN3D_BLOCK);
   random_fill (bias, CNN3D_BLOCK, exact);
