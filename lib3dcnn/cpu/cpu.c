@@ -79,9 +79,6 @@ destroy (gpointer data)
   g_free (engine);
 }
 
-/* Of all CPUs that matter here. */
-#define HUGE_PAGE ((gsize) 2 << 20)
-
 /*
  * Prefetchers stop at the end of a page, and weights are read once a run: on pages of 4 KiB they arrive at half the rate. So
  * what is left after whole huge pages has one as well, and what is smaller, if it fills enough of it.
@@ -89,18 +86,23 @@ destroy (gpointer data)
 float *
 cnn3d_cpu_alloc (gsize n)
 {
-  gsize bytes = MAX (n, 1) * sizeof (float);
+  gsize bytes = MAX (n, 1) * sizeof (float), room = cnn3d_huge_pages (bytes);
   float *p;
 
-  if (bytes < HUGE_PAGE / 8)
+  if (bytes < CNN3D_HUGE_PAGE / 8)
     return g_aligned_alloc0 (bytes, 1, 64);
-  bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-  p = g_aligned_alloc (bytes, 1, HUGE_PAGE);
+  p = g_aligned_alloc (room, 1, CNN3D_HUGE_PAGE);
+  cnn3d_want_huge_pages (p, room);
+  memset (p, 0, n * sizeof (float));
+  return p;
+}
+
+void
+cnn3d_want_huge_pages (gpointer p, gsize bytes)
+{
 #ifdef MADV_HUGEPAGE
   madvise (p, bytes, MADV_HUGEPAGE); /* a hint */
 #endif
-  memset (p, 0, n * sizeof (float));
-  return p;
 }
 
 /*

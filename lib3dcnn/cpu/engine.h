@@ -110,6 +110,14 @@ struct _Cnn3dEngine {
 
 /* Floats, zero, for g_aligned_free(). */
 float *cnn3d_cpu_alloc (gsize n);
+/* Of all CPUs that matter here; and whole ones for so many bytes, which begin at one. */
+#define CNN3D_HUGE_PAGE ((gsize) 2 << 20)
+static inline gsize
+cnn3d_huge_pages (gsize bytes)
+{
+  return (bytes + CNN3D_HUGE_PAGE - 1) / CNN3D_HUGE_PAGE * CNN3D_HUGE_PAGE;
+}
+void cnn3d_want_huge_pages (gpointer p, gsize bytes);
 
 /* Fills in steps, tiles, packed weights. */
 void cnn3d_cpu_pack (Cnn3dEngine *engine);

@@ -235,7 +235,7 @@ stream_new (gpointer data)
   Cnn3dEngine *engine = data;
   const Cnn3dCpuSlices *s;
   Stream *stream;
-  gsize n_keys;
+  gsize n_keys, room;
 
   if (engine->slices == NULL)
     engine->slices = slices_new (engine);
@@ -250,8 +250,10 @@ stream_new (gpointer data)
   stream->work = g_new (Work, s->max_work);
   stream->stem_taps = g_new (int32_t, engine->steps[0].step->out.t * engine->steps[0].tiles[0].n_taps);
   /* From the system, zeroed: slots that no clip comes to use then take no memory. */
-  stream->block = g_malloc0 (s->memory_floats * sizeof (float) + 64);
-  stream->memory = (float *) (((guintptr) stream->block + 63) / 64 * 64);
+  room = cnn3d_huge_pages (s->memory_floats * sizeof (float));
+  stream->block = g_malloc0 (room + CNN3D_HUGE_PAGE);
+  stream->memory = (float *) cnn3d_huge_pages ((guintptr) stream->block);
+  cnn3d_want_huge_pages (stream->memory, room);
   stream_reset (stream);
   return stream;
 }
