@@ -246,7 +246,7 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
         engine->kernels->conv_planar (&args, tile->halves, w);
       } else {
         args.x = engine->arena + ((gsize) t * step->out.h + y) * w * CNN3D_BLOCK;
-        engine->kernels->conv_blocked (&args, tile->halves, rows_a_call * w);
+        cnn3d_cpu_conv_of (engine, tile) (&args, tile->halves, rows_a_call * w);
       }
     }
   }

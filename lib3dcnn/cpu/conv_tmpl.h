@@ -37,7 +37,61 @@ typedef struct {
 /* Tiles whose weights the first cache keeps from one to the next: there is nothing to wait for. */
 #define FEW_TAPS 64
 
-/* The sums are clamped if clamp is set, and stored as they are if not. ahead may be NULL. */
+/* At a tap, whose weights are `lanes` floats from w on. Returns where to go on. */
+INLINE const float *
+ask_ahead (const Ahead *ahead, const float *next, const float *w, const int lanes)
+{
+  /*
+   * Into the second cache, as the first is full of the present ones. Half of the lines are enough: their neighbours
+   * come along, and these do not take up what the first cache has to wait for lines with.
+   */
+  __builtin_prefetch (next, 0, 2);
+  /*
+   * And into the first, as sums that wait for their weights keep later loads from being begun. Tiles of one vector are
+   * busy with loads already.
+   */
+  UNROLL for (int i = 0; i < MAX_FULL; i++)
+    if (lanes >= 2 * CNN3D_VW && i * 16 < lanes)
+      __builtin_prefetch (w + NEAR_TAPS * lanes + i * 16, 0, 3);
+  return next + ahead->step;
+}
+
+/* Vector v of np positions. The sums are clamped if clamp is set, and stored as they are if not. */
+INLINE void
+conv_store (const Cnn3dConvArgs *a, intptr_t position, const int v, const int np, const int clamp, V *sums)
+{
+  float *out = a->out + a->out_offsets[HALF_OF (v)] + IN_HALF (v) + position * CNN3D_BLOCK;
+
+  if (a->residual) {
+    const float *r = a->residual + a->residual_offsets[HALF_OF (v)] + IN_HALF (v) + position * CNN3D_BLOCK;
+    UNROLL for (int p = 0; p < np; p++)
+      sums[p] += load (r + p * CNN3D_BLOCK);
+  }
+  if (clamp)
+    clamp_all (sums, np, a->low, a->high);
+  UNROLL for (int p = 0; p < np; p++)
+    store (out + p * CNN3D_BLOCK, sums[p]);
+}
+
+#if CNN3D_VW == 16
+/* Likewise the last of an odd number of halves. */
+INLINE void
+conv_store_tail (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, const int clamp, H *sums)
+{
+  __m256 low = _mm256_set1_ps (a->low), high = _mm256_set1_ps (a->high);
+  float *out = a->out + a->out_offsets[halves - 1] + position * CNN3D_BLOCK;
+
+  if (a->residual) {
+    const float *r = a->residual + a->residual_offsets[halves - 1] + position * CNN3D_BLOCK;
+    UNROLL for (int p = 0; p < np; p++)
+      sums[p] += *(const HU *) (r + p * CNN3D_BLOCK);
+  }
+  UNROLL for (int p = 0; p < np; p++)
+    *(HU *) (out + p * CNN3D_BLOCK) = clamp ? (H) _mm256_min_ps (high, _mm256_max_ps (low, (__m256) sums[p])) : sums[p];
+}
+#endif
+
+/* clamp as of conv_store(); ahead may be NULL. */
 INLINE void
 conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, const int step,
     const int clamp, Ahead *ahead)
@@ -66,21 +120,8 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
 
     UNROLL for (int v = 0; v < nv; v++)
       wv[v] = load (w + v * CNN3D_VW);
-    if (ahead) {
-      /*
-       * Into the second cache, as the first is full of the present ones. Half of the lines are enough: their neighbours
-       * come along, and these do not take up what the first cache has to wait for lines with.
-       */
-      __builtin_prefetch (next, 0, 2);
-      next += ahead->step;
-      /*
-       * And into the first, as sums that wait for their weights keep later loads from being begun. Tiles of one vector are
-       * busy with loads already.
-       */
-      UNROLL for (int i = 0; i < MAX_FULL; i++)
-        if (nv > 1 && i * 16 < halves * CNN3D_HALF)
-          __builtin_prefetch (w + NEAR_TAPS * halves * CNN3D_HALF + i * 16, 0, 3);
-    }
+    if (ahead)
+      next = ask_ahead (ahead, next, w, halves * CNN3D_HALF);
 #if CNN3D_VW == 16
     if (TAIL (halves)) {
       H wt = *(const HU *) (w + nv * 16);
@@ -89,8 +130,7 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
         V b = nv > 0 ? splat (xk[p * step]) : (V){ 0 };
         UNROLL for (int v = 0; v < nv; v++)
           acc[v][p] += wv[v] * b;
-        tail[p] += wt * (nv > 0 ? (H) _mm512_castps512_ps256 ((__m512) b)
-                                : (H) _mm256_set1_ps (xk[p * step]));
+        tail[p] += wt * (nv > 0 ? LOW_HALF (b) : (H) _mm256_set1_ps (xk[p * step]));
       }
       continue;
     }
@@ -104,34 +144,11 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
 
   if (ahead)
     ahead->weights = next;
-  UNROLL for (int v = 0; v < nv; v++) {
-    float *out = a->out + a->out_offsets[HALF_OF (v)] + IN_HALF (v) + position * CNN3D_BLOCK;
-
-    if (a->residual) {
-      const float *r =
-          a->residual + a->residual_offsets[HALF_OF (v)] + IN_HALF (v) + position * CNN3D_BLOCK;
-      UNROLL for (int p = 0; p < np; p++)
-        acc[v][p] += load (r + p * CNN3D_BLOCK);
-    }
-    if (clamp)
-      clamp_all (acc[v], np, a->low, a->high);
-    UNROLL for (int p = 0; p < np; p++)
-      store (out + p * CNN3D_BLOCK, acc[v][p]);
-  }
+  UNROLL for (int v = 0; v < nv; v++)
+    conv_store (a, position, v, np, clamp, acc[v]);
 #if CNN3D_VW == 16
-  if (TAIL (halves)) {
-    __m256 low = _mm256_set1_ps (a->low), high = _mm256_set1_ps (a->high);
-    float *out = a->out + a->out_offsets[halves - 1] + position * CNN3D_BLOCK;
-
-    if (a->residual) {
-      const float *r = a->residual + a->residual_offsets[halves - 1] + position * CNN3D_BLOCK;
-      UNROLL for (int p = 0; p < np; p++)
-        tail[p] += *(const HU *) (r + p * CNN3D_BLOCK);
-    }
-    UNROLL for (int p = 0; p < np; p++)
-      *(HU *) (out + p * CNN3D_BLOCK) =
-          clamp ? (H) _mm256_min_ps (high, _mm256_max_ps (low, (__m256) tail[p])) : tail[p];
-  }
+  if (TAIL (halves))
+    conv_store_tail (a, position, halves, np, clamp, tail);
 #endif
 }
 
@@ -149,83 +166,3 @@ tile_positions (const int halves)
   return halves == 1 ? 5 : 2;
 #endif
 }
-
-#define TILE_CASE(np)                                                                              \
-  case np:                                                                                         \
-    if (np < tile_positions (halves))                                                              \
-      conv_tile (a, p, halves, np < CNN3D_TILE_POSITIONS ? np : 1, step, 1, ahead);                \
-    break;
-
-/* Fewer positions than those of a full tile. */
-INLINE void
-conv_rest (const Cnn3dConvArgs *a, intptr_t p, const int halves, int positions, const int step, Ahead *ahead)
-{
-  switch (positions) {
-    TILE_CASE (1)
-    TILE_CASE (2)
-    TILE_CASE (3)
-    TILE_CASE (4)
-    TILE_CASE (5)
-    TILE_CASE (6)
-    TILE_CASE (7)
-    TILE_CASE (8)
-    TILE_CASE (9)
-    TILE_CASE (10)
-    TILE_CASE (11)
-  }
-}
-
-/*
- * Full tiles and a rest. A rest of less than half a tile shares with the tile before it: alone, it
- * would have too few sums to hide the latency of additions, and would want weights sooner than the
- * second cache gives them.
- */
-INLINE void
-conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int step)
-{
-  const int np = tile_positions (halves), lanes = halves * CNN3D_HALF;
-  int rest = positions % np, full = positions - rest;
-  Ahead next = { a->weights + (intptr_t) a->n_taps * lanes, lanes / ((positions + np - 1) / np) };
-  Ahead *ahead = &next;
-  intptr_t p = 0;
-
-  if (rest > 0 && rest < np / 2 && full > 0)
-    full -= np;
-  if (a->n_taps <= FEW_TAPS) {
-    for (; p < full; p += np)
-      conv_tile (a, p, halves, np, step, 1, NULL);
-  } else {
-    for (; p < full; p += np)
-      conv_tile (a, p, halves, np, step, 1, ahead);
-  }
-  rest = positions - full;
-  if (rest > np) {
-    conv_rest (a, p, halves, rest / 2, step, ahead);
-    p += rest / 2;
-    rest -= rest / 2;
-  }
-  conv_rest (a, p, halves, rest, step, ahead);
-}
-
-#define HALVES_CASE(n)                                                                             \
-  case n:                                                                                          \
-    if (n <= CNN3D_TILE_HALVES)                                                                    \
-      conv_run (a, n <= CNN3D_TILE_HALVES ? n : 1, positions, step);                               \
-    break;
-
-#define CONV_KERNEL(name, step_floats)                                                             \
-  static void name (const Cnn3dConvArgs *a, int halves, int positions)                             \
-  {                                                                                                \
-    const int step = step_floats;                                                                  \
-    switch (halves) {                                                                              \
-      HALVES_CASE (1)                                                                              \
-      HALVES_CASE (2)                                                                              \
-      HALVES_CASE (3)                                                                              \
-      HALVES_CASE (4)                                                                              \
-      HALVES_CASE (5)                                                                              \
-      HALVES_CASE (6)                                                                              \
-    }                                                                                              \
-  }
-
-CONV_KERNEL (conv_blocked, CNN3D_BLOCK)
-CONV_KERNEL (conv_planar, 2)

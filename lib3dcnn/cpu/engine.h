@@ -15,6 +15,7 @@ G_BEGIN_DECLS
 /* Output channels that are computed together, and the taps that they need. */
 typedef struct {
   int first_half, halves;
+  gboolean paired; /* a tap is two inputs (paired_tmpl.h) */
   int n_taps;
   const int32_t *taps;
   const float *weights, *bias;
@@ -122,7 +123,12 @@ void cnn3d_want_huge_pages (gpointer p, gsize bytes);
 /* Fills in steps, tiles, packed weights. */
 void cnn3d_cpu_pack (Cnn3dEngine *engine);
 
-/* winograd.c: what pack.c does for other tiles. */
+/* pairs.c: whether the inputs of a group lie in pairs; and what pack.c does for other tiles, whose groups are bits. */
+gboolean cnn3d_cpu_pairs_up (const Cnn3dEngine *engine, const Cnn3dStep *step, int group);
+void cnn3d_cpu_pack_pairs (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *folded, Cnn3dTile *tile,
+    guint64 groups, int32_t *taps, float *weights);
+
+/* winograd.c: likewise. */
 void cnn3d_winograd_pack_temporal (const Cnn3dEngine *engine, const Cnn3dStep *step,
     const Cnn3dFolded *folded, Cnn3dTile *tile, int32_t *taps, float *weights);
 void cnn3d_winograd_pack_dense (const Cnn3dCpuStep *s, const Cnn3dFolded *folded, Cnn3dTile *tile,
@@ -197,6 +203,13 @@ cnn3d_cpu_init_conv (Cnn3dConvArgs *args, const Cnn3dCpuStep *s, const Cnn3dTile
   memcpy (args->out_offsets, tile->out_offsets, sizeof args->out_offsets);
   args->low = s->low;
   args->high = s->high;
+}
+
+/* Of a 1x1x1 convolution. */
+static inline Cnn3dConvFunc *
+cnn3d_cpu_conv_of (const Cnn3dEngine *engine, const Cnn3dTile *tile)
+{
+  return tile->paired ? engine->kernels->conv_paired : engine->kernels->conv_blocked;
 }
 
 /* steps.c: what Cnn3dCpuStep.run may be. */

@@ -20,12 +20,13 @@
  *   + sum over taps (x[taps[k] + position * step] * weights[k][channel]) + residual, then clamped.
  * A tap is an input channel of a 1x1x1 convolution, or an input channel at one place of the kernel.
  * The step from one position to the next is 16 (blocked input) or 2 (planar input of the stem).
+ * Of a paired one, a tap is two neighbours, x[taps[k]] and x[taps[k] + 1], which have weights next to each other.
  */
 typedef struct {
   const float *x;
   const int32_t *taps;
   int n_taps;
-  const float *weights; /* [n_taps][halves * 8] */
+  const float *weights; /* [n_taps][halves * 8], or [n_taps][halves * 8][2] */
   const float *bias;    /* [halves * 8] */
   float *out;
   const float *residual;                       /* or NULL */
@@ -139,6 +140,7 @@ typedef struct {
   int vector_width; /* floats */
   Cnn3dPeakFunc *peak;
   int max_halves;   /* that a call of conv may be given */
+  int paired_halves; /* likewise of conv_paired, which pays with vectors of 16 floats */
   int align_halves; /* a call's first half is a multiple of it, unless it is the only one */
 #define CNN3D_KERNEL(family, name) Cnn3d##family##Func *name;
 #include "lib3dcnn/cpu/kernels.inc"

@@ -5,21 +5,25 @@
 #if defined __AVX512F__
 #define CNN3D_VW 16
 #define CNN3D_TILE_HALVES 6
+#define CNN3D_PAIRED_HALVES 3
 #define CNN3D_TILE_POSITIONS 14
 #define CNN3D_DEPTHWISE_RUN 14
 #elif defined __AVX2__
 #define CNN3D_VW 8
 #define CNN3D_TILE_HALVES 3
+#define CNN3D_PAIRED_HALVES 1
 #define CNN3D_TILE_POSITIONS 8
 #define CNN3D_DEPTHWISE_RUN 7
 #elif defined __ARM_NEON
 #define CNN3D_VW 4
 #define CNN3D_TILE_HALVES 3
+#define CNN3D_PAIRED_HALVES 1
 #define CNN3D_TILE_POSITIONS 12
 #define CNN3D_DEPTHWISE_RUN 14
 #else
 #define CNN3D_VW 4
 #define CNN3D_TILE_HALVES 2
+#define CNN3D_PAIRED_HALVES 1
 #define CNN3D_TILE_POSITIONS 5
 #define CNN3D_DEPTHWISE_RUN 7
 #endif
@@ -28,6 +32,7 @@
 #include "lib3dcnn/cpu/depthwise_tmpl.h"
 #include "lib3dcnn/cpu/pixel_tmpl.h"
 #include "lib3dcnn/cpu/pool_tmpl.h"
+#include "lib3dcnn/cpu/run_tmpl.h"
 #include "lib3dcnn/cpu/temporal_tmpl.h"
 #include "lib3dcnn/cpu/winograd_tmpl.h"
 
@@ -58,6 +63,7 @@ JOIN (cnn3d_kernels_init_, CNN3D_ISA) (Cnn3dKernels *kernels)
     .vector_width = CNN3D_VW,
     .peak = peak,
     .max_halves = CNN3D_TILE_HALVES,
+    .paired_halves = CNN3D_PAIRED_HALVES,
     .align_halves = CNN3D_VW == 16 ? 2 : 1,
 #define CNN3D_KERNEL(family, name) .name = name,
 #include "lib3dcnn/cpu/kernels.inc"

@@ -20,6 +20,8 @@ typedef struct {
   int group_in, group_out; /* channels of a group */
   int kernel;              /* taps of one input channel */
   int first_tap;           /* of these; taps before and after meet nothing but the border */
+  guint64 pairs;           /* groups whose inputs are pairs of neighbours, if there are kernels for these */
+  const gboolean *paired;  /* which halves take inputs by twos; NULL: not decided yet */
 } Cut;
 
 /* The groups that the channels of some halves belong to, as a bit mask; 0 if all lanes are dead. */
@@ -44,19 +46,47 @@ taps_of (const Cut *cut, guint64 groups)
   return __builtin_popcountll (groups) * cut->group_in * cut->kernel;
 }
 
-/*
- * Relative time of a tile: of its products, in blocks, what they have in common, and a constant for prologue and epilogue.
- * A broadcast for each position is common to all vectors: with those of 16 lanes it takes almost as long as one's products.
- */
+/* Whether a tile takes inputs by twos (paired_tmpl.h): if that is not decided yet, wherever it can, as it is faster. */
+static gboolean
+is_paired (const Cut *cut, int first_half, int halves)
+{
+  if (cut->paired != NULL)
+    return cut->paired[first_half];
+  return halves <= cut->engine->kernels->paired_halves && (groups_of (cut, first_half, halves) & ~cut->pairs) == 0;
+}
+
+/* Whether a tile may be had: its halves take inputs in the same way. */
+static gboolean
+is_allowed (const Cut *cut, int first_half, int halves)
+{
+  if (cut->paired == NULL)
+    return TRUE;
+  for (int h = first_half; h < first_half + halves; h++)
+    if (cut->paired[h] != cut->paired[first_half])
+      return FALSE;
+  return !cut->paired[first_half] || halves <= cut->engine->kernels->paired_halves;
+}
+
+/* Relative time of a tap of a tile: of its products, in blocks, and of what they have in common. */
+static double
+tap_cost (const Cut *cut, int first_half, int halves)
+{
+  /* AMX' tiles take as long half empty. */
+  if (cut->s->in_bf16)
+    return 0.5 * MAX ((halves + 1) / 2 * 2, cut->align) + 0.05;
+  if (cut->engine->kernels->vector_width < CNN3D_BLOCK)
+    return 0.5 * MAX (halves, cut->align) + 0.05;
+  /* A broadcast for each position is common to all vectors: with those of 16 lanes it takes almost as long as one's products. */
+  if (is_paired (cut, first_half, halves))
+    return 0.5 * halves + 0.25;
+  return 0.5 * MAX (halves, cut->align) + (halves > 1 && halves % 2 != 0 ? 0.6 : 0.4);
+}
+
+/* Relative time of a tile, with a constant for prologue and epilogue. */
 static double
 tile_cost (const Cut *cut, int first_half, int halves)
 {
-  /* AMX' tiles take as long half empty. */
-  int filled = cut->s->in_bf16 ? (halves + 1) / 2 * 2 : halves;
-  double common = !cut->s->in_bf16 && cut->engine->kernels->vector_width == CNN3D_BLOCK ? 0.4 : 0.05;
-  double per_tap = 0.5 * MAX (filled, cut->align) + common;
-
-  return (taps_of (cut, groups_of (cut, first_half, halves)) + 3) * per_tap;
+  return (taps_of (cut, groups_of (cut, first_half, halves)) + 3) * tap_cost (cut, first_half, halves);
 }
 
 /*
@@ -81,7 +111,7 @@ cut_tiles (const Cut *cut, int max, int *next)
     for (int k = 1; k <= (h % align == 0 ? max : 1) && h + k <= n && groups_of (cut, h + k - 1, 1) != 0; k++) {
       double cost;
 
-      if (best[h + k] == G_MAXDOUBLE)
+      if (best[h + k] == G_MAXDOUBLE || !is_allowed (cut, h, k))
         continue;
       cost = tile_cost (cut, h, k) + best[h + k];
       if (cost < best[h]) {
@@ -147,6 +177,40 @@ init_cut (Cut *cut, const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
     .kernel = frames * area, .first_tap = first * area };
 }
 
+/* Vectors of 16 lanes alone gain by it. */
+static guint64
+groups_in_pairs (const Cut *cut)
+{
+  guint64 groups = 0;
+
+  if (cut->s->in_bf16 || cut->step->kind != CNN3D_STEP_POINTWISE || cut->engine->kernels->vector_width < CNN3D_BLOCK)
+    return 0;
+  for (int g = 0; g < cut->step->groups; g++)
+    if (cnn3d_cpu_pairs_up (cut->engine, cut->step, g))
+      groups |= (guint64) 1 << g;
+  return groups;
+}
+
+/*
+ * Which halves take inputs by twos. Sums are in another order then, so this must not depend on the number of threads, as
+ * tiles do.
+ */
+static gboolean *
+decide_pairs (const Cut *cut)
+{
+  gboolean *paired = g_new0 (gboolean, cut->n_halves);
+  g_autofree int *next = NULL;
+
+  if (cut->pairs == 0)
+    return paired;
+  next = g_new (int, cut->n_halves);
+  cut_tiles (cut, cut->max_halves, next);
+  for (int h = 0; h < cut->n_halves; h = next[h])
+    for (int i = h; i < next[h]; i++)
+      paired[i] = is_paired (cut, h, next[h] - h);
+  return paired;
+}
+
 /* Decides on the tiles of one step. */
 static void
 make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
@@ -157,9 +221,12 @@ make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
   int n_threads = by_tiles ? engine->n_threads : 1, max_halves;
   Cut cut;
   g_autofree int *next = NULL, *best_next = NULL, *split = g_new (int, n_threads + 1);
+  g_autofree gboolean *paired = NULL;
   double best = G_MAXDOUBLE;
 
   init_cut (&cut, engine, s);
+  cut.pairs = groups_in_pairs (&cut);
+  cut.paired = paired = decide_pairs (&cut);
   max_halves = cut.max_halves;
   /* Whole blocks, as these are what is transformed back; four halves allow the most positions. */
   if (s->winograd_frames > 0)
@@ -200,6 +267,9 @@ make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
     s->tiles[i].first_half = h;
     s->tiles[i].halves = best_next[h] - h;
     s->tiles[i].n_taps = taps_of (&cut, groups_of (&cut, h, s->tiles[i].halves));
+    s->tiles[i].paired = paired[h];
+    if (s->tiles[i].paired)
+      s->tiles[i].n_taps /= 2;
     if (s->temporal)
       s->tiles[i].n_taps = step->channels_in * step->kernel.h * step->kernel.w;
     else if (s->winograd_frames > 0)
@@ -257,6 +327,10 @@ pack_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *
         weights);
     return;
   }
+  if (tile->paired) {
+    cnn3d_cpu_pack_pairs (engine, s, folded, tile, groups, taps, weights);
+    return;
+  }
   volume = step->kernel.t * step->kernel.h * step->kernel.w;
   tile->taps = taps;
   tile->weights = weights;
@@ -290,7 +364,7 @@ weight_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile
     n *= (gsize) (CNN3D_POINTS * cnn3d_temporal_copies (engine->kernels, tile->halves));
   else if (s->winograd_frames > 0)
     n *= (gsize) cnn3d_winograd_points (s->winograd_frames, s->winograd_size);
-  return n * (gsize) tile->halves * CNN3D_HALF;
+  return n * (gsize) (tile->halves * CNN3D_HALF * (tile->paired ? 2 : 1));
 }
 
 /* Weights, which begin at a cache line, bias, and offsets. */

@@ -54,7 +54,7 @@ cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread,
       continue;
     }
     for (int t = first_tile; t < end_tile; t++)
-      call_conv (engine, engine->kernels->conv_blocked, s, &s->tiles[t], place, first, n);
+      call_conv (engine, cnn3d_cpu_conv_of (engine, &s->tiles[t]), s, &s->tiles[t], place, first, n);
   }
 }
 

@@ -365,7 +365,7 @@ convolve (const Stream *stream, const Work *work, int thread, int first, int end
         args.residual = stream->memory + slice + place;
         memcpy (args.residual_offsets, tile->residual_offsets, sizeof args.residual_offsets);
       }
-      engine->kernels->conv_blocked (&args, tile->halves, n);
+      cnn3d_cpu_conv_of (engine, tile) (&args, tile->halves, n);
     }
   }
 }

@@ -134,4 +134,5 @@ clamp_all (V *v, const int n, float low, float high)
 /* Half a block: the tail of an odd number of halves. */
 typedef float H __attribute__ ((vector_size (32)));
 typedef float HU __attribute__ ((vector_size (32), aligned (4), may_alias));
+#define LOW_HALF(v) ((H) _mm512_castps512_ps256 ((__m512) (v)))
 #endif

@@ -32,6 +32,12 @@ static const ConvLayer conv_layers[] = {
   { "MobileNetV1 1.0x", PARAM_conv_blocked, 1024, 600, 1, 1, 1, 1 },
   { "ShuffleNetV1 1.0x", PARAM_conv_blocked, 20, 80, 1, 4, 14, 14 }, /* one of three groups */
   { "ShuffleNetV2 1.0x", PARAM_conv_blocked, 58, 58, 1, 4, 14, 14 },
+  { "ShuffleNetV1 1.0x", PARAM_conv_blocked, 80, 20, 1, 4, 14, 14 },
+  { "SqueezeNet", PARAM_conv_blocked, 128, 16, 1, 8, 28, 28 },
+  { "MobileNetV2 1.0x", PARAM_conv_paired, 144, 24, 1, 8, 28, 28 },
+  { "MobileNetV2 0.2x", PARAM_conv_paired, 12, 4, 1, 8, 28, 28 },
+  { "ShuffleNetV1 1.0x", PARAM_conv_paired, 80, 20, 1, 4, 14, 14 },
+  { "SqueezeNet", PARAM_conv_paired, 128, 16, 1, 8, 28, 28 },
   { "SqueezeNet", PARAM_conv_blocked, 16, 64, 3, 8, 28, 28 },
   { "SqueezeNet", PARAM_conv_blocked, 48, 192, 3, 2, 7, 7 },
 };
@@ -122,7 +128,7 @@ bench_layer (const Kernel *kernel, const ConvLayer *l)
   b.bias = bench_alloc ((size_t) lanes);
   b.taps = malloc ((size_t) (l->in * volume) * sizeof (int32_t));
 
-  for (int c = 0; c < l->in; c++)
+  for (int c = 0; c < l->in; c += l->step == PARAM_conv_paired ? 2 : 1)
     for (int k = 0; k < volume; k++) {
       int kt = k / (l->kernel * l->kernel), kh = k / l->kernel % l->kernel, kw = k % l->kernel;
       int place = (kt * b.padded_h + kh) * b.padded_w + kw;
@@ -131,10 +137,11 @@ bench_layer (const Kernel *kernel, const ConvLayer *l)
     }
   for (int half = 0; half < n_halves;) {
     Tile *tile = &b.tiles[b.n_tiles++];
-    int left = n_halves - half, max = kernel->table->max_halves;
+    int left = n_halves - half;
+    int max = l->step == PARAM_conv_paired ? kernel->table->paired_halves : kernel->table->max_halves;
 
     tile->halves = left < max ? left : max;
-    tile->weights = b.weights + half * CNN3D_HALF * b.n_taps;
+    tile->weights = b.weights + half * CNN3D_HALF * l->in * volume;
     for (int h = 0; h < tile->halves; h++)
       tile->offsets[h] =
           (half + h) / 2 * positions * CNN3D_BLOCK + (half + h) % 2 * CNN3D_HALF;

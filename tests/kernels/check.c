@@ -5,6 +5,7 @@
 #include "tests/kernels/check.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_POSITIONS 40
@@ -69,13 +70,21 @@ place_halves (int align, int32_t *offsets, int halves, int blocks, int positions
   }
 }
 
+/* That a tap has. */
+static int
+conv_inputs (const Kernel *kernel)
+{
+  return kernel->param < 0 ? 2 : 1;
+}
+
 static void
 conv_case (const Kernel *kernel, bool exact, int halves, int positions)
 {
   static int32_t taps[MAX_TAPS + 1];
   int n_taps = random_int (0, 3) == 0 ? random_int (0, 4) : random_int (0, MAX_TAPS);
-  int lanes = halves * CNN3D_HALF, blocks = halves + random_int (0, 1), step = kernel->param;
-  int reach = random_int (0, 2 * MAX_POSITIONS * CNN3D_BLOCK), span = (positions - 1) * step + 1;
+  int lanes = halves * CNN3D_HALF, blocks = halves + random_int (0, 1), step = abs (kernel->param);
+  int inputs = conv_inputs (kernel);
+  int reach = random_int (0, 2 * MAX_POSITIONS * CNN3D_BLOCK), span = (positions - 1) * step + inputs;
   size_t out_floats = (size_t) (blocks * positions * CNN3D_BLOCK);
   float *x, *weights, *bias, *out, *residual = NULL;
   Cnn3dConvArgs a = { .taps = taps, .n_taps = n_taps };
@@ -85,17 +94,18 @@ conv_case (const Kernel *kernel, bool exact, int halves, int positions)
   case_begin ("%d halves, %d positions, %d taps, %s, %sresidual", halves, positions, n_taps,
       activation, add ? "" : "no ");
   x = guarded ((size_t) (reach + span));
-  weights = guarded ((size_t) (n_taps * lanes));
+  weights = guarded ((size_t) (n_taps * lanes * inputs));
   bias = guarded ((size_t) lanes);
   out = guarded (out_floats);
-  random_fill (weights, (size_t) (n_taps * lanes), exact);
+  random_fill (weights, (size_t) (n_taps * lanes * inputs), exact);
   random_fill (bias, (size_t) lanes, exact);
 
   /* All of the input that no tap meets stays poison; the first two taps reach both of its ends. */
   for (int k = 0; k < n_taps; k++) {
     taps[k] = k == 0 ? reach : k == 1 ? 0 : random_int (0, reach);
     for (int p = 0; p < positions; p++)
-      x[taps[k] + p * step] = random_value (exact);
+      for (int c = 0; c < inputs; c++)
+        x[taps[k] + p * step + c] = random_value (exact);
   }
   place_halves (kernel->table->align_halves, a.out_offsets, halves, blocks, positions);
   if (add) {
@@ -111,8 +121,9 @@ conv_case (const Kernel *kernel, bool exact, int halves, int positions)
     for (int i = 0; i < lanes; i++) {
       double sum = bias[i], sum_abs = fabs (bias[i]);
 
-      for (int k = 0; k < n_taps; k++) {
-        double product = (double) x[taps[k] + p * step] * weights[k * lanes + i];
+      for (int k = 0; k < n_taps * inputs; k++) {
+        double product = (double) x[taps[k / inputs] + p * step + k % inputs]
+            * weights[(k / inputs * lanes + i) * inputs + k % inputs];
         sum += product;
         sum_abs += fabs (product);
       }
@@ -122,7 +133,7 @@ conv_case (const Kernel *kernel, bool exact, int halves, int positions)
         sum_abs += fabs (r);
       }
       expect (out + a.out_offsets[i / 8] + i % 8 + p * CNN3D_BLOCK, sum, a.low, a.high,
-          error_bound (exact, n_taps, sum_abs));
+          error_bound (exact, n_taps * inputs, sum_abs));
     }
 
   a.x = x;
@@ -134,11 +145,17 @@ conv_case (const Kernel *kernel, bool exact, int halves, int positions)
   case_end ();
 }
 
+static int
+conv_halves (const Kernel *kernel)
+{
+  return kernel->param < 0 ? kernel->table->paired_halves : kernel->table->max_halves;
+}
+
 void
 check_Conv (const Kernel *kernel, bool exact)
 {
   for (int round = 0; round < rounds && !guard_failed (); round++)
-    for (int halves = 1; halves <= kernel->table->max_halves; halves++)
+    for (int halves = 1; halves <= conv_halves (kernel); halves++)
       for (int positions = 1; positions <= MAX_POSITIONS && !guard_failed (); positions++)
         conv_case (kernel, exact, halves, positions);
 }

@@ -27,6 +27,7 @@ struct Kernel {
 enum {
   PARAM_conv_blocked = 16, /* floats from one position's input to the next one's */
   PARAM_conv_planar = 2,
+  PARAM_conv_paired = -16, /* likewise, of pairs */
   PARAM_temporal = 1, /* likewise */
   PARAM_temporal_input = 0,
   PARAM_winograd_input = 0,
