@@ -444,7 +444,8 @@ find_chains (Cnn3dPlan *plan)
     n = cnn3d_plan_step (plan, i)->chain = chain_length (plan, i);
     if (n == 1)
       continue;
-    cnn3d_plan_buffer (plan, cnn3d_plan_step (plan, i)->buffer)->in_chain = TRUE;
+    for (int k = 0; k < n - 1; k++)
+      cnn3d_plan_buffer (plan, cnn3d_plan_step (plan, i + k)->buffer)->in_chain = TRUE;
     for (int k = 1; k < n; k++)
       cnn3d_plan_step (plan, i + k)->chain = 0;
     /* What its steps read and write is alive all at the same time. */

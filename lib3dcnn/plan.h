@@ -64,8 +64,8 @@ typedef struct {
 /*
  * A chain is a step whose output no cache holds (the producer), the depthwise convolution or pool
  * that alone reads it, and the pointwise convolution after that if there is one. It runs strip by
- * strip, so that the producer's output never exists as a whole: its buffer has no place in the
- * arena.
+ * strip, so that only the last step's output ever exists as a whole: the other buffers have no place
+ * in the arena.
  */
 
 typedef struct {

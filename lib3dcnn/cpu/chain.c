@@ -3,7 +3,8 @@
 /*
  * Runs a chain strip by strip. Of a strip, the producer's output is kept for as many frames as the
  * next step's window spans, in a ring in the second cache, and for some of its channel blocks at a
- * time. The last rows of a strip's frames, which the next strip needs as well, are kept aside.
+ * time. The last rows of a strip's frames, which the next strip needs as well, are kept aside. What the
+ * last step reads is written over and over in the same place, so that it never leaves the cache.
  * Threads have strips of their own (deal.h), and compute the rows at their common border both.
  */
 
@@ -73,11 +74,23 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   c->ring_rows = (c->rows - 1) * middle->stride.h + middle->kernel.h;
   c->in_frame = (gsize) (c->ring_rows * c->width) * CNN3D_BLOCK;
   c->in_block = c->in_frame * c->n_frames;
+  if (c->last != NULL) {
+    c->out_frames = c->n_blocks < s->step->n_blocks ? middle->out.t : 1;
+    c->out_frame = (gsize) (c->rows * middle->out.w) * CNN3D_BLOCK;
+    c->out_block = c->out_frame * (gsize) c->out_frames;
+  }
   if (bands) {
     c->bands_part = 3 * (gsize) (c->ring_rows * s->step->out.w * CNN3D_BAND_STEP);
     c->wide_floats = s->joins ? (gsize) (c->n_blocks * s->step->out.w) * CNN3D_BLOCK : 0;
   }
   c->held_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * c->row_floats;
+}
+
+/* Where middle's outputs of a strip of frame t lie until last has read them. */
+static float *
+waiting_outputs (const Chain *c, const Room *room, int block, int t)
+{
+  return room->out + block * c->out_block + (gsize) (t % c->out_frames) * c->out_frame;
 }
 
 static gsize
@@ -93,19 +106,36 @@ divide_room (const Chain *c, const Cnn3dEngine *engine, float *from, Room *room)
   const Cnn3dStep *step = c->producer->step;
   gsize ring = c->in_block * c->n_blocks;
   gsize kept = kept_rows_floats (c) * step->n_blocks * step->out.t;
-
+  gsize out = c->out_block * (gsize) c->middle->step->n_blocks;
   gsize held = 2 * HELD * c->held_floats, rows = 2 * c->row_floats;
   gsize points = CNN3D_POINTS * (gsize) step->kernel.h * c->row_floats;
   gsize bands = (gsize) engine->parts * c->bands_part / 2; /* whole cache lines */
 
   if (room != NULL) {
-    *room = (Room){ .ring = from, .kept = from + ring, .held = from + ring + kept };
+    *room = (Room){ .ring = from, .kept = from + ring, .out = from + ring + kept };
+    room->held = room->out + out;
     room->rows = room->held + held;
     room->points = room->rows + rows;
     room->wide = room->points + points;
     room->bands = (guint16 *) (room->wide + c->wide_floats);
   }
-  return ring + kept + held + rows + points + c->wide_floats + bands;
+  return ring + kept + out + held + rows + points + c->wide_floats + bands;
+}
+
+void
+cnn3d_cpu_place_chain (Cnn3dEngine *engine, gsize i)
+{
+  Cnn3dBuffer *buffer = cnn3d_plan_buffer (engine->plan, engine->steps[i + 1].step->buffer);
+  const Cnn3dBf16Rows *rows = engine->steps[i + 2].bf16;
+  Chain c;
+
+  chain_init (&c, engine, i);
+  /* Blocks of an input in bfloat16 have been listed already, as tiles are cut by them. */
+  for (int k = 0; rows != NULL && k < rows->n_blocks; k++)
+    rows->blocks[k] = (gint32) ((gsize) (rows->blocks[k] - (gint32) buffer->offset)
+        / ((gsize) buffer->positions * CNN3D_BLOCK) * c.out_block);
+  buffer->offset = 0;
+  buffer->positions = (gint64) c.out_block / CNN3D_BLOCK;
 }
 
 gsize
@@ -296,14 +326,16 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
     for (int b = 0; b < n_blocks; b++) {
       Cnn3dRow row = { .in = room->ring + b * c->in_block, .in_frame = c->in_frame,
         .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0, .joined = c->producer->joins,
-        .out = cnn3d_cpu_output_row (engine, middle, first_block + b, t, y0) };
+        .out = c->last != NULL ? waiting_outputs (c, room, first_block + b, t)
+            : cnn3d_cpu_output_row (engine, middle, first_block + b, t, y0) };
 
       g_assert (middle->blocks[first_block + b].block == first_block + b);
       cnn3d_cpu_run_rows (engine, c->middle, thread, first_block + b, t, y0, y1 - y0, &row);
     }
     /* With the last channels a frame is complete, and still in the second cache. */
     if (c->last != NULL && end_tile == c->producer->n_tiles)
-      cnn3d_cpu_run_positions (engine, c->last, thread, ((gint64) t * middle->out.h + y0) * middle->out.w,
+      cnn3d_cpu_run_positions (engine, c->last, thread, waiting_outputs (c, room, 0, t),
+          ((gint64) t * middle->out.h + y0) * middle->out.w,
           ((gint64) t * middle->out.h + y1) * middle->out.w, 0, c->last->n_tiles);
   }
 }

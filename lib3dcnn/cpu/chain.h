@@ -17,6 +17,9 @@ typedef struct {
   int ring_rows;   /* that they need */
   int overlap;     /* of these, rows that the next strip needs too */
   gsize in_frame, in_block; /* floats */
+  /* Of middle's outputs that wait for last: one frame, or all where some channels come later; and floats. */
+  int out_frames;
+  gsize out_frame, out_block;
   /* Of a stem that is temporal, floats of a row of its input, of all channels, and of a strip's rows of a frame. */
   gsize row_floats, held_floats;
   int width; /* of the ring's rows */
@@ -28,6 +31,7 @@ typedef struct {
 typedef struct {
   float *ring;   /* [block][frame][row][w][16] */
   float *kept;   /* [block][frame][overlap][w][16], of all blocks and frames */
+  float *out;    /* [block][frame][row][w][16], of all blocks: what last reads, if there is one */
   /* Of a stem that is temporal, rows are [channel][pitch]: */
   float *held;   /* [4][row]: frames that the next frames of the output need as well, and that these leave to the next */
   float *rows;   /* [2][row]: of two frames that they do not */

@@ -227,6 +227,8 @@ int cnn3d_cpu_end_of_group (const Cnn3dCpuStep *s, int first, int max);
 int cnn3d_cpu_blocks_of_group (const Cnn3dCpuStep *s, int first, int end);
 /* chain.c: a whole chain of steps (plan.h), from its first. */
 void cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread);
+/* Places what its last step reads in a thread's room: after tiles have been cut, before taps are listed. */
+void cnn3d_cpu_place_chain (Cnn3dEngine *engine, gsize i);
 /* Floats that a thread needs for the chain that begins at step i. */
 gsize cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i);
 
@@ -241,8 +243,8 @@ typedef struct {
 /* n rows of frame t from h on, which are written one after the other. */
 void cnn3d_cpu_run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h, int n,
     const Cnn3dRow *first);
-/* Positions [first, end) of some tiles of a pointwise convolution. */
-void cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, gint64 first,
+/* Positions [first, end) of some tiles of a pointwise convolution; its taps are counted from x on for the first of them. */
+void cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, const float *x, gint64 first,
     gint64 end, int first_tile, int end_tile);
 /* Row i of the rows of all frames of a clip, into row 0 of each plane; gaps from plane to plane in floats. */
 void cnn3d_cpu_load_row (const Cnn3dEngine *engine, const Cnn3dClip *clip, gsize plane, int i, float *out,

@@ -473,6 +473,9 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
       n_weights += tile_floats (engine, s, &s->tiles[t]);
     }
   }
+  for (guint i = 0; i < n; i++)
+    if (engine->steps[i].step->chain > 2)
+      cnn3d_cpu_place_chain (engine, i);
   weights = engine->weights = cnn3d_cpu_alloc (n_weights);
   taps = engine->taps = g_new (int32_t, n_taps);
 

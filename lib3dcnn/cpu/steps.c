@@ -40,21 +40,21 @@ run_tiles_in_bf16 (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3d
 }
 
 void
-cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, gint64 first,
+cnn3d_cpu_run_positions (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, const float *x, gint64 first,
     gint64 end, int first_tile, int end_tile)
 {
-  for (int n; first < end; first += n) {
+  for (int n; first < end; first += n, x += (gsize) n * CNN3D_BLOCK) {
     float *place = engine->arena + first * CNN3D_BLOCK;
 
     n = cnn3d_next_chunk (end - first);
     if (s->in_bf16) {
-      Cnn3dWords words = cnn3d_bf16_convert (engine, s, place, NULL, n, thread);
+      Cnn3dWords words = cnn3d_bf16_convert (engine, s, x, NULL, n, thread);
 
       multiply_chunk (engine, s, &words, place, n, first_tile, end_tile);
       continue;
     }
     for (int t = first_tile; t < end_tile; t++)
-      call_conv (engine, cnn3d_cpu_conv_of (engine, &s->tiles[t]), s, &s->tiles[t], place, first, n);
+      call_conv (engine, cnn3d_cpu_conv_of (engine, &s->tiles[t]), s, &s->tiles[t], x, first, n);
   }
 }
 
@@ -72,12 +72,15 @@ cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread)
   }
   if (s->tile_split != NULL) {
     while ((n = cnn3d_deal_take (&deal, 1, s->n_tiles, &first)) > 0)
-      cnn3d_cpu_run_positions (engine, s, thread, 0, positions, first, first + n);
+      cnn3d_cpu_run_positions (engine, s, thread, engine->arena, 0, positions, first, first + n);
     return;
   }
-  while ((n = cnn3d_deal_take (&deal, 1, CNN3D_CHUNK / CNN3D_UNIT, &first)) > 0)
-    cnn3d_cpu_run_positions (engine, s, thread, (gint64) first * CNN3D_UNIT,
-        MIN ((gint64) (first + n) * CNN3D_UNIT, positions), 0, s->n_tiles);
+  while ((n = cnn3d_deal_take (&deal, 1, CNN3D_CHUNK / CNN3D_UNIT, &first)) > 0) {
+    gint64 begin = (gint64) first * CNN3D_UNIT;
+
+    cnn3d_cpu_run_positions (engine, s, thread, engine->arena + begin * CNN3D_BLOCK, begin,
+        MIN (begin + (gint64) n * CNN3D_UNIT, positions), 0, s->n_tiles);
+  }
 }
 
 /* Convolutions that read padded rows: a row of the output, counted over all frames, is one call. */

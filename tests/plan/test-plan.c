@@ -206,7 +206,7 @@ check_chains (const Cnn3dPlan *plan)
       const Cnn3dBuffer *b = cnn3d_plan_buffer (plan, cnn3d_plan_step (plan, i + k)->buffer);
 
       g_assert_cmpint (cnn3d_plan_step (plan, i + k)->chain, ==, k == 0 ? chain : 0);
-      g_assert_true (b->in_chain == (chain > 1 && k == 0));
+      g_assert_true (b->in_chain == (k < chain - 1));
       /* All that a chain writes is alive from its first step on, all that it reads to its last. */
       g_assert_cmpint (b->first, ==, i);
       if (b->in_chain)
