@@ -460,6 +460,85 @@ find_chains (Cnn3dPlan *plan)
   }
 }
 
+static gboolean
+reads_as_input (const Cnn3dStep *step, int buffer)
+{
+  for (int c = 0; c < step->channels_in; c++)
+    if (step->inputs[c].buffer == buffer)
+      return TRUE;
+  return FALSE;
+}
+
+/*
+ * Whether step i may write its output in place of the residual: of whole buffers, whose lanes are then the output's, and
+ * which nobody reads any more but for this sum. Who writes some lanes of some positions has just read these. Not so in a
+ * chain, whose first step may still have to read them for the strips beside.
+ */
+static gboolean
+is_in_place (const Cnn3dPlan *plan, int i)
+{
+  const Cnn3dStep *step = cnn3d_plan_step (plan, i);
+  int n_blocks = 0;
+
+  if (step->residual == NULL || step->chain != 1)
+    return FALSE;
+  for (int b = 0; b < step->n_blocks; b++) {
+    const Cnn3dBlockRef *ref = &step->residual[b];
+    const Cnn3dBuffer *buffer = cnn3d_plan_buffer (plan, ref->buffer);
+
+    if (buffer->last != i || reads_as_input (step, ref->buffer))
+      return FALSE;
+    /* Blocks are in order, and each is there once. */
+    if (b == 0 || ref->buffer != ref[-1].buffer)
+      n_blocks += buffer->n_blocks;
+  }
+  return n_blocks == step->n_blocks;
+}
+
+/* Where a buffer lies: from a block on of its own room, or of that of an output which is written in its place. */
+typedef struct {
+  int room, block;
+} Place;
+
+/* Puts the buffers of the residual one after the other into the output's room, which is there from the first of them on. */
+static void
+share_room (const Cnn3dStep *step, GArray *rooms, Place *places)
+{
+  Place place = places[step->buffer];
+  Cnn3dBuffer *room = &g_array_index (rooms, Cnn3dBuffer, place.room);
+
+  for (int b = 0; b < step->n_blocks; b++) {
+    const Cnn3dBlockRef *ref = &step->residual[b];
+    Cnn3dBuffer *own = &g_array_index (rooms, Cnn3dBuffer, ref->buffer);
+
+    places[ref->buffer] = (Place){ place.room, place.block + b - ref->block };
+    room->first = MIN (room->first, own->first);
+    own->n_blocks = 0;
+  }
+}
+
+/* From the last step to the first, as what is written in place may itself give its place to a later output. */
+static void
+place_buffers (Cnn3dPlan *plan)
+{
+  int n = (int) plan->buffers->len;
+  g_autoptr (GArray) rooms = g_array_copy (plan->buffers);
+  g_autofree Place *places = g_new (Place, n);
+
+  for (int i = 0; i < n; i++)
+    places[i] = (Place){ i, 0 };
+  for (int i = (int) plan->steps->len - 1; i >= 0; i--)
+    if (is_in_place (plan, i))
+      share_room (cnn3d_plan_step (plan, i), rooms, places);
+  plan->arena = cnn3d_arena_plan (rooms);
+  for (int i = 0; i < n; i++) {
+    Cnn3dBuffer *buffer = cnn3d_plan_buffer (plan, i);
+
+    buffer->offset = g_array_index (rooms, Cnn3dBuffer, places[i].room).offset
+        + (gsize) places[i].block * (gsize) buffer->positions * CNN3D_BLOCK;
+  }
+}
+
 static void
 step_clear (gpointer data)
 {
@@ -501,7 +580,7 @@ cnn3d_plan_new (const Cnn3dGraph *graph)
   for (int c = 0; c < plan->n_features; c++)
     use_buffer (&l, plan->features[c].buffer);
   find_chains (plan);
-  plan->arena = cnn3d_arena_plan (plan->buffers);
+  place_buffers (plan);
 
   for (guint i = 0; i < graph->nodes->len; i++) {
     g_free (l.values[i].lane);

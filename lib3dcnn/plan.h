@@ -73,7 +73,7 @@ typedef struct {
   gint64 positions;
   int first, last; /* the steps that write it and that read it last */
   gboolean in_chain; /* written and read inside of a chain: takes no room */
-  gsize offset;      /* in floats, in the arena */
+  gsize offset;      /* in floats, in the arena; that of an output may be its residual's */
 } Cnn3dBuffer;
 
 typedef struct {

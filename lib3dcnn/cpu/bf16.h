@@ -37,7 +37,7 @@ typedef struct {
   const uint16_t *weights; /* [n_taps][parts][unit / 2][cnn3d_bf16_lanes (halves)][2] */
   const float *bias;       /* [halves * 8] */
   float *out;
-  const float *residual; /* or NULL */
+  const float *residual; /* or NULL; as Cnn3dConvArgs.residual */
   int32_t out_offsets[CNN3D_MAX_HALVES];
   int32_t residual_offsets[CNN3D_MAX_HALVES];
   float low, high;

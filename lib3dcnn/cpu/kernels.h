@@ -29,7 +29,7 @@ typedef struct {
   const float *weights; /* [n_taps][halves * 8], or [n_taps][halves * 8][2] */
   const float *bias;    /* [halves * 8] */
   float *out;
-  const float *residual;                       /* or NULL */
+  const float *residual;                       /* or NULL; may be the output, in the same places */
   int32_t out_offsets[CNN3D_MAX_HALVES];       /* from out, for each half */
   int32_t residual_offsets[CNN3D_MAX_HALVES];  /* from residual */
   float low, high;                             /* the activation as bounds */
@@ -83,7 +83,7 @@ typedef struct {
   const float *products;
   intptr_t point;
   const float *bias;     /* [16] */
-  const float *residual; /* or NULL; strides of out */
+  const float *residual; /* or NULL; strides of out, which it may be */
   float *out;
   intptr_t row, frame;
   int frames, rows, columns; /* of the tile that lie inside of the output */

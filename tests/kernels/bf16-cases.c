@@ -103,6 +103,7 @@ conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positi
   int blocks = (halves + 1) / 2 + random_int (0, 1), reach, words;
   size_t out_floats = (size_t) (blocks * positions * CNN3D_BLOCK), n_weights;
   const char *activation = random_bounds (&a->low, &a->high);
+  bool in_place = positions % 2 && random_int (0, 1);
   uint16_t *x, *weights;
   float *bias, *residual = NULL;
 
@@ -113,8 +114,8 @@ conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positi
   words = reach + (int) a->step * (positions - 1) + table->unit;
   a->part = words + random_int (0, 5);
   n_weights = (size_t) (a->n_taps * parts * table->unit * cnn3d_bf16_lanes (halves));
-  case_begin ("%d parts, %d halves, %d positions, %d taps, step %d, %s, %sresidual", parts, halves, positions,
-      a->n_taps, (int) a->step, activation, positions % 2 ? "" : "no ");
+  case_begin ("%d parts, %d halves, %d positions, %d taps, step %d, %s, %sresidual%s", parts, halves, positions,
+      a->n_taps, (int) a->step, activation, positions % 2 ? "" : "no ", in_place ? " in place" : "");
 
   a->x = x = guarded_words ((size_t) (parts == 2 ? a->part + words : words));
   a->weights = weights = guarded_words (n_weights);
@@ -133,8 +134,10 @@ conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positi
   }
   place_halves (table->align_halves, a->out_offsets, halves, blocks, positions);
   if (positions % 2) {
-    a->residual = residual = guarded (out_floats);
+    a->residual = residual = in_place ? a->out : guarded (out_floats);
     place_halves (table->align_halves, a->residual_offsets, halves, blocks, positions);
+    if (in_place)
+      memcpy (a->residual_offsets, a->out_offsets, sizeof a->residual_offsets);
     for (int p = 0; p < positions; p++)
       for (int i = 0; i < lanes; i++)
         residual[a->residual_offsets[i / 8] + i % 8 + p * CNN3D_BLOCK] = random_value (exact);

@@ -212,11 +212,11 @@ winograd_output_case (const Kernel *kernel, bool exact, int mt, int m)
   Cnn3dWinogradOutputArgs a = { .row = row, .frame = frame, .point = point,
     .frames = random_int (1, mt), .rows = random_int (1, m), .columns = random_int (1, m) };
   const char *activation = random_bounds (&a.low, &a.high);
-  bool add = random_int (0, 1);
+  bool add = random_int (0, 1), in_place = add && random_int (0, 1);
   float *products, *bias, *residual = NULL;
 
-  case_begin ("%d x %d x %d of %d x %d x %d outputs, %s, %sresidual", a.frames, a.rows, a.columns, mt, m,
-      m, activation, add ? "" : "no ");
+  case_begin ("%d x %d x %d of %d x %d x %d outputs, %s, %sresidual%s", a.frames, a.rows, a.columns, mt, m,
+      m, activation, add ? "" : "no ", in_place ? " in place" : "");
   a.products = products = guarded ((size_t) ((n - 1) * point + CNN3D_BLOCK));
   a.bias = bias = guarded (CNN3D_BLOCK);
   a.out = guarded (out_floats);
@@ -224,7 +224,7 @@ winograd_output_case (const Kernel *kernel, bool exact, int mt, int m)
     random_fill (products + k * point, CNN3D_BLOCK, exact);
   random_fill (bias, CNN3D_BLOCK, exact);
   if (add) {
-    a.residual = residual = guarded (out_floats);
+    a.residual = residual = in_place ? a.out : guarded (out_floats);
     for (int t = 0; t < a.frames; t++)
       for (int h = 0; h < a.rows; h++)
         random_fill (residual + t * frame + h * row, (size_t) (a.columns * CNN3D_BLOCK), exact);

@@ -89,10 +89,10 @@ conv_case (const Kernel *kernel, bool exact, int halves, int positions)
   float *x, *weights, *bias, *out, *residual = NULL;
   Cnn3dConvArgs a = { .taps = taps, .n_taps = n_taps };
   const char *activation = random_bounds (&a.low, &a.high);
-  bool add = random_int (0, 1);
+  bool add = random_int (0, 1), in_place = add && random_int (0, 1);
 
-  case_begin ("%d halves, %d positions, %d taps, %s, %sresidual", halves, positions, n_taps,
-      activation, add ? "" : "no ");
+  case_begin ("%d halves, %d positions, %d taps, %s, %sresidual%s", halves, positions, n_taps,
+      activation, add ? "" : "no ", in_place ? " in place" : "");
   x = guarded ((size_t) (reach + span));
   weights = guarded ((size_t) (n_taps * lanes * inputs));
   bias = guarded ((size_t) lanes);
@@ -109,8 +109,10 @@ conv_case (const Kernel *kernel, bool exact, int halves, int positions)
   }
   place_halves (kernel->table->align_halves, a.out_offsets, halves, blocks, positions);
   if (add) {
-    residual = guarded (out_floats);
+    residual = in_place ? out : guarded (out_floats);
     place_halves (kernel->table->align_halves, a.residual_offsets, halves, blocks, positions);
+    if (in_place)
+      memcpy (a.residual_offsets, a.out_offsets, sizeof a.residual_offsets);
     for (int p = 0; p < positions; p++)
       for (int i = 0; i < lanes; i++)
         residual[a.residual_offsets[i / 8] + i % 8 + p * CNN3D_BLOCK] = random_value (exact);

@@ -2,6 +2,7 @@
 
 /* The arena planner on random lifetimes, and what must hold of the plan of every network. */
 
+#include "lib3dcnn/arch/arch.h"
 #include "lib3dcnn/plan.h"
 
 static gsize
@@ -71,6 +72,69 @@ test_arena (void)
     }
     check_arena (buffers, n_steps, cnn3d_arena_plan (buffers), 2);
   }
+}
+
+static gboolean
+overlap (const Cnn3dBuffer *a, const Cnn3dBuffer *b)
+{
+  return buffer_floats (a) > 0 && buffer_floats (b) > 0 && a->offset < b->offset + buffer_floats (b)
+      && b->offset < a->offset + buffer_floats (a);
+}
+
+static gsize
+block_offset (const Cnn3dPlan *plan, int buffer, int block)
+{
+  const Cnn3dBuffer *b = cnn3d_plan_buffer (plan, buffer);
+
+  return b->offset + (gsize) block * (gsize) b->positions * CNN3D_BLOCK;
+}
+
+/* Whether step i writes in place of a buffer that it reads; then all must hold that makes this safe. */
+static gboolean
+check_in_place (const Cnn3dPlan *plan, int i)
+{
+  const Cnn3dStep *step = cnn3d_plan_step (plan, i);
+  const Cnn3dBuffer *out = cnn3d_plan_buffer (plan, step->buffer), *in;
+  gboolean in_place = FALSE;
+
+  for (int b = 0; b < step->n_blocks && step->residual != NULL; b++) {
+    in = cnn3d_plan_buffer (plan, step->residual[b].buffer);
+    in_place = in_place || (in->last >= out->first && overlap (in, out));
+  }
+  if (!in_place)
+    return FALSE;
+  g_assert_cmpint (step->chain, ==, 1);
+  for (int b = 0; b < step->n_blocks; b++) {
+    in = cnn3d_plan_buffer (plan, step->residual[b].buffer);
+    g_assert_cmpint (in->last, ==, i);
+    g_assert_cmpint (in->positions, ==, out->positions);
+    g_assert_cmpuint (block_offset (plan, step->residual[b].buffer, step->residual[b].block), ==,
+        block_offset (plan, step->buffer, b));
+  }
+  for (int c = 0; c < step->channels_in; c++)
+    g_assert_false (overlap (cnn3d_plan_buffer (plan, step->inputs[c].buffer), out));
+  return TRUE;
+}
+
+/* Steps that write in place of their residual. Of all else that is alive at a time, nothing overlaps. */
+static int
+check_places (const Cnn3dPlan *plan)
+{
+  g_autoptr (GArray) buffers = g_array_copy (plan->buffers);
+  int n = 0;
+
+  for (int i = 0; i < (int) plan->steps->len; i++) {
+    const Cnn3dStep *step = cnn3d_plan_step (plan, i);
+
+    if (!check_in_place (plan, i))
+      continue;
+    n++;
+    /* What is replaced ends where the output begins. */
+    for (int b = 0; b < step->n_blocks; b++)
+      g_array_index (buffers, Cnn3dBuffer, step->residual[b].buffer).last = i - 1;
+  }
+  check_arena (buffers, (int) plan->steps->len, plan->arena, 1.5);
+  return n;
 }
 
 /* Where a lane's channel was written: the step before `i` whose buffer it is, with it alive. */
@@ -251,7 +315,7 @@ check_plan (const Cnn3dConfig *config)
   g_assert_cmpint (plan->n_features, ==, features->shape.c);
   for (int c = 0; c < plan->n_features; c++)
     check_lane (plan, plan->features[c], (int) plan->steps->len, features->shape.e);
-  check_arena (plan->buffers, (int) plan->steps->len, plan->arena, 1.5);
+  check_places (plan);
 }
 
 static void
@@ -320,12 +384,115 @@ test_groups (void)
   }
 }
 
+/*
+ * All units of a ShuffleNetV1 but for the first ones of the stages, and SqueezeNet's bypasses, of two convolutions each, but
+ * for that of version 1.0 around a module that halves a single buffer. MobileNetV2's first one is in a chain.
+ */
+static void
+test_in_place (void)
+{
+  static const struct { Cnn3dConfig config; int in_place, residuals; } nets[] = {
+    { { .arch = CNN3D_ARCH_SHUFFLENET, .width = 0.5 }, 13, 13 },
+    { { .arch = CNN3D_ARCH_SHUFFLENET, .width = 1.5 }, 13, 13 },
+    { { .arch = CNN3D_ARCH_SHUFFLENET, .width = 2.0 }, 13, 13 },
+    { { .arch = CNN3D_ARCH_MOBILENETV2, .width = 1.0 }, 9, 10 },
+    { { .arch = CNN3D_ARCH_SQUEEZENET, .width = 1.0, .version = 11 }, 8, 8 },
+    { { .arch = CNN3D_ARCH_SQUEEZENET, .width = 1.0, .version = 10 }, 6, 8 },
+  };
+
+  for (guint k = 0; k < G_N_ELEMENTS (nets); k++) {
+    Cnn3dConfig config = nets[k].config;
+    g_autoptr (Cnn3dGraph) graph = NULL;
+    g_autoptr (Cnn3dPlan) plan = NULL;
+    int residuals = 0;
+
+    cnn3d_config_fill (&config);
+    graph = cnn3d_graph_new (&config, NULL);
+    plan = cnn3d_plan_new (graph);
+    for (int i = 0; i < (int) plan->steps->len; i++)
+      residuals += cnn3d_plan_step (plan, i)->residual != NULL;
+    g_assert_cmpint (check_places (plan), ==, nets[k].in_place);
+    g_assert_cmpint (residuals, ==, nets[k].residuals);
+  }
+}
+
+/* A graph for tests that build their own, with the output of a stem of 32 channels as its last node. */
+static Cnn3dGraph *
+begin_graph (Cnn3dBuilder *b, Cnn3dConfig *config, int *stem)
+{
+  cnn3d_config_fill (config);
+  *b = (Cnn3dBuilder){ .graph = cnn3d_graph_new (config, NULL) };
+  g_array_set_size (b->graph->nodes, 0);
+  g_array_set_size (b->graph->params, 0);
+  *stem = cnn3d_build_conv (b, cnn3d_build_input (b, config), 32, CNN3D_CUBE (3), CNN3D_CUBE (2), 1, FALSE, "stem");
+  return b->graph;
+}
+
+static int
+build_pointwise (Cnn3dBuilder *b, int in, int channels)
+{
+  return cnn3d_build_conv (b, in, channels, CNN3D_CUBE (1), CNN3D_CUBE (1), 1, FALSE, "pointwise");
+}
+
+/* x + f(x) reads x as its input; x + f(g(x)) may be in place of x, unless x is read again. */
+static void
+test_needed (void)
+{
+  for (int again = 0; again < 2; again++) {
+    Cnn3dConfig config = { .arch = CNN3D_ARCH_MOBILENET };
+    Cnn3dBuilder b;
+    int x, y;
+    g_autoptr (Cnn3dGraph) graph = begin_graph (&b, &config, &x);
+    g_autoptr (Cnn3dPlan) plan = NULL;
+
+    x = cnn3d_build_add (&b, x, build_pointwise (&b, x, 32));
+    y = cnn3d_build_add (&b, x, build_pointwise (&b, build_pointwise (&b, x, 32), 32));
+    if (again)
+      y = cnn3d_build_concat (&b, y, x);
+    cnn3d_build_classifier (&b, y, &config);
+    g_assert_false (b.failed);
+
+    plan = cnn3d_plan_new (graph);
+    g_assert_nonnull (cnn3d_plan_step (plan, 1)->residual);
+    g_assert_nonnull (cnn3d_plan_step (plan, 3)->residual);
+    g_assert_cmpint (check_places (plan), ==, !again);
+    g_assert_cmpint (check_in_place (plan, 3), ==, !again);
+  }
+}
+
+/* Two sums that are each in place of a buffer, and one that is in place of both. */
+static void
+test_nested (void)
+{
+  Cnn3dConfig config = { .arch = CNN3D_ARCH_MOBILENET };
+  Cnn3dBuilder b;
+  int x, y, both;
+  g_autoptr (Cnn3dGraph) graph = begin_graph (&b, &config, &x);
+  g_autoptr (Cnn3dPlan) plan = NULL;
+
+  y = build_pointwise (&b, x, 32);
+  x = build_pointwise (&b, x, 32);
+  both = build_pointwise (&b, cnn3d_build_concat (&b, x, y), 32);
+  x = cnn3d_build_add (&b, x, build_pointwise (&b, both, 32));
+  y = cnn3d_build_add (&b, y, build_pointwise (&b, both, 32));
+  x = cnn3d_build_concat (&b, x, y);
+  x = cnn3d_build_add (&b, x, build_pointwise (&b, both, 64));
+  cnn3d_build_classifier (&b, x, &config);
+  g_assert_false (b.failed);
+
+  plan = cnn3d_plan_new (graph);
+  g_assert_cmpint (check_places (plan), ==, 3);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/plan/arena", test_arena);
   g_test_add_func ("/plan/groups", test_groups);
+  g_test_add_func ("/plan/in-place", test_in_place);
+  g_test_add_func ("/plan/needed", test_needed);
+  g_test_add_func ("/plan/nested", test_nested);
   for (int arch = 0; arch < CNN3D_N_ARCHS; arch++) {
     g_autofree char *name = g_strdup_printf ("/plan/%s", cnn3d_arch_get_name (arch));
     g_test_add_data_func (name, GINT_TO_POINTER (arch), test_networks);
