@@ -34,18 +34,28 @@ typedef struct {
 
 #define NEAR_TAPS 16
 
+/* Taps that are taken at a time: where there are registers for two, their loads wait less for each other. */
+#if CNN3D_VW == 16
+#define CNN3D_TAPS 2
+#define CNN3D_TWO_TAPS 26
+#else
+#define CNN3D_TAPS 1
+#define CNN3D_TWO_TAPS 0
+#endif
+
 /* Tiles whose weights the first cache keeps from one to the next: there is nothing to wait for. */
 #define FEW_TAPS 64
 
-/* At a tap, whose weights are `lanes` floats from w on. Returns where to go on. */
-INLINE const float *
-ask_ahead (const Ahead *ahead, const float *next, const float *w, const int lanes)
+/* At a tap, whose weights are `lanes` floats from w on. */
+INLINE void
+ask_ahead (Ahead *ahead, const float *w, const int lanes)
 {
   /*
    * Into the second cache, as the first is full of the present ones. Half of the lines are enough: their neighbours
    * come along, and these do not take up what the first cache has to wait for lines with.
    */
-  __builtin_prefetch (next, 0, 2);
+  __builtin_prefetch (ahead->weights, 0, 2);
+  ahead->weights += ahead->step;
   /*
    * And into the first, as sums that wait for their weights keep later loads from being begun. Tiles of one vector are
    * busy with loads already.
@@ -53,7 +63,6 @@ ask_ahead (const Ahead *ahead, const float *next, const float *w, const int lane
   UNROLL for (int i = 0; i < MAX_FULL; i++)
     if (lanes >= 2 * CNN3D_VW && i * 16 < lanes)
       __builtin_prefetch (w + NEAR_TAPS * lanes + i * 16, 0, 3);
-  return next + ahead->step;
 }
 
 /* Vector v of np positions. The sums are clamped if clamp is set, and stored as they are if not. */
@@ -91,6 +100,45 @@ conv_store_tail (const Cnn3dConvArgs *a, intptr_t position, const int halves, co
 }
 #endif
 
+/* What a tile's sums are in: whole vectors of each position, and what is left of an odd number of halves. */
+typedef struct {
+  V full[MAX_FULL + 1][CNN3D_TILE_POSITIONS];
+#if CNN3D_VW == 16
+  H tail[CNN3D_TILE_POSITIONS];
+#endif
+} ConvSums;
+
+/* Adds the products of n taps. ahead may be NULL. */
+INLINE void
+conv_taps (ConvSums *sums, const float *x, const int32_t *taps, const float *w, const int halves, const int np, const int step,
+    const int n, Ahead *ahead)
+{
+  const int nv = FULL (halves), lanes = halves * CNN3D_HALF;
+  V wv[CNN3D_TAPS][MAX_FULL + 1];
+  const float *xk[CNN3D_TAPS];
+
+  UNROLL for (int k = 0; k < n; k++) {
+    xk[k] = x + taps[k];
+    UNROLL for (int v = 0; v < nv; v++)
+      wv[k][v] = load (w + k * lanes + v * CNN3D_VW);
+    if (ahead)
+      ask_ahead (ahead, w + k * lanes, lanes);
+  }
+  UNROLL for (int p = 0; p < np; p++)
+    UNROLL for (int k = 0; k < n; k++) {
+      const float *xp = xk[k] + p * step;
+      /* A tail alone can take the broadcast from memory; else the vectors share one. */
+      V b = nv > 0 ? splat (*xp) : (V){ 0 };
+
+      UNROLL for (int v = 0; v < nv; v++)
+        sums->full[v][p] += wv[k][v] * b;
+#if CNN3D_VW == 16
+      if (TAIL (halves))
+        sums->tail[p] += *(const HU *) (w + k * lanes + nv * 16) * (nv > 0 ? LOW_HALF (b) : (H) _mm256_set1_ps (*xp));
+#endif
+    }
+}
+
 /* clamp as of conv_store(); ahead may be NULL. */
 INLINE void
 conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, const int step,
@@ -99,56 +147,30 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
   const int nv = FULL (halves);
   const float *x = a->x + position * step, *w = a->weights;
   const int32_t *taps = a->taps, *end = taps + a->n_taps;
-  const float *next = ahead ? ahead->weights : NULL;
-  V acc[MAX_FULL + 1][CNN3D_TILE_POSITIONS];
-#if CNN3D_VW == 16
-  H tail[CNN3D_TILE_POSITIONS];
-#endif
+  Ahead next = ahead ? *ahead : (Ahead){ 0 };
+  ConvSums sums;
 
   UNROLL for (int v = 0; v < nv; v++)
     UNROLL for (int p = 0; p < np; p++)
-      acc[v][p] = load (a->bias + v * CNN3D_VW);
+      sums.full[v][p] = load (a->bias + v * CNN3D_VW);
 #if CNN3D_VW == 16
   if (TAIL (halves))
     UNROLL for (int p = 0; p < np; p++)
-      tail[p] = *(const HU *) (a->bias + nv * 16);
+      sums.tail[p] = *(const HU *) (a->bias + nv * 16);
 #endif
 
-  for (; taps < end; taps++, w += halves * CNN3D_HALF) {
-    const float *xk = x + *taps;
-    V wv[MAX_FULL + 1];
-
-    UNROLL for (int v = 0; v < nv; v++)
-      wv[v] = load (w + v * CNN3D_VW);
-    if (ahead)
-      next = ask_ahead (ahead, next, w, halves * CNN3D_HALF);
-#if CNN3D_VW == 16
-    if (TAIL (halves)) {
-      H wt = *(const HU *) (w + nv * 16);
-      UNROLL for (int p = 0; p < np; p++) {
-        /* Alone, it can take the broadcast from memory; else the vectors share one. */
-        V b = nv > 0 ? splat (xk[p * step]) : (V){ 0 };
-        UNROLL for (int v = 0; v < nv; v++)
-          acc[v][p] += wv[v] * b;
-        tail[p] += wt * (nv > 0 ? LOW_HALF (b) : (H) _mm256_set1_ps (xk[p * step]));
-      }
-      continue;
-    }
-#endif
-    UNROLL for (int p = 0; p < np; p++) {
-      V b = splat (xk[p * step]);
-      UNROLL for (int v = 0; v < nv; v++)
-        acc[v][p] += wv[v] * b;
-    }
-  }
+  for (; np * (nv + TAIL (halves)) <= CNN3D_TWO_TAPS && end - taps >= CNN3D_TAPS; taps += CNN3D_TAPS, w += CNN3D_TAPS * halves * CNN3D_HALF)
+    conv_taps (&sums, x, taps, w, halves, np, step, CNN3D_TAPS, ahead ? &next : NULL);
+  for (; taps < end; taps++, w += halves * CNN3D_HALF)
+    conv_taps (&sums, x, taps, w, halves, np, step, 1, ahead ? &next : NULL);
 
   if (ahead)
-    ahead->weights = next;
+    *ahead = next;
   UNROLL for (int v = 0; v < nv; v++)
-    conv_store (a, position, v, np, clamp, acc[v]);
+    conv_store (a, position, v, np, clamp, sums.full[v]);
 #if CNN3D_VW == 16
   if (TAIL (halves))
-    conv_store_tail (a, position, halves, np, clamp, tail);
+    conv_store_tail (a, position, halves, np, clamp, sums.tail);
 #endif
 }
 

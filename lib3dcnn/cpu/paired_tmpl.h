@@ -46,36 +46,49 @@ paired_positions (const int halves)
 #endif
 }
 
+/* As conv_taps(). */
+INLINE void
+paired_taps (V acc[PAIRED_VECTORS + 1][CNN3D_TILE_POSITIONS], const float *x, const int32_t *taps, const float *w, const int nv,
+    const int np, const int n, Ahead *ahead)
+{
+  V wv[CNN3D_TAPS][PAIRED_VECTORS];
+  const float *xk[CNN3D_TAPS];
+
+  UNROLL for (int k = 0; k < n; k++) {
+    xk[k] = x + taps[k];
+    UNROLL for (int v = 0; v < nv; v++)
+      wv[k][v] = load (w + (k * nv + v) * CNN3D_VW);
+    if (ahead)
+      ask_ahead (ahead, w + k * nv * CNN3D_VW, nv * CNN3D_VW);
+  }
+  UNROLL for (int p = 0; p < np; p++)
+    UNROLL for (int k = 0; k < n; k++) {
+      V b = splat_pair (xk[k] + p * CNN3D_BLOCK);
+      UNROLL for (int v = 0; v < nv; v++)
+        acc[v][p] += wv[k][v] * b;
+    }
+}
+
 INLINE void
 paired_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, Ahead *ahead)
 {
   const int nv = halves * CNN3D_BLOCK / CNN3D_VW;
   const float *x = a->x + position * CNN3D_BLOCK, *w = a->weights;
   const int32_t *taps = a->taps, *end = taps + a->n_taps;
-  const float *next = ahead ? ahead->weights : NULL;
+  Ahead next = ahead ? *ahead : (Ahead){ 0 };
   V acc[PAIRED_VECTORS + 1][CNN3D_TILE_POSITIONS];
 
   UNROLL for (int v = 0; v < nv; v++)
     UNROLL for (int p = 0; p < np; p++)
       acc[v][p] = splat (0);
 
-  for (; taps < end; taps++, w += nv * CNN3D_VW) {
-    const float *xk = x + *taps;
-    V wv[PAIRED_VECTORS];
-
-    UNROLL for (int v = 0; v < nv; v++)
-      wv[v] = load (w + v * CNN3D_VW);
-    if (ahead)
-      next = ask_ahead (ahead, next, w, nv * CNN3D_VW);
-    UNROLL for (int p = 0; p < np; p++) {
-      V b = splat_pair (xk + p * CNN3D_BLOCK);
-      UNROLL for (int v = 0; v < nv; v++)
-        acc[v][p] += wv[v] * b;
-    }
-  }
+  for (; np * nv <= CNN3D_TWO_TAPS && end - taps >= CNN3D_TAPS; taps += CNN3D_TAPS, w += CNN3D_TAPS * nv * CNN3D_VW)
+    paired_taps (acc, x, taps, w, nv, np, CNN3D_TAPS, ahead ? &next : NULL);
+  for (; taps < end; taps++, w += nv * CNN3D_VW)
+    paired_taps (acc, x, taps, w, nv, np, 1, ahead ? &next : NULL);
 
   if (ahead)
-    ahead->weights = next;
+    *ahead = next;
   UNROLL for (int v = 0; v < FULL (halves); v++) {
     V sums[CNN3D_TILE_POSITIONS];
 

@@ -48,36 +48,50 @@ conv_rest (const Cnn3dConvArgs *a, intptr_t p, const int halves, int positions, 
   }
 }
 
+/* With 32 registers a tile may have one position more. */
+#define WIDER (CNN3D_VW == 16)
+
+INLINE void
+run_tiles (const Cnn3dConvArgs *a, intptr_t from, intptr_t end, const int halves, const int np, const int step,
+    const int paired, Ahead *ahead)
+{
+  for (; from < end; from += np)
+    run_tile (a, from, halves, np, step, paired, ahead);
+}
+
 /*
- * Full tiles and a rest. A rest of less than half a tile shares with the tile before it: alone, it
- * would have too few sums to hide the latency of additions, and would want weights sooner than the
- * second cache gives them.
+ * Full tiles and a rest, of which each of the last tiles takes a position if it can. Else a rest of less than half a tile
+ * shares with the tile before it: alone, it would have too few sums to hide the latency of additions, and would want
+ * weights sooner than the second cache gives them.
  */
 INLINE void
 conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int step, const int paired)
 {
   const int np = run_positions (halves, paired), lanes = halves * CNN3D_HALF * (1 + paired);
-  int rest = positions % np, full = positions - rest;
-  Ahead next = { a->weights + (intptr_t) a->n_taps * lanes, lanes / ((positions + np - 1) / np) };
+  int rest = positions % np, full = positions - rest, wide = WIDER && rest <= full / np ? rest : 0;
+  Ahead next = { a->weights + (intptr_t) a->n_taps * lanes, 0 };
   Ahead *ahead = &next;
-  intptr_t p = 0;
 
-  if (rest > 0 && rest < np / 2 && full > 0)
+  if (wide > 0)
+    full -= wide * np;
+  else if (rest > 0 && rest < np / 2 && full > 0)
     full -= np;
-  if (a->n_taps <= FEW_TAPS) {
-    for (; p < full; p += np)
-      run_tile (a, p, halves, np, step, paired, NULL);
-  } else {
-    for (; p < full; p += np)
-      run_tile (a, p, halves, np, step, paired, ahead);
+  next.step = lanes / (wide > 0 ? full / np + (full == 0) : (positions + np - 1) / np);
+  if (a->n_taps <= FEW_TAPS)
+    run_tiles (a, 0, full, halves, np, step, paired, NULL);
+  else
+    run_tiles (a, 0, full, halves, np, step, paired, ahead);
+  if (wide > 0) {
+    run_tiles (a, full, positions, halves, np + WIDER, step, paired, NULL);
+    return;
   }
   rest = positions - full;
   if (rest > np) {
-    conv_rest (a, p, halves, rest / 2, step, paired, ahead);
-    p += rest / 2;
+    conv_rest (a, full, halves, rest / 2, step, paired, ahead);
+    full += rest / 2;
     rest -= rest / 2;
   }
-  conv_rest (a, p, halves, rest, step, paired, ahead);
+  conv_rest (a, full, halves, rest, step, paired, ahead);
 }
 
 #define HALVES_CASE(n)                                                                             \
