@@ -34,6 +34,8 @@ depthwise_run (const Cnn3dDepthwiseArgs *a, int y, int lane, int first, const in
     const float *x = a->rows[r] + (intptr_t) start * CNN3D_BLOCK + in;
     V w[3];
 
+    /* Else each column's address is kept, in memory for want of registers. */
+    __asm__ ("" : "+r"(x));
     UNROLL for (int k = 0; k < 3; k++)
       w[k] = load (a->weights[r] + lane + k * CNN3D_BLOCK);
 
