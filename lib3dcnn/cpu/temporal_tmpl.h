@@ -158,7 +158,7 @@ temporal (const Cnn3dTemporalArgs *a, int halves, int positions)
 
 /* B' on two vectors of each line from column i on, to halves of those that are even and odd. */
 INLINE void
-temporal_columns (const float *const *lines, int i, float *even, float *odd, intptr_t next)
+temporal_columns (const float *const *lines, intptr_t i, float *even, float *odd, intptr_t next)
 {
   V a[CNN3D_POINTS], b[CNN3D_POINTS];
 
@@ -175,20 +175,20 @@ temporal_columns (const float *const *lines, int i, float *even, float *odd, int
 }
 
 INLINE void
-temporal_line (const float *const *lines, int width, float *out, intptr_t next)
+temporal_line (const float *const *lines, intptr_t first, int width, float *out, intptr_t next)
 {
   float *odd = out + width / 2;
   int i = 0, n;
 
   for (; i + 2 * CNN3D_VW <= width; i += 2 * CNN3D_VW)
-    temporal_columns (lines, i, out + i / 2, odd + i / 2, next);
+    temporal_columns (lines, first + i, out + i / 2, odd + i / 2, next);
   n = width - i;
   if (n > 0) {
     float in[CNN3D_POINTS][2 * CNN3D_VW] = { { 0 } }, to[CNN3D_POINTS][2][CNN3D_VW];
     const float *rest[CNN3D_POINTS];
 
     for (int k = 0; k < CNN3D_POINTS; k++) {
-      memcpy (in[k], lines[k] + i, (size_t) n * sizeof (float));
+      memcpy (in[k], lines[k] + first + i, (size_t) n * sizeof (float));
       rest[k] = in[k];
     }
     temporal_columns (rest, 0, to[0][0], to[0][1], 2 * CNN3D_VW);
@@ -209,9 +209,6 @@ temporal_input (const Cnn3dTemporalInputArgs *a)
     lines[k] = a->rows[k];
     __asm__ ("" : "+r"(lines[k]));
   }
-  for (int y = 0; y < a->n_lines; y++) {
-    temporal_line (lines, a->width, a->out + y * (intptr_t) a->width, a->point_floats);
-    for (int k = 0; k < CNN3D_POINTS; k++)
-      lines[k] += a->width;
-  }
+  for (int y = 0; y < a->n_lines; y++)
+    temporal_line (lines, y * (intptr_t) a->width, a->width, a->out + y * (intptr_t) a->width, a->point_floats);
 }
