@@ -10,6 +10,8 @@
 
 #include "lib3dcnn/cpu/chain.h"
 
+#include <math.h>
+
 /* What a ring may take of the second cache, of which weights, input and output need some too. */
 #define RING_BYTES (640 * 1024)
 
@@ -40,6 +42,13 @@ cnn3d_cpu_blocks_of_group (const Cnn3dCpuStep *s, int first, int end)
   return (next - s->tiles[first].first_half) / 2;
 }
 
+/* Whether a stem joins frames, as it does columns, for the pool that follows. */
+static gboolean
+joins_frames (const Chain *c)
+{
+  return c->producer->temporal && c->producer->joins;
+}
+
 static void
 chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
 {
@@ -49,10 +58,16 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   int row_bytes, end;
 
   *c = (Chain){ .producer = s, .middle = s + 1, .last = s->step->chain > 2 ? s + 2 : NULL,
+    .frames = middle->in.t, .stride_t = middle->stride.t, .pad_t = middle->pad.t, .kernel_t = middle->kernel.t,
     .step_frames = s->temporal ? CNN3D_POINT_FRAMES : 1,
     .overlap = MAX (middle->kernel.h - middle->stride.h, 0), .width = s->joins ? middle->out.w : middle->in.w };
-  c->n_frames = MIN (middle->kernel.t + c->step_frames - 1,
-      (middle->in.t + c->step_frames - 1) / c->step_frames * c->step_frames);
+  if (joins_frames (c)) {
+    c->frames = middle->out.t;
+    c->stride_t = c->kernel_t = 1;
+    c->pad_t = 0;
+    c->step_frames /= 2;
+  }
+  c->n_frames = MIN (c->kernel_t + c->step_frames - 1, (c->frames + c->step_frames - 1) / c->step_frames * c->step_frames);
   /*
    * Few blocks, so that strips have many rows; but what the input is turned into, by a stem or in bfloat16, is for all of
    * them.
@@ -62,7 +77,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
     end = cnn3d_cpu_end_of_group (s, first, c->max_blocks);
     c->n_blocks = MAX (c->n_blocks, cnn3d_cpu_blocks_of_group (s, first, end));
   }
-  row_bytes = c->width * CNN3D_BLOCK * (int) sizeof (float) * c->n_frames * c->n_blocks;
+  row_bytes = c->width * CNN3D_BLOCK * (int) sizeof (float) * (c->n_frames + joins_frames (c)) * c->n_blocks;
   if (s->temporal) {
     c->row_floats = (gsize) (s->step->channels_in * cnn3d_winograd_pitch (s->step));
     row_bytes += 2 * HELD * s->step->stride.h * (int) (c->row_floats * sizeof (float));
@@ -73,7 +88,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   c->rows = CLAMP ((c->rows - middle->kernel.h) / middle->stride.h + 1, 1, middle->out.h);
   c->ring_rows = (c->rows - 1) * middle->stride.h + middle->kernel.h;
   c->in_frame = (gsize) (c->ring_rows * c->width) * CNN3D_BLOCK;
-  c->in_block = c->in_frame * c->n_frames;
+  c->in_block = c->in_frame * (gsize) (c->n_frames + joins_frames (c));
   if (c->last != NULL) {
     c->out_frames = c->n_blocks < s->step->n_blocks ? middle->out.t : 1;
     c->out_frame = (gsize) (c->rows * middle->out.w) * CNN3D_BLOCK;
@@ -217,7 +232,26 @@ init_temporal (Cnn3dTemporalArgs *args, const Chain *c, const Room *room, const 
   memcpy (args->out_offsets, moved.out_offsets, sizeof args->out_offsets);
 }
 
-/* Four frames from t on, row by row, so that what a row needs is in the first cache. */
+/* Row y of the last frame of a call, which the next call joins with its first ones. */
+static float *
+last_frame (const Chain *c, const Room *room, int y)
+{
+  return room->ring + (gsize) c->n_frames * c->in_frame + (gsize) (y * c->width) * CNN3D_BLOCK;
+}
+
+/* Before the first call there is nothing. */
+static void
+clear_last_frames (const Chain *c, const Room *room, int n_blocks)
+{
+  for (int b = 0; b < n_blocks; b++) {
+    float *last = last_frame (c, room, 0) + b * c->in_block;
+
+    for (gsize i = 0; i < c->in_frame; i++)
+      last[i] = -INFINITY;
+  }
+}
+
+/* Four frames of the stem, which are what is in the ring from t on, row by row, so that what a row needs is in the first cache. */
 static void
 produce_temporal (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, int end_tile, int t, int y0,
     int y1, int place)
@@ -232,11 +266,13 @@ produce_temporal (Cnn3dEngine *engine, const Chain *c, const Room *room, int fir
     init_temporal (&args[i], c, room, &tiles[i], tiles[0].first_half);
   for (int y = y0; y < y1; y++) {
     for (; row < y * step->stride.h + step->kernel.h; row++)
-      transform_row (engine, c, room, t, first, row);
+      transform_row (engine, c, room, t / c->step_frames * CNN3D_POINT_FRAMES, first, row);
     for (int i = 0; i < n_tiles; i++) {
       args[i].taps = tiles[i].taps + y * step->stride.h % step->kernel.h * tiles[i].n_taps;
-      for (int k = 0; k < CNN3D_POINT_FRAMES; k++)
+      for (int k = 0; k < c->step_frames; k++)
         args[i].out[k] = ring_row (c, room, t + k, y - y0 + place);
+      if (joins_frames (c))
+        args[i].out[2] = last_frame (c, room, y - y0 + place);
       engine->kernels->temporal (&args[i], tiles[i].halves, step->out.w);
     }
   }
@@ -311,12 +347,14 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
   int n_blocks = cnn3d_cpu_blocks_of_group (c->producer, first_tile, end_tile);
   int known = below ? c->overlap : 0;
 
+  if (joins_frames (c))
+    clear_last_frames (c, room, n_blocks);
   for (int t = 0; t < middle->out.t; t++) {
-    int needed = MIN (t * middle->stride.t - middle->pad.t + middle->kernel.t, middle->in.t);
+    int needed = MIN (t * c->stride_t - c->pad_t + c->kernel_t, c->frames);
 
     for (; done < needed; done += c->step_frames) {
       produce (engine, c, room, thread, first_tile, end_tile, done, in0 + known, in1, known);
-      for (int k = done; k < MIN (done + c->step_frames, middle->in.t); k++) {
+      for (int k = done; k < MIN (done + c->step_frames, c->frames); k++) {
         if (below)
           keep_rows (c, room, first_block, n_blocks, k, 0, TRUE);
         if (above)
@@ -326,6 +364,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
     for (int b = 0; b < n_blocks; b++) {
       Cnn3dRow row = { .in = room->ring + b * c->in_block, .in_frame = c->in_frame,
         .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0, .joined = c->producer->joins,
+        .joined_frames = joins_frames (c),
         .out = c->last != NULL ? waiting_outputs (c, room, first_block + b, t)
             : cnn3d_cpu_output_row (engine, middle, first_block + b, t, y0) };
 

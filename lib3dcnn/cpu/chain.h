@@ -9,8 +9,9 @@ G_BEGIN_DECLS
 
 typedef struct {
   const Cnn3dCpuStep *producer, *middle, *last; /* last may be NULL */
+  int frames, stride_t, pad_t, kernel_t; /* as middle meets what is in the ring: a stem may have joined frames for it */
   int step_frames; /* that the producer makes at a time */
-  int n_frames;    /* in the ring */
+  int n_frames;    /* in the ring, after which there is the last of a call, if a stem joins frames */
   int max_blocks;  /* of a group, where a tile does not need more */
   int n_blocks;    /* in the ring, at most */
   int rows;        /* outputs of middle in a strip, at most */

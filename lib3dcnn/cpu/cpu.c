@@ -151,7 +151,8 @@ init_bf16 (Cnn3dEngine *engine, Cnn3dCpuStep *s, const Cnn3dSessionOptions *opti
 
 /*
  * The largest of clamped values is the largest clamped, and there are eight times fewer of these: a pool clamps what
- * the stem before it in a chain would have to. In turn, a stem that has two neighbours in its registers joins them.
+ * the stem before it in a chain would have to. In turn, a stem that has two neighbours in its registers joins them, and
+ * frames if it has four of them.
  */
 static void
 share_with_pool (Cnn3dCpuStep *stem, Cnn3dCpuStep *pool)
@@ -162,8 +163,10 @@ share_with_pool (Cnn3dCpuStep *stem, Cnn3dCpuStep *pool)
   pool->high = MIN (stem->high, pool->high);
   stem->low = -INFINITY;
   stem->high = INFINITY;
-  stem->joins = (stem->temporal || stem->in_bf16) && step->kernel.w == 3 && step->stride.w == 2 && step->pad.w == 1
-      && step->in.w % 2 == 0;
+  stem->joins = step->kernel.w == 3 && step->stride.w == 2 && step->pad.w == 1 && step->in.w % 2 == 0
+      && (stem->in_bf16
+          || (stem->temporal && step->kernel.t == 3 && step->stride.t == 2 && step->pad.t == 1
+              && step->in.t % CNN3D_POINT_FRAMES == 0));
 }
 
 static void

@@ -61,7 +61,7 @@ typedef struct {
   int *splits; /* for 1 to max_threads threads, one list after the other */
   int winograd_frames, winograd_size; /* tiles of a dense convolution in dense.c; else 0 */
   gboolean temporal; /* a stem by Winograd's filtering over frames; tiles hold the taps of one frame */
-  gboolean joins;    /* a stem, that or in bfloat16, which joins columns for the pool that follows */
+  gboolean joins;    /* a stem, that or in bfloat16, which joins columns for the pool that follows; the former frames as well */
   const float *weights, *bias; /* of DEPTHWISE: [block][n_taps][16] and [block][16]; or see gemm.c */
   int first_tap, n_taps;       /* of DEPTHWISE: those of 27 that ever meet more than the border */
   gboolean in_bf16;            /* products in bfloat16; tiles are in its order */
@@ -238,6 +238,7 @@ typedef struct {
   gsize in_frame;   /* floats between frames; time t is frame (in_start + t * in_scale) modulo in_frames */
   int in_frames, in_start, in_scale, in_first_row;
   gboolean joined; /* rows of a pool's input are as wide as its output: the stem has joined columns (temporal_tmpl.h) */
+  gboolean joined_frames; /* and there are as many frames */
   float *out;
 } Cnn3dRow;
 /* n rows of frame t from h on, which are written one after the other. */

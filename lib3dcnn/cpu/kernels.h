@@ -52,7 +52,11 @@ typedef struct {
   float *out[CNN3D_POINT_FRAMES];
   int32_t out_offsets[CNN3D_MAX_HALVES];
   float low, high;
-  /* For a pool: output o is the largest of those at positions 2 o - 1 to 2 o + 1. An even number of positions, no bounds. */
+  /*
+   * For a pool of three at stride 2, along rows and frames: output o is the largest of those at positions 2 o - 1 to 2 o + 1,
+   * and out[0] that of out[2], which the call before has left, and of the first two frames, out[1] that of the last three.
+   * out[2] becomes the last of them. An even number of positions, no bounds.
+   */
   int joins;
 } Cnn3dTemporalArgs;
 

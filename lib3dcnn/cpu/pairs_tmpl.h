@@ -88,6 +88,12 @@ store_block (float *out, V v, const int both)
     _mm256_storeu_ps (out, _mm512_castps512_ps256 ((__m512) v));
 }
 
+INLINE V
+load_block (const float *p, const int both)
+{
+  return both ? load (p) : (V) _mm512_castps256_ps512 (_mm256_loadu_ps (p));
+}
+
 /* Frames of one or two halves of a block, from the products of pair i. */
 INLINE void
 pair_outputs (const PairProducts m, int i, const int halves, const int h, V y[2][CNN3D_POINTS])
@@ -138,15 +144,18 @@ pair_joined (const Cnn3dTemporalArgs *a, const PairProducts m, int first, const 
 
     for (int i = 0; i < np / 2 && h < halves; i++) {
       intptr_t offset = a->out_offsets[first + h] + (intptr_t) (position / 2 + i) * CNN3D_BLOCK;
-      V y[2][CNN3D_POINTS];
+      V y[2][CNN3D_POINTS], z[CNN3D_POINT_FRAMES];
 
       pair_outputs (m, i, halves, h, y);
       UNROLL for (int t = 0; t < CNN3D_POINT_FRAMES; t++) {
         V last = ODD (y[0][t], y[both][t]);
 
-        store_block (a->out[t] + offset, vmax (vmax (load (before[h / 2][t]), EVEN (y[0][t], y[both][t])), last), both);
+        z[t] = vmax (vmax (load (before[h / 2][t]), EVEN (y[0][t], y[both][t])), last);
         store (before[h / 2][t], last);
       }
+      store_block (a->out[0] + offset, vmax (vmax (load_block (a->out[2] + offset, both), z[0]), z[1]), both);
+      store_block (a->out[1] + offset, vmax (vmax (z[1], z[2]), z[3]), both);
+      store_block (a->out[2] + offset, z[3], both);
     }
   }
 }

@@ -258,8 +258,8 @@ pool_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int t, int h, 
     .line = engine->lines + (gsize) thread * engine->line_floats, .out = row->out, .low = s->low,
     .high = s->high };
 
-  for (int kt = 0; kt < step->kernel.t; kt++) {
-    const float *x = input_frame (step, row, t * step->stride.t + kt - step->pad.t);
+  for (int kt = 0; kt < (row->joined_frames ? 1 : step->kernel.t); kt++) {
+    const float *x = input_frame (step, row, row->joined_frames ? t : t * step->stride.t + kt - step->pad.t);
 
     if (x == NULL)
       continue;

@@ -86,15 +86,18 @@ temporal_joined (const Cnn3dTemporalArgs *a, const TemporalProducts m, const int
   for (int v = 0; v < FULL (halves); v++) {
     intptr_t offset = a->out_offsets[HALF_OF (v)] + IN_HALF (v) + (intptr_t) position / 2 * CNN3D_BLOCK;
 
-    for (int p = 0; p < n; p += 2) {
+    for (int p = 0; p < n; p += 2, offset += CNN3D_BLOCK) {
       V y[CNN3D_POINTS], z[CNN3D_POINTS];
 
       temporal_outputs (m, v, p, y);
       temporal_outputs (m, v, p + 1, z);
       UNROLL for (int t = 0; t < CNN3D_POINT_FRAMES; t++) {
-        store (a->out[t] + offset + p / 2 * CNN3D_BLOCK, vmax (vmax (load (before[v][t]), y[t]), z[t]));
+        y[t] = vmax (vmax (load (before[v][t]), y[t]), z[t]);
         store (before[v][t], z[t]);
       }
+      store (a->out[0] + offset, vmax (vmax (load (a->out[2] + offset), y[0]), y[1]));
+      store (a->out[1] + offset, vmax (vmax (y[1], y[2]), y[3]));
+      store (a->out[2] + offset, y[3]);
     }
   }
 }
