@@ -10,13 +10,8 @@
 
 #include "lib3dcnn/cpu/chain.h"
 
-#include <math.h>
-
 /* What a ring may take of the second cache, of which weights, input and output need some too. */
 #define RING_BYTES (640 * 1024)
-
-/* Of six frames of the input, two are those that the last four of the output have left. */
-#define HELD (CNN3D_POINTS - CNN3D_POINT_FRAMES)
 
 int
 cnn3d_cpu_end_of_group (const Cnn3dCpuStep *s, int first, int max)
@@ -40,13 +35,6 @@ cnn3d_cpu_blocks_of_group (const Cnn3dCpuStep *s, int first, int end)
   int next = end < s->n_tiles ? s->tiles[end].first_half : s->step->n_blocks * 2;
 
   return (next - s->tiles[first].first_half) / 2;
-}
-
-/* Whether a stem joins frames, as it does columns, for the pool that follows. */
-static gboolean
-joins_frames (const Chain *c)
-{
-  return c->producer->temporal && c->producer->joins;
 }
 
 static void
@@ -80,7 +68,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   row_bytes = c->width * CNN3D_BLOCK * (int) sizeof (float) * (c->n_frames + joins_frames (c)) * c->n_blocks;
   if (s->temporal) {
     c->row_floats = (gsize) (s->step->channels_in * cnn3d_winograd_pitch (s->step));
-    row_bytes += 2 * HELD * s->step->stride.h * (int) (c->row_floats * sizeof (float));
+    row_bytes += 2 * CNN3D_HELD * s->step->stride.h * (int) (c->row_floats * sizeof (float));
   }
   if (bands)
     row_bytes += 3 * engine->parts * s->step->out.w * CNN3D_BAND_STEP * (int) sizeof (guint16);
@@ -122,7 +110,7 @@ divide_room (const Chain *c, const Cnn3dEngine *engine, float *from, Room *room)
   gsize ring = c->in_block * c->n_blocks;
   gsize kept = kept_rows_floats (c) * step->n_blocks * step->out.t;
   gsize out = c->out_block * (gsize) c->middle->step->n_blocks;
-  gsize held = 2 * HELD * c->held_floats, rows = 2 * c->row_floats;
+  gsize held = 2 * CNN3D_HELD * c->held_floats, rows = 2 * c->row_floats;
   gsize points = CNN3D_POINTS * (gsize) step->kernel.h * c->row_floats;
   gsize bands = (gsize) engine->parts * c->bands_part / 2; /* whole cache lines */
 
@@ -162,122 +150,6 @@ cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i)
   return (divide_room (&c, engine, NULL, NULL) + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
 }
 
-/* What lies beside the pixels of all lines, which stays as it is while rows are loaded. */
-static void
-clear_borders (const Chain *c, const Room *room)
-{
-  const Cnn3dStep *step = c->producer->step;
-  int pitch = cnn3d_winograd_pitch (step), right = CNN3D_STEM_LEFT + step->in.w;
-
-  for (float *line = room->held; line < room->points; line += pitch) {
-    memset (line, 0, CNN3D_STEM_LEFT * sizeof (float));
-    memset (line + right, 0, (gsize) (pitch - right) * sizeof (float));
-  }
-}
-
-/* A row of a frame of the stem's padded input, both counted from the border on; but for what is beside the pixels. */
-static void
-load_row (Cnn3dEngine *engine, const Cnn3dStep *step, int frame, int row, float *out)
-{
-  gsize pitch = (gsize) cnn3d_winograd_pitch (step);
-  int t = frame - step->pad.t, h = row - step->pad.h;
-
-  if (t < 0 || t >= step->in.t || h < 0 || h >= step->in.h) {
-    memset (out, 0, (gsize) step->channels_in * pitch * sizeof (float));
-    return;
-  }
-  cnn3d_cpu_load_row (engine, &engine->clip, (gsize) cnn3d_extent_count (step->in), t * step->in.h + h,
-      out + CNN3D_STEM_LEFT, pitch);
-}
-
-/* A row of a stem's padded input, of frames t to t + 5, to its place in all points. first: of the strip's rows. */
-static void
-transform_row (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int first, int row)
-{
-  const Cnn3dStep *step = c->producer->step;
-  int slots = step->kernel.h;
-  Cnn3dTemporalInputArgs args = { .out = room->points + (gsize) (row % slots) * c->row_floats,
-    .point_floats = (intptr_t) c->row_floats * slots, .n_lines = step->channels_in,
-    .width = cnn3d_winograd_pitch (step) };
-
-  for (int k = 0; k < CNN3D_POINTS; k++) {
-    int frame = t + k, turn = frame / CNN3D_POINT_FRAMES % 2, i = frame % CNN3D_POINT_FRAMES;
-    float *out = i < HELD ? room->held + (turn * HELD + i) * c->held_floats + (gsize) (row - first) * c->row_floats
-        : room->rows + (i - HELD) * c->row_floats;
-
-    if (t == 0 || k >= HELD)
-      load_row (engine, step, frame, row, out);
-    args.rows[k] = out;
-  }
-  engine->kernels->temporal_input (&args);
-}
-
-/* Of a group whose halves have four blocks at most. */
-#define MAX_TILES 8
-
-/* What is the same for all rows of a tile of a stem. Kernels that read at once what has just been copied would have to wait. */
-static void
-init_temporal (Cnn3dTemporalArgs *args, const Chain *c, const Room *room, const Cnn3dTile *tile, int first_half)
-{
-  const Cnn3dTile moved = moved_tile (tile, first_half, c->in_block);
-
-  args->n_taps = tile->n_taps;
-  args->weights = tile->weights;
-  args->bias = tile->bias;
-  args->low = c->producer->low;
-  args->high = c->producer->high;
-  args->joins = c->producer->joins;
-  args->point_floats = (intptr_t) c->row_floats * c->producer->step->kernel.h;
-  args->x = room->points;
-  memcpy (args->out_offsets, moved.out_offsets, sizeof args->out_offsets);
-}
-
-/* Row y of the last frame of a call, which the next call joins with its first ones. */
-static float *
-last_frame (const Chain *c, const Room *room, int y)
-{
-  return room->ring + (gsize) c->n_frames * c->in_frame + (gsize) (y * c->width) * CNN3D_BLOCK;
-}
-
-/* Before the first call there is nothing. */
-static void
-clear_last_frames (const Chain *c, const Room *room, int n_blocks)
-{
-  for (int b = 0; b < n_blocks; b++) {
-    float *last = last_frame (c, room, 0) + b * c->in_block;
-
-    for (gsize i = 0; i < c->in_frame; i++)
-      last[i] = -INFINITY;
-  }
-}
-
-/* Four frames of the stem, which are what is in the ring from t on, row by row, so that what a row needs is in the first cache. */
-static void
-produce_temporal (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, int end_tile, int t, int y0,
-    int y1, int place)
-{
-  const Cnn3dStep *step = c->producer->step;
-  const Cnn3dTile *tiles = c->producer->tiles + first_tile;
-  int n_tiles = end_tile - first_tile, first = y0 * step->stride.h, row = first;
-  Cnn3dTemporalArgs args[MAX_TILES];
-
-  g_assert (n_tiles <= MAX_TILES);
-  for (int i = 0; i < n_tiles; i++)
-    init_temporal (&args[i], c, room, &tiles[i], tiles[0].first_half);
-  for (int y = y0; y < y1; y++) {
-    for (; row < y * step->stride.h + step->kernel.h; row++)
-      transform_row (engine, c, room, t / c->step_frames * CNN3D_POINT_FRAMES, first, row);
-    for (int i = 0; i < n_tiles; i++) {
-      args[i].taps = tiles[i].taps + y * step->stride.h % step->kernel.h * tiles[i].n_taps;
-      for (int k = 0; k < c->step_frames; k++)
-        args[i].out[k] = ring_row (c, room, t + k, y - y0 + place);
-      if (joins_frames (c))
-        args[i].out[2] = last_frame (c, room, y - y0 + place);
-      engine->kernels->temporal (&args[i], tiles[i].halves, step->out.w);
-    }
-  }
-}
-
 /* Rows [y0, y1) of frame t, or of the four frames from t on, into the ring from its row `place` on. */
 static void
 produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile,
@@ -295,7 +167,7 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
     return;
   }
   if (c->producer->temporal) {
-    produce_temporal (engine, c, room, first_tile, end_tile, t, y0, y1, place);
+    cnn3d_chain_produce_temporal (engine, c, room, first_tile, end_tile, t, y0, y1, place);
     return;
   }
   for (int i = first_tile; i < end_tile; i++) {
@@ -348,7 +220,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
   int known = below ? c->overlap : 0;
 
   if (joins_frames (c))
-    clear_last_frames (c, room, n_blocks);
+    cnn3d_chain_clear_last_frames (c, room, n_blocks);
   for (int t = 0; t < middle->out.t; t++) {
     int needed = MIN (t * c->stride_t - c->pad_t + c->kernel_t, c->frames);
 
@@ -392,7 +264,7 @@ cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
   divide_room (&c, engine, engine->rings + (gsize) thread * engine->ring_floats, &room);
   middle = c.middle->step;
   if (c.producer->temporal)
-    clear_borders (&c, &room);
+    cnn3d_chain_clear_borders (&c, &room);
 
   /* Rows that another thread takes cost it the overlap as well: one row of a stem that a pool follows, else two of three. */
   least = c.producer->step->kind == CNN3D_STEP_STEM ? 1 : (c.rows + 1) / 2;

@@ -42,6 +42,16 @@ typedef struct {
   float *wide;    /* [block][w][16] */
 } Room;
 
+/* Of six frames of the input, two are those that the last four of the output have left. */
+#define CNN3D_HELD (CNN3D_POINTS - CNN3D_POINT_FRAMES)
+
+/* Whether a stem joins frames, as it does columns, for the pool that follows. */
+static inline gboolean
+joins_frames (const Chain *c)
+{
+  return c->producer->temporal && c->producer->joins;
+}
+
 /* Where row y (of the strip's, whose first is y0) of frame t lies in the ring. */
 static inline float *
 ring_row (const Chain *c, const Room *room, int t, int y)
@@ -62,6 +72,12 @@ moved_tile (const Cnn3dTile *tile, int first_half, gsize block)
   }
   return moved;
 }
+
+/* chain-stem.c: what is the same for all strips, what a strip begins with, and as produce() in chain.c. */
+void cnn3d_chain_clear_borders (const Chain *c, const Room *room);
+void cnn3d_chain_clear_last_frames (const Chain *c, const Room *room, int n_blocks);
+void cnn3d_chain_produce_temporal (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, int end_tile, int t,
+    int y0, int y1, int place);
 
 /* chain-bf16.c: rows [y0, y1) of frame t, as produce() in chain.c. */
 void cnn3d_bf16_produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile, int end_tile,
