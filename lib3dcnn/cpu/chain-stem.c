@@ -49,7 +49,8 @@ transform_row (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int
 
   for (int k = 0; k < CNN3D_POINTS; k++) {
     int frame = t + k, turn = frame / CNN3D_POINT_FRAMES % 2, i = frame % CNN3D_POINT_FRAMES;
-    float *out = i < CNN3D_HELD ? room->held + (turn * CNN3D_HELD + i) * c->held_floats + (gsize) (row - first) * c->row_floats
+    float *out = i < CNN3D_HELD
+        ? room->held + (turn * CNN3D_HELD + i) * c->held_floats + (gsize) (row - first) * c->row_floats
         : room->rows + (i - CNN3D_HELD) * c->row_floats;
 
     if (t == 0 || k >= CNN3D_HELD)
@@ -62,7 +63,7 @@ transform_row (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int
 /* Of a group whose halves have four blocks at most. */
 #define MAX_TILES 8
 
-/* What is the same for all rows of a tile of a stem. Kernels that read at once what has just been copied would have to wait. */
+/* What is the same for all rows of a tile. Kernels that read at once what has just been copied would have to wait. */
 static void
 init_temporal (Cnn3dTemporalArgs *args, const Chain *c, const Room *room, const Cnn3dTile *tile, int first_half)
 {
@@ -98,10 +99,10 @@ cnn3d_chain_clear_last_frames (const Chain *c, const Room *room, int n_blocks)
   }
 }
 
-/* Four frames of the stem, which are what is in the ring from t on, row by row, so that what a row needs is in the first cache. */
+/* Four frames, which are what is in the ring from t on, row by row, so that what a row needs is in the first cache. */
 void
-cnn3d_chain_produce_temporal (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, int end_tile, int t, int y0,
-    int y1, int place)
+cnn3d_chain_produce_temporal (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, int end_tile, int t,
+    int y0, int y1, int place)
 {
   const Cnn3dStep *step = c->producer->step;
   const Cnn3dTile *tiles = c->producer->tiles + first_tile;

@@ -34,13 +34,16 @@ typedef struct {
 
 #define NEAR_TAPS 16
 
-/* Taps that are taken at a time: where there are registers for two, their loads wait less for each other. */
+/*
+ * Taps that are taken at a time: loads of two wait less for each other, where vectors of sums leave registers for their
+ * weights.
+ */
 #if CNN3D_VW == 16
-#define CNN3D_TAPS 2
-#define CNN3D_TWO_TAPS 26
+#define TAPS_AT_ONCE 2
+#define SUMS_FOR_TWO 26
 #else
-#define CNN3D_TAPS 1
-#define CNN3D_TWO_TAPS 0
+#define TAPS_AT_ONCE 1
+#define SUMS_FOR_TWO 0
 #endif
 
 /* Tiles whose weights the first cache keeps from one to the next: there is nothing to wait for. */
@@ -110,12 +113,12 @@ typedef struct {
 
 /* Adds the products of n taps. ahead may be NULL. */
 INLINE void
-conv_taps (ConvSums *sums, const float *x, const int32_t *taps, const float *w, const int halves, const int np, const int step,
-    const int n, Ahead *ahead)
+conv_taps (ConvSums *sums, const float *x, const int32_t *taps, const float *w, const int halves, const int np,
+    const int step, const int n, Ahead *ahead)
 {
   const int nv = FULL (halves), lanes = halves * CNN3D_HALF;
-  V wv[CNN3D_TAPS][MAX_FULL + 1];
-  const float *xk[CNN3D_TAPS];
+  V wv[TAPS_AT_ONCE][MAX_FULL + 1];
+  const float *xk[TAPS_AT_ONCE];
 
   UNROLL for (int k = 0; k < n; k++) {
     xk[k] = x + taps[k];
@@ -144,7 +147,7 @@ INLINE void
 conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, const int step,
     const int clamp, Ahead *ahead)
 {
-  const int nv = FULL (halves);
+  const int nv = FULL (halves), lanes = halves * CNN3D_HALF, two = np * (nv + TAIL (halves)) <= SUMS_FOR_TWO;
   const float *x = a->x + position * step, *w = a->weights;
   const int32_t *taps = a->taps, *end = taps + a->n_taps;
   Ahead next = ahead ? *ahead : (Ahead){ 0 };
@@ -159,9 +162,9 @@ conv_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const in
       sums.tail[p] = *(const HU *) (a->bias + nv * 16);
 #endif
 
-  for (; np * (nv + TAIL (halves)) <= CNN3D_TWO_TAPS && end - taps >= CNN3D_TAPS; taps += CNN3D_TAPS, w += CNN3D_TAPS * halves * CNN3D_HALF)
-    conv_taps (&sums, x, taps, w, halves, np, step, CNN3D_TAPS, ahead ? &next : NULL);
-  for (; taps < end; taps++, w += halves * CNN3D_HALF)
+  for (; two && end - taps >= TAPS_AT_ONCE; taps += TAPS_AT_ONCE, w += TAPS_AT_ONCE * lanes)
+    conv_taps (&sums, x, taps, w, halves, np, step, TAPS_AT_ONCE, ahead ? &next : NULL);
+  for (; taps < end; taps++, w += lanes)
     conv_taps (&sums, x, taps, w, halves, np, step, 1, ahead ? &next : NULL);
 
   if (ahead)

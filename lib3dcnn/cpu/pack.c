@@ -76,7 +76,7 @@ tap_cost (const Cut *cut, int first_half, int halves)
     return 0.5 * MAX ((halves + 1) / 2 * 2, cut->align) + 0.05;
   if (cut->engine->kernels->vector_width < CNN3D_BLOCK)
     return 0.5 * MAX (halves, cut->align) + 0.05;
-  /* A broadcast for each position is common to all vectors: with those of 16 lanes it takes almost as long as one's products. */
+  /* A broadcast for each position is common to all vectors: with 16 lanes it takes almost as long as one's products. */
   if (is_paired (cut, first_half, halves))
     return 0.5 * halves + 0.25;
   return 0.5 * MAX (halves, cut->align) + (halves > 1 && halves % 2 != 0 ? 0.6 : 0.4);

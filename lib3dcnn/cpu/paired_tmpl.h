@@ -48,11 +48,11 @@ paired_positions (const int halves)
 
 /* As conv_taps(). */
 INLINE void
-paired_taps (V acc[PAIRED_VECTORS + 1][CNN3D_TILE_POSITIONS], const float *x, const int32_t *taps, const float *w, const int nv,
-    const int np, const int n, Ahead *ahead)
+paired_taps (V acc[PAIRED_VECTORS + 1][CNN3D_TILE_POSITIONS], const float *x, const int32_t *taps, const float *w,
+    const int nv, const int np, const int n, Ahead *ahead)
 {
-  V wv[CNN3D_TAPS][PAIRED_VECTORS];
-  const float *xk[CNN3D_TAPS];
+  V wv[TAPS_AT_ONCE][PAIRED_VECTORS];
+  const float *xk[TAPS_AT_ONCE];
 
   UNROLL for (int k = 0; k < n; k++) {
     xk[k] = x + taps[k];
@@ -72,7 +72,7 @@ paired_taps (V acc[PAIRED_VECTORS + 1][CNN3D_TILE_POSITIONS], const float *x, co
 INLINE void
 paired_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const int np, Ahead *ahead)
 {
-  const int nv = halves * CNN3D_BLOCK / CNN3D_VW;
+  const int nv = halves * CNN3D_BLOCK / CNN3D_VW, two = np * nv <= SUMS_FOR_TWO;
   const float *x = a->x + position * CNN3D_BLOCK, *w = a->weights;
   const int32_t *taps = a->taps, *end = taps + a->n_taps;
   Ahead next = ahead ? *ahead : (Ahead){ 0 };
@@ -82,8 +82,8 @@ paired_tile (const Cnn3dConvArgs *a, intptr_t position, const int halves, const 
     UNROLL for (int p = 0; p < np; p++)
       acc[v][p] = splat (0);
 
-  for (; np * nv <= CNN3D_TWO_TAPS && end - taps >= CNN3D_TAPS; taps += CNN3D_TAPS, w += CNN3D_TAPS * nv * CNN3D_VW)
-    paired_taps (acc, x, taps, w, nv, np, CNN3D_TAPS, ahead ? &next : NULL);
+  for (; two && end - taps >= TAPS_AT_ONCE; taps += TAPS_AT_ONCE, w += TAPS_AT_ONCE * nv * CNN3D_VW)
+    paired_taps (acc, x, taps, w, nv, np, TAPS_AT_ONCE, ahead ? &next : NULL);
   for (; taps < end; taps++, w += nv * CNN3D_VW)
     paired_taps (acc, x, taps, w, nv, np, 1, ahead ? &next : NULL);
 

@@ -48,8 +48,8 @@ conv_rest (const Cnn3dConvArgs *a, intptr_t p, const int halves, int positions, 
   }
 }
 
-/* With 32 registers a tile may have one position more. */
-#define WIDER (CNN3D_VW == 16)
+/* How many positions more a tile may have: tile_positions() leaves registers for them. */
+#define WIDER (CNN3D_VW == 16 ? 1 : 0)
 
 INLINE void
 run_tiles (const Cnn3dConvArgs *a, intptr_t from, intptr_t end, const int halves, const int np, const int step,
@@ -60,9 +60,9 @@ run_tiles (const Cnn3dConvArgs *a, intptr_t from, intptr_t end, const int halves
 }
 
 /*
- * Full tiles and a rest, of which each of the last tiles takes a position if it can. Else a rest of less than half a tile
- * shares with the tile before it: alone, it would have too few sums to hide the latency of additions, and would want
- * weights sooner than the second cache gives them.
+ * Full tiles and a rest, of which each of the last tiles takes a position if there are enough of them. Else a rest of less
+ * than half a tile shares with the tile before it: alone, it would have too few sums to hide the latency of additions, and
+ * would want weights sooner than the second cache gives them.
  */
 INLINE void
 conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int step, const int paired)
@@ -100,7 +100,7 @@ conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int ste
       conv_run (a, n <= max ? n : 1, positions, step, paired);                                     \
     break;
 
-#define CONV_KERNEL(name, step_floats, is_paired)                                                          \
+#define CONV_KERNEL(name, step_floats, is_paired)                                                  \
   static void name (const Cnn3dConvArgs *a, int halves, int positions)                             \
   {                                                                                                \
     const int step = step_floats, paired = is_paired;                                              \
