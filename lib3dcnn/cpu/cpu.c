@@ -166,7 +166,7 @@ share_with_pool (Cnn3dCpuStep *stem, Cnn3dCpuStep *pool)
   stem->joins = step->kernel.w == 3 && step->stride.w == 2 && step->pad.w == 1 && step->in.w % 2 == 0
       && (stem->in_bf16
           || (stem->temporal && step->kernel.t == 3 && step->stride.t == 2 && step->pad.t == 1
-              && step->in.t % CNN3D_POINT_FRAMES == 0));
+              && step->in.t % 2 == 0));
 }
 
 static void

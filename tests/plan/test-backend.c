@@ -28,6 +28,7 @@ static const Cnn3dConfig configs[] = {
   { CNN3D_ARCH_SHUFFLENET, 1.0, .groups = 8, .classes = 27, .frames = 32, .size = 80 },
   { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 7, .frames = 8, .size = 160 },
   { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 27, .frames = 10, .size = 64 },
+  { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = 27, .frames = 9, .size = 64 },
   { CNN3D_ARCH_SHUFFLENETV2, 0.5, .classes = 7, .frames = 32, .size = 64 },
   { CNN3D_ARCH_SHUFFLENETV2, 1.0, .classes = 27, .frames = 16, .size = 113 },
   { CNN3D_ARCH_SHUFFLENETV2, 1.5, .classes = 7, .frames = 3, .size = 127 },
