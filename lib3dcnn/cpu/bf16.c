@@ -11,10 +11,18 @@
  * All products, but dense 3x3x3 convolutions only where they are more than eight times as fast as in single precision:
  * Winograd's minimal filtering has an eighth of the multiplications, and its transforms would magnify what bfloat16
  * rounds away. The weights of bf16x3 are as many bytes as floats, so that steps of few positions, which wait for them, gain
- * nothing; and a stem of few channels, of which the tiles are half empty, takes longer than by minimal filtering.
+ * nothing; and a stem of few channels, of which the tiles are half empty, takes longer than by minimal filtering, as do
+ * groups of few channels than in single precision.
  */
 #define FEW_POSITIONS 32
+#define FEW_GROUP_CHANNELS 20
 #define FEW_STEM_CHANNELS 24
+
+static gboolean
+has_small_groups (const Cnn3dStep *step)
+{
+  return step->groups > 1 && MIN (step->channels_in, step->channels_out) <= FEW_GROUP_CHANNELS * step->groups;
+}
 
 gboolean
 cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step, gboolean direct_stem)
@@ -33,7 +41,7 @@ cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step, gboolean di
       return (engine->bf16->dense && one) || !cnn3d_winograd_fits (step);
     default:
       return (step->kind == CNN3D_STEP_POINTWISE || step->kind == CNN3D_STEP_LINEAR)
-          && (one || cnn3d_extent_count (step->out) > FEW_POSITIONS);
+          && (one || (cnn3d_extent_count (step->out) > FEW_POSITIONS && !has_small_groups (step)));
   }
 }
 
