@@ -76,7 +76,8 @@ conv_run (const Cnn3dConvArgs *a, const int halves, int positions, const int ste
     full -= wide * np;
   else if (rest > 0 && rest < np / 2 && full > 0)
     full -= np;
-  next.step = lanes / (wide > 0 ? full / np + (full == 0) : (positions + np - 1) / np);
+  /* Wider tiles do not ask: compilers would move their sums about. */
+  next.step = wide == 0 ? lanes / ((positions + np - 1) / np) : full > 0 ? lanes / (full / np) : 0;
   if (a->n_taps <= FEW_TAPS)
     run_tiles (a, 0, full, halves, np, step, paired, NULL);
   else
