@@ -47,8 +47,9 @@ double_allocate (gsize bytes, gboolean device)
   b.base = aligned_alloc (GUARD, (room + GUARD - 1) / GUARD * GUARD);
   g_assert_nonnull (b.base);
   b.pointer = b.base + GUARD;
-  memset (b.base, GUARD_BYTE, room);
+  memset (b.base, GUARD_BYTE, GUARD);
   memset (b.pointer, 0xff, bytes);
+  memset (b.pointer + bytes, GUARD_BYTE, room - GUARD - bytes);
   ASAN_POISON_MEMORY_REGION (b.base, GUARD);
   ASAN_POISON_MEMORY_REGION (b.pointer + bytes, room - GUARD - bytes);
   g_array_append_val (blocks, b);

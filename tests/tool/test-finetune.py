@@ -19,6 +19,7 @@ from terminal import OnTerminal, run_on_terminal
 
 TOOL, SOURCE = sys.argv[1:3]
 MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
+QUICK = "CNN3D_TEST_QUICK" in os.environ  # another configuration of CI has run all
 LABELS = ["pan left", "pan right", "static"]
 SHARED = os.environ.get("CNN3D_SHARED") or os.environ.get("CNN3D_SHARED_DEFAULT") or ""
 
@@ -103,10 +104,11 @@ def test_last_layer(folder, data, val):
     old, tensors = read_model(MODEL)[1], read_model(out)[1]
     changed = sorted(name for name in tensors if tensors[name] != old[name])
     check("nothing but the last layer changed", changed == ["classifier.1.bias", "classifier.1.weight"], changed)
-    run(*args, again)
-    check("the same again is the same", read_model(out) == read_model(again))
-    run(*args, again, "--seed", "2")
-    check("another seed is not", read_model(out)[1] != read_model(again)[1])
+    if not QUICK:
+        run(*args, again)
+        check("the same again is the same", read_model(out) == read_model(again))
+        run(*args, again, "--seed", "2")
+        check("another seed is not", read_model(out)[1] != read_model(again)[1])
     check("files beside the model", sorted(n for n in os.listdir(folder) if n.startswith("last."))
           == ["last.safetensors", "last.safetensors.csv", "last.safetensors.svg"], os.listdir(folder))
     rows = read_table(out + ".csv")
