@@ -5,8 +5,8 @@
  * weights is a tap by 16 output channels; their product is 16 positions by 16 channels of the output, which is how
  * these lie as well. Two by two of them are computed at a time.
  *
- * To configure tiles takes as long as ten products. So they stay as they are from call to call, until the thread
- * releases them, for the kernel to have nothing to save.
+ * To configure tiles takes as long as ten products. So they are the same for any number of channels, and stay as they are
+ * from call to call, until the thread releases them, for the kernel to have nothing to save.
  */
 
 #include "lib3dcnn/cpu/bf16.h"
@@ -32,32 +32,24 @@ typedef struct {
 
 _Static_assert (sizeof (TileConfig) == 64, "the size that LDTILECFG reads");
 
-/* As the tiles of this thread are; zeros if they are released. */
-static _Thread_local struct {
-  int halves, rows[2];
-} configured;
+/* Rows of this thread's tiles of positions; 0 if it has none. */
+static _Thread_local int configured[2];
 
-/* Two tiles of positions, or one, by 8 * halves channels. */
+/* Two tiles of positions, or one. Of channels there are always 16, as weights have them, whether a tile wants all or not. */
 static void
-configure (int halves, int first, int second)
+configure (int first, int second)
 {
   TileConfig config = { .palette = 1 };
 
-  if (configured.halves == halves && configured.rows[0] == first && configured.rows[1] == second)
+  if (configured[0] == first && configured[1] == second)
     return;
-  configured.halves = halves;
   for (int m = 0; m < 2; m++) {
-    int rows = configured.rows[m] = m == 0 ? first : second;
+    int rows = configured[m] = m == 0 ? first : second;
 
-    if (rows == 0)
-      break;
-    config.rows[4 + m] = (uint8_t) rows;
-    config.bytes[4 + m] = UNIT * sizeof (uint16_t);
-    for (int v = 0; v < (halves + 1) / 2; v++) {
-      config.rows[2 * m + v] = (uint8_t) rows;
-      config.rows[6 + v] = UNIT / 2;
-      config.bytes[2 * m + v] = config.bytes[6 + v] = halves - 2 * v >= 2 ? 64 : 32;
-    }
+    config.rows[2 * m] = config.rows[2 * m + 1] = config.rows[4 + m] = (uint8_t) rows;
+    config.bytes[2 * m] = config.bytes[2 * m + 1] = config.bytes[4 + m] = rows > 0 ? UNIT * sizeof (uint16_t) : 0;
+    config.rows[6 + m] = UNIT / 2;
+    config.bytes[6 + m] = UNIT * sizeof (uint16_t);
   }
   /* gcc's intrinsic does not say that all of it is read. */
   __asm__ volatile("" : : "r"(&config) : "memory");
@@ -176,11 +168,11 @@ finish (const Cnn3dBf16ConvArgs *a, int halves, int v, intptr_t position, int n,
   }
 }
 
-/* Whether sums are the output. */
+/* Whether sums are the output, in all lanes of their vectors. */
 INLINE int
-is_plain (const Cnn3dBf16ConvArgs *a)
+is_plain (const Cnn3dBf16ConvArgs *a, int halves)
 {
-  return a->residual == NULL && a->low == -INFINITY && a->high == INFINITY;
+  return a->residual == NULL && a->low == -INFINITY && a->high == INFINITY && (halves % 2 == 0 || a->padded);
 }
 
 /* The sums of `which` of n positions, which are more than a tile if it is both; but for the first `skip`. */
@@ -189,7 +181,7 @@ finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int skip
 {
   _Alignas (64) float sums[4][ROWS * CNN3D_BLOCK];
 
-  if (is_plain (a)) {
+  if (is_plain (a, halves)) {
     float *out = a->out + position * CNN3D_BLOCK;
 
     store_sums (out + a->out_offsets[0], out + a->out_offsets[2 * (nv - 1)], ROWS * CNN3D_BLOCK, which, nv);
@@ -210,7 +202,7 @@ conv_run (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, c
 
   for (int p = 0; p < positions; p += n) {
     n = positions - p < most ? positions - p : most;
-    configure (halves, n < ROWS ? n : ROWS, n > ROWS ? n - ROWS : 0);
+    configure (n < ROWS ? n : ROWS, n > ROWS ? n - ROWS : 0);
     if (n > ROWS) {
       compute_sums (a, halves, p, BOTH, nv, parts);
       finish_sums (a, halves, p, 0, n, BOTH, nv);
@@ -232,7 +224,7 @@ conv_few (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, c
 {
   int n = (positions + ROWS - 1) / ROWS, rows = (positions + n - 1) / n;
 
-  configure (halves, rows, rows);
+  configure (rows, rows);
   for (int i = 0; i <= n; i++) {
     /* The last one overlaps the one before it, rather than to have rows of its own number. */
     int position = (i + 1) * rows <= positions ? i * rows : positions - rows;
@@ -273,9 +265,9 @@ conv (const Cnn3dBf16ConvArgs *a, int halves, int positions, int parts)
 static void
 release (void)
 {
-  if (configured.halves > 0)
+  if (configured[0] > 0)
     _tile_release ();
-  configured.halves = 0;
+  configured[0] = 0;
 }
 
 void

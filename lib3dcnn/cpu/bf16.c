@@ -137,6 +137,8 @@ cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn
   args.residual = residual;
   args.low = s->low;
   args.high = s->high;
+  /* In a row of a stem's own every block is the tile's. */
+  args.padded = s->joins;
   memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
   memcpy (args.residual_offsets, tile->residual_offsets, sizeof args.residual_offsets);
   engine->bf16->conv (&args, tile->halves, n, engine->parts);

@@ -35,12 +35,13 @@ typedef struct {
   const int32_t *taps; /* words from x */
   int n_taps;
   const uint16_t *weights; /* [n_taps][parts][unit / 2][cnn3d_bf16_lanes (halves)][2] */
-  const float *bias;       /* [halves * 8] */
+  const float *bias;       /* [cnn3d_bf16_lanes (halves)], of which those past the halves mean nothing */
   float *out;
   const float *residual; /* or NULL; as Cnn3dConvArgs.residual */
   int32_t out_offsets[CNN3D_MAX_HALVES];
   int32_t residual_offsets[CNN3D_MAX_HALVES];
   float low, high;
+  int padded; /* whether an odd number of halves may overwrite the one that follows, too */
 } Cnn3dBf16ConvArgs;
 
 /*

@@ -376,6 +376,7 @@ pack_tile (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *
   const int *channel = step->lane_channel + tile->first_half * CNN3D_HALF;
   float *bias = weights + weight_floats (engine, s, tile);
 
+  /* In bfloat16 it is read to the end of a vector, which tile_floats() has room for. */
   tile->bias = bias;
   for (int i = 0; i < tile->halves * CNN3D_HALF; i++)
     bias[i] = channel[i] >= 0 ? folded->bias[channel[i]] : 0;

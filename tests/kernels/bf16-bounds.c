@@ -58,7 +58,7 @@ product_case (const Cnn3dBf16 *table, int parts, int halves, int positions)
   case_begin ("%d parts, %d halves, %d positions, %d channels", parts, halves, positions, channels);
   x = guarded ((size_t) (n_blocks * positions * CNN3D_BLOCK));
   r.x = x;
-  a.bias = bias = guarded ((size_t) lanes);
+  a.bias = bias = guarded ((size_t) cnn3d_bf16_lanes (halves));
   a.out = guarded ((size_t) ((halves + 1) / 2 * positions * CNN3D_BLOCK));
   for (int b = 0; b < n_blocks; b++) {
     blocks[b] = b * positions * CNN3D_BLOCK;

@@ -119,7 +119,7 @@ conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positi
 
   a->x = x = guarded_words ((size_t) (parts == 2 ? a->part + words : words));
   a->weights = weights = guarded_words (n_weights);
-  a->bias = bias = guarded ((size_t) lanes);
+  a->bias = bias = guarded ((size_t) cnn3d_bf16_lanes (halves));
   a->out = guarded (out_floats);
   random_fill (bias, (size_t) lanes, exact);
   for (size_t i = 0; i < n_weights; i++)
@@ -142,10 +142,14 @@ conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positi
       for (int i = 0; i < lanes; i++)
         residual[a->residual_offsets[i / 8] + i % 8 + p * CNN3D_BLOCK] = random_value (exact);
   }
+  a->padded = halves % 2 && a->out_offsets[halves - 1] % CNN3D_BLOCK == 0 && random_int (0, 1);
   case_freeze ();
-  for (int p = 0; p < positions; p++)
+  for (int p = 0; p < positions; p++) {
     for (int i = 0; i < lanes; i++)
       expect_lane (&c, p, i, residual);
+    if (a->padded && table->align_halves == 2)
+      case_scratch (a->out + a->out_offsets[halves - 1] + CNN3D_HALF + p * CNN3D_BLOCK, CNN3D_HALF);
+  }
   table->conv (a, halves, positions, parts);
   case_end ();
 }
