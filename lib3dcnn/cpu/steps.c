@@ -313,7 +313,8 @@ share_of (const Cnn3dEngine *engine, const Cnn3dStep *step)
 {
   const Cnn3dBuffer *input = cnn3d_plan_buffer (engine->plan, step->blocks[0].buffer);
 
-  if (cnn3d_extent_count (step->out) < CNN3D_SPLIT_POSITIONS)
+  /* An average is of what was shared out by positions, and each of its outputs reads 27. */
+  if (cnn3d_extent_count (step->kind == CNN3D_STEP_AVGPOOL ? step->in : step->out) < CNN3D_SPLIT_POSITIONS)
     return BLOCKS;
   return cnn3d_plan_step (engine->plan, input->first)->chain > 1 ? ROWS_OF_HEIGHTS : ROWS_OF_FRAMES;
 }
