@@ -36,13 +36,13 @@ load_bands (const Cnn3dEngine *engine, const Chain *c, const Room *room, int thr
       (gssize) c->bands_part);
 }
 
-/* The larger of three columns each, of all blocks of a group; then the activation, which the stem has left to this. */
+/* The larger of three columns each, of all blocks of a group. */
 static void
 join_columns (const Cnn3dEngine *engine, const Chain *c, const Room *room, int n_blocks, float *out)
 {
   const Cnn3dStep *pool = c->middle->step;
   Cnn3dPoolArgs args = { .n_rows = 1, .width_in = pool->in.w, .width_out = pool->out.w, .kernel = 3, .stride = 2,
-    .pad = 1, .low = c->producer->low, .high = c->producer->high };
+    .pad = 1, .low = -INFINITY, .high = INFINITY };
 
   for (int b = 0; b < n_blocks; b++) {
     const float *row = room->wide + (gsize) (b * pool->in.w) * CNN3D_BLOCK;
@@ -62,16 +62,11 @@ produce_stem (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread,
   int n_blocks = cnn3d_cpu_blocks_of_group (c->producer, first_tile, end_tile);
   int n_taps = c->producer->tiles[first_tile].n_taps, a_frame = n_taps / 3;
   gsize block = c->producer->joins ? (gsize) step->out.w * CNN3D_BLOCK : c->in_block;
-  Cnn3dCpuStep producer = *c->producer;
   Loaded loaded = { t * step->stride.t, 0 };
   int end = loaded.frame + 3;
   int32_t taps[MAX_TAPS];
   Cnn3dTile tiles[MAX_TILES];
 
-  if (producer.joins) {
-    producer.low = -INFINITY;
-    producer.high = INFINITY;
-  }
   g_assert (n_taps <= MAX_TAPS);
   for (int i = 0; i < n_taps; i++)
     taps[i] = c->producer->tiles[first_tile].taps[i % a_frame]
@@ -97,7 +92,7 @@ produce_stem (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread,
     if (y + 1 < y1)
       load_bands (engine, c, room, thread, y0, y + 1, y + 2, &loaded);
     for (int k = 0; k < end_tile - first_tile; k++)
-      cnn3d_bf16_multiply (engine, &producer, &tiles[k], &words, out, NULL, step->out.w);
+      cnn3d_bf16_multiply (engine, c->producer, &tiles[k], &words, out, NULL, step->out.w);
     if (c->producer->joins)
       join_columns (engine, c, room, n_blocks, row);
   }
