@@ -211,13 +211,36 @@ decide_pairs (const Cut *cut)
   return paired;
 }
 
+/*
+ * Whether threads share out a step's output channels. Each then reads all of the input, of which the others have much in
+ * their caches, and in bfloat16 converts it; that takes longer than to read few weights more than once, if there are
+ * positions enough for all threads. Of groups in single precision each reads but those that its channels are in.
+ */
+#define FEW_WEIGHT_BYTES (256 * 1024)
+#define FEW_GROUP_WEIGHT_BYTES (64 * 1024)
+
+static gboolean
+splits_channels (const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
+{
+  const Cnn3dStep *step = s->step;
+  gint64 positions = cnn3d_extent_count (step->out);
+  gsize weights = (gsize) (step->channels_in / step->groups) * (gsize) step->channels_out;
+  gsize bytes = weights * (s->in_bf16 ? (gsize) engine->parts * sizeof (guint16) : sizeof (float));
+
+  if (s->winograd_frames > 0)
+    return cnn3d_winograd_splits_channels (s);
+  if (step->kind == CNN3D_STEP_POINTWISE && engine->n_threads > 1 && positions >= engine->n_threads * 2 * CNN3D_UNIT
+      && bytes <= (step->groups > 1 && !s->in_bf16 ? FEW_GROUP_WEIGHT_BYTES : FEW_WEIGHT_BYTES))
+    return FALSE;
+  return positions < CNN3D_SPLIT_POSITIONS;
+}
+
 /* Decides on the tiles of one step. */
 static void
 make_tiles (Cnn3dEngine *engine, Cnn3dCpuStep *s)
 {
   const Cnn3dStep *step = s->step;
-  gboolean by_tiles = s->winograd_frames > 0 ? cnn3d_winograd_splits_channels (s)
-      : cnn3d_extent_count (step->out) < CNN3D_SPLIT_POSITIONS;
+  gboolean by_tiles = splits_channels (engine, s);
   int n_threads = by_tiles ? engine->n_threads : 1, max_halves;
   Cut cut;
   g_autofree int *next = NULL, *best_next = NULL, *split = g_new (int, n_threads + 1);

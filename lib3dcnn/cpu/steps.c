@@ -64,6 +64,9 @@ cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread)
   const Cnn3dCpuStep *s = &engine->steps[index];
   gint64 positions = cnn3d_extent_count (s->step->out);
   int units = (int) ((positions + CNN3D_UNIT - 1) / CNN3D_UNIT), first, n;
+  int most = positions <= CNN3D_MAX_CHUNK ? units : CNN3D_CHUNK / CNN3D_UNIT;
+  /* Of few positions a share is taken as a whole, as each part of it would read all weights again. */
+  int least = positions < CNN3D_SPLIT_POSITIONS ? most : 1;
   Cnn3dDeal deal = cnn3d_cpu_deal (engine, thread, s->tile_split ? s->n_tiles : units, s->tile_split);
 
   if (s->tile_split != NULL && s->in_bf16 && positions <= CNN3D_MAX_CHUNK) {
@@ -75,7 +78,7 @@ cnn3d_cpu_run_pointwise (Cnn3dEngine *engine, gsize index, int thread)
       cnn3d_cpu_run_positions (engine, s, thread, engine->arena, 0, positions, first, first + n);
     return;
   }
-  while ((n = cnn3d_deal_take (&deal, 1, CNN3D_CHUNK / CNN3D_UNIT, &first)) > 0) {
+  while ((n = cnn3d_deal_take (&deal, least, most, &first)) > 0) {
     gint64 begin = (gint64) first * CNN3D_UNIT;
 
     cnn3d_cpu_run_positions (engine, s, thread, engine->arena + begin * CNN3D_BLOCK, begin,
