@@ -168,7 +168,10 @@ cnn3d_split_for (const int *splits, int n)
 /* Calls func on as many threads as there are CPUs for, with engine->n_threads set. */
 void cnn3d_cpu_run_on_threads (Cnn3dEngine *engine, Cnn3dWorkersFunc *func, gpointer data);
 
-/* Below this many positions a step streams weights, and threads split output channels instead, unless these are few (pack.c). */
+/*
+ * Below this many positions a step streams weights, and threads split output channels instead, unless its weights are few
+ * (pack.c).
+ */
 #define CNN3D_SPLIT_POSITIONS 392
 
 /*

@@ -306,8 +306,8 @@ run_rows_of_block (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int b
 
 /*
  * What threads share out, such that each finds much of what it reads in its own cache: with few positions blocks, as the
- * channels of the input were; else rows of all blocks, counted frame by frame, or all frames' of a height after each other,
- * as chains share them out.
+ * channels of the input were (those that were not, as their weights are few, have rows too few to share out); else rows of
+ * all blocks, counted frame by frame, or all frames' of a height after each other, as chains share them out.
  */
 typedef enum { BLOCKS, ROWS_OF_FRAMES, ROWS_OF_HEIGHTS } Share;
 

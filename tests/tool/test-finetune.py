@@ -10,10 +10,10 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 
+from runs import run_tool
 from tap import check, finish
 from terminal import OnTerminal, run_on_terminal
 
@@ -25,11 +25,7 @@ SHARED = os.environ.get("CNN3D_SHARED") or os.environ.get("CNN3D_SHARED_DEFAULT"
 
 
 def run(*args):
-    # Beside other tests, threads that meet at barriers wait for a CPU at each.
-    if args[0] in ("train", "finetune", "eval") and "--threads" not in args:
-        args += ("--threads", "1")
-    p = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False, timeout=300)
-    return p.returncode, p.stdout, p.stderr
+    return run_tool(TOOL, *args)
 
 
 def read_model(path):

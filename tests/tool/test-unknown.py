@@ -8,10 +8,10 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
+from runs import run_tool
 from tap import check, finish
 
 TOOL, SOURCE = sys.argv[1:3]
@@ -23,11 +23,7 @@ VIEWS = 1 if QUICK else 4  # of each, besides its middle
 
 
 def run(*args):
-    # Beside other tests, threads that meet at barriers wait for a CPU at each.
-    if args[0] in ("finetune", "eval", "classify") and "--threads" not in args:
-        args += ("--threads", "1")
-    p = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False, timeout=300)
-    return p.returncode, p.stdout, p.stderr
+    return run_tool(TOOL, *args)
 
 
 def read(path):
