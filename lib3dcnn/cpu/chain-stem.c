@@ -75,6 +75,7 @@ init_temporal (Cnn3dTemporalArgs *args, const Chain *c, const Room *room, const 
   args->low = c->producer->low;
   args->high = c->producer->high;
   args->joins = c->producer->joins;
+  args->sums[0] = args->sums[1] = args->rest[0] = args->rest[1] = NULL;
   args->point_floats = (intptr_t) c->row_floats * c->producer->step->kernel.h;
   args->x = room->points;
   memcpy (args->out_offsets, moved.out_offsets, sizeof args->out_offsets);

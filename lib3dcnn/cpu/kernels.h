@@ -58,7 +58,21 @@ typedef struct {
    * out[2] becomes the last of them. An even number of positions, no bounds.
    */
   int joins;
+  /*
+   * For streams, or NULL: the first and the last frame but for the products of the first and of the last point, which are
+   * all that meets the frames before and after these four; [position][16] at sums_offsets. And with joins, the largest of
+   * what out[0] and out[1] have of the other frames of the four.
+   */
+  float *sums[2], *rest[2];
+  int32_t sums_offsets[CNN3D_MAX_HALVES];
 } Cnn3dTemporalArgs;
+
+/*
+ * One frame of a row, out[0], from sums[0], which a call for four frames has left, and the products of one point, whose
+ * planes x and weights are; without bias. With joins, out[0] is the largest of it, joined, and rest[0]; out[2] becomes the
+ * frame itself, or is NULL.
+ */
+typedef Cnn3dTemporalArgs Cnn3dTemporalEdgeArgs;
 
 /*
  * Lines of six frames, n_lines * width floats of each, to those of each of the six points' planes, which have even columns
@@ -70,6 +84,9 @@ typedef struct {
   float *out;
   intptr_t point_floats;
 } Cnn3dTemporalInputArgs;
+
+/* Likewise, to the planes of the first or the last point alone: the first three of the rows are what it meets. */
+typedef Cnn3dTemporalInputArgs Cnn3dTemporalInputEdgeArgs;
 
 /*
  * A tile of a dense 3x3x3 convolution by Winograd's minimal filtering (winograd_tmpl.h): one block of
@@ -129,7 +146,9 @@ typedef struct {
 typedef void Cnn3dPixelFunc (const Cnn3dPixelArgs *args);
 typedef void Cnn3dConvFunc (const Cnn3dConvArgs *args, int halves, int positions);
 typedef void Cnn3dTemporalFunc (const Cnn3dTemporalArgs *args, int halves, int positions);
+typedef void Cnn3dTemporalEdgeFunc (const Cnn3dTemporalEdgeArgs *args, int halves, int positions);
 typedef void Cnn3dTemporalInputFunc (const Cnn3dTemporalInputArgs *args);
+typedef void Cnn3dTemporalInputEdgeFunc (const Cnn3dTemporalInputEdgeArgs *args);
 typedef void Cnn3dWinogradInputFunc (const Cnn3dWinogradInputArgs *args, int mt, int m);
 typedef void Cnn3dWinogradOutputFunc (const Cnn3dWinogradOutputArgs *args, int mt, int m);
 typedef void Cnn3dDepthwiseFunc (const Cnn3dDepthwiseArgs *args);

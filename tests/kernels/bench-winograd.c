@@ -13,11 +13,12 @@
 typedef struct {
   const Kernel *kernel;
   int channels;
+  bool edge;
   float *x, *weights, *bias, *out;
   int32_t taps[27];
 } TemporalBench;
 
-/* Four frames of the stem. */
+/* Four frames of the stem, or one at the end of a clip. */
 static void
 run_temporal (void *data)
 {
@@ -34,15 +35,17 @@ run_temporal (void *data)
       a.x = b->x + 2 * y * PADDED;
       a.weights = b->weights + half * CNN3D_HALF * 27 * CNN3D_POINTS * cnn3d_temporal_copies (b->kernel->table, halves);
       for (int h = 0; h < halves; h++)
-        a.out_offsets[h] = (half + h) / 2 * SIZE * SIZE * 16 + (half + h) % 2 * CNN3D_HALF;
+        a.out_offsets[h] = a.sums_offsets[h] = (half + h) / 2 * SIZE * SIZE * 16 + (half + h) % 2 * CNN3D_HALF;
       for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
         a.out[t] = b->out + ((t * 4 * SIZE) + y) * SIZE * CNN3D_BLOCK;
+      if (b->edge)
+        a.sums[0] = a.out[1];
       ((Cnn3dTemporalFunc *) b->kernel->func) (&a, halves, SIZE);
     }
 }
 
-void
-bench_Temporal (const Kernel *kernel)
+static void
+bench_temporal (const Kernel *kernel, bool edge)
 {
   static const struct {
     const char *network;
@@ -52,21 +55,37 @@ bench_Temporal (const Kernel *kernel)
 
   for (size_t i = 0; i < sizeof stems / sizeof *stems; i++) {
     int n = stems[i].channels;
-    TemporalBench b = { .kernel = kernel, .channels = n, .x = bench_alloc (18 * PADDED * PADDED),
+    TemporalBench b = { .kernel = kernel, .channels = n, .edge = edge, .x = bench_alloc (18 * PADDED * PADDED),
       .weights = bench_alloc (64 * 27 * 6 * 2), .bias = bench_alloc (64),
       .out = bench_alloc (16 * SIZE * SIZE * 16) };
     char shape[64];
 
     for (int k = 0; k < 27; k++)
       b.taps[k] = (k / 9 * PADDED + k / 3 % 3) * PADDED + k % 3 % 2 * PADDED / 2 + k % 3 / 2;
-    snprintf (shape, sizeof shape, "%s 3>%d k3 4x56x56", stems[i].network, n);
-    bench_run (kernel, shape, 2.0 * 81 * n * 4 * SIZE * SIZE,
-        4.0 * (18.0 * PADDED * PADDED + 4.0 * n * SIZE * SIZE), run_temporal, &b);
+    snprintf (shape, sizeof shape, "%s 3>%d k3 %dx56x56", stems[i].network, n, edge ? 1 : 4);
+    if (edge)
+      bench_run (kernel, shape, 2.0 * 27 * n * SIZE * SIZE, 4.0 * (3.0 * PADDED * PADDED + 2.0 * n * SIZE * SIZE),
+          run_temporal, &b);
+    else
+      bench_run (kernel, shape, 2.0 * 81 * n * 4 * SIZE * SIZE,
+          4.0 * (18.0 * PADDED * PADDED + 4.0 * n * SIZE * SIZE), run_temporal, &b);
     free (b.x);
     free (b.weights);
     free (b.bias);
     free (b.out);
   }
+}
+
+void
+bench_Temporal (const Kernel *kernel)
+{
+  bench_temporal (kernel, false);
+}
+
+void
+bench_TemporalEdge (const Kernel *kernel)
+{
+  bench_temporal (kernel, true);
 }
 
 #define INPUT_LINES 60
@@ -81,8 +100,8 @@ run_input (void *data)
   ((Cnn3dTemporalInputFunc *) kernel->func) (b[1]);
 }
 
-void
-bench_TemporalInput (const Kernel *kernel)
+static void
+bench_input (const Kernel *kernel, bool edge)
 {
   int n = INPUT_LINES * INPUT_WIDTH;
   float *x = bench_alloc (6 * n), *out = bench_alloc (6 * n);
@@ -91,9 +110,24 @@ bench_TemporalInput (const Kernel *kernel)
 
   for (int t = 0; t < CNN3D_POINTS; t++)
     args.rows[t] = x + t * n;
-  bench_run (kernel, "60 lines of 128", 22.0 * n, 48.0 * n, run_input, b);
+  if (edge)
+    bench_run (kernel, "60 lines of 128", 4.0 * n, 16.0 * n, run_input, b);
+  else
+    bench_run (kernel, "60 lines of 128", 22.0 * n, 48.0 * n, run_input, b);
   free (x);
   free (out);
+}
+
+void
+bench_TemporalInput (const Kernel *kernel)
+{
+  bench_input (kernel, false);
+}
+
+void
+bench_TemporalInputEdge (const Kernel *kernel)
+{
+  bench_input (kernel, true);
 }
 
 /* Tiles of a layer, of some blocks, in turn. */

@@ -31,24 +31,50 @@ a_of (int m, int i, int k)
   return m == 4 ? a4[i][k] : m == 2 ? a2[i][k] : 1;
 }
 
+/* The largest of positions 2 o - 1 to 2 o + 1. */
+static double
+join (const double *row, int o)
+{
+  double largest = -INFINITY;
+
+  for (int p = o > 0 ? 2 * o - 1 : 0; p <= 2 * o + 1; p++)
+    largest = fmax (largest, row[p]);
+  return largest;
+}
+
 /* Outputs of lane i for a pool: which frames the first and the last of each is of, where -1 is what the call before has left. */
 static void
 expect_joined (const Cnn3dTemporalArgs *a, int i, int positions, double sums[][MAX_POSITIONS], double bounds[][MAX_POSITIONS])
 {
-  static const int frames[3][2] = { { -1, 1 }, { 1, 3 }, { 3, 3 } };
+  static const int frames[5][2] = { { -1, 1 }, { 1, 3 }, { 3, 3 }, { 1, 1 }, { 1, 2 } };
+  const float *out[5] = { a->out[0], a->out[1], a->out[2], a->rest[0], a->rest[1] };
 
-  for (int k = 0; k < 3; k++)
-    for (int o = 0; o < positions / 2; o++) {
+  for (int k = 0; k < 5; k++)
+    for (int o = 0; o < positions / 2 && out[k] != NULL; o++) {
       const int place = a->out_offsets[i / 8] + i % 8 + o * CNN3D_BLOCK;
       double largest = frames[k][0] < 0 ? a->out[2][place] : -INFINITY, bound = 0;
 
-      for (int t = frames[k][0] < 0 ? 0 : frames[k][0]; t <= frames[k][1]; t++)
-        for (int p = o > 0 ? 2 * o - 1 : 0; p <= 2 * o + 1; p++) {
-          largest = fmax (largest, sums[t][p]);
-          bound = fmax (bound, bounds[t][p]);
-        }
-      expect (a->out[k] + place, largest, a->low, a->high, bound);
+      for (int t = frames[k][0] < 0 ? 0 : frames[k][0]; t <= frames[k][1]; t++) {
+        largest = fmax (largest, join (sums[t], o));
+        bound = fmax (bound, join (bounds[t], o));
+      }
+      expect (out[k] + place, largest, a->low, a->high, bound);
     }
+}
+
+/* Sums of lane i without one of the points. */
+static void
+expect_sums (const Cnn3dTemporalArgs *a, int which, int i, int p, const double *products, const double *products_abs,
+    double bias, int n_taps, bool exact)
+{
+  double sum = bias, sum_abs = fabs (bias);
+
+  for (int j = 1; j < CNN3D_POINTS - 1; j++) {
+    sum += a4[which ? CNN3D_POINT_FRAMES - 1 : 0][j] * products[j];
+    sum_abs += fabs (a4[which ? CNN3D_POINT_FRAMES - 1 : 0][j]) * products_abs[j];
+  }
+  expect (a->sums[which] + a->sums_offsets[i / 8] + i % 8 + p * CNN3D_BLOCK, sum, -INFINITY, INFINITY,
+      error_bound (exact, n_taps + 4, sum_abs));
 }
 
 static void
@@ -76,6 +102,10 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
   bias = guarded ((size_t) lanes);
   for (int t = 0; t < CNN3D_POINT_FRAMES; t++)
     a.out[t] = guarded (out_floats);
+  for (int k = 0; k < 2; k++) {
+    a.sums[k] = random_int (0, 1) ? guarded (out_floats) : NULL;
+    a.rest[k] = a.joins && random_int (0, 1) ? guarded (out_floats) : NULL;
+  }
   random_fill (weights, (size_t) (CNN3D_POINTS * n_taps * lanes * copies), exact);
   for (int i = 0; i < CNN3D_POINTS * n_taps * lanes * copies; i++)
     weights[i] = weights[i / copies * copies];
@@ -89,6 +119,7 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
         x[j * point_floats + taps[k] + p * step] = random_value (exact);
   }
   place_halves (kernel->table->align_halves, a.out_offsets, halves, blocks, positions);
+  place_halves (kernel->table->align_halves, a.sums_offsets, halves, blocks, positions);
   /* What the call before has left. */
   for (int i = 0; a.joins && i < lanes; i++)
     for (int o = 0; o < positions / 2; o++)
@@ -108,6 +139,9 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
           products[j] += product;
           products_abs[j] += fabs (product);
         }
+      for (int k = 0; k < 2; k++)
+        if (a.sums[k] != NULL)
+          expect_sums (&a, k, i, p, products, products_abs, bias[i], n_taps, exact);
       for (int t = 0; t < CNN3D_POINT_FRAMES; t++) {
         double sum = bias[i], sum_abs = fabs (bias[i]);
 
@@ -144,25 +178,106 @@ check_Temporal (const Kernel *kernel, bool exact)
         temporal_case (kernel, exact, halves, positions);
 }
 
+/* One frame of a row, from sums without one of the points and the products of that. */
 static void
-temporal_input_case (const Kernel *kernel, bool exact, int width)
+edge_case (const Kernel *kernel, bool exact, int halves, int positions)
+{
+  static int32_t taps[MAX_TAPS];
+  int n_taps = random_int (0, MAX_TAPS), lanes = halves * CNN3D_HALF, step = kernel->param;
+  int copies = cnn3d_temporal_copies (kernel->table, halves);
+  int blocks = halves + random_int (0, 1), reach = random_int (0, 2 * MAX_POSITIONS);
+  size_t out_floats = (size_t) (blocks * positions * CNN3D_BLOCK);
+  float *x, *weights, *rest = NULL;
+  Cnn3dTemporalEdgeArgs a = { .taps = taps, .n_taps = n_taps, .joins = positions % 2 == 0 && random_int (0, 1) };
+  const char *then = random_bounds (&a.low, &a.high);
+
+  if (a.joins) {
+    a.low = -INFINITY;
+    a.high = INFINITY;
+    then = "joined";
+  }
+  case_begin ("%d halves, %d positions, %d taps, %s", halves, positions, n_taps, then);
+  a.x = x = guarded ((size_t) (reach + (positions - 1) * step + 1));
+  a.weights = weights = guarded ((size_t) (n_taps * lanes * copies));
+  a.out[0] = guarded (out_floats);
+  a.sums[0] = guarded (out_floats);
+  random_fill (weights, (size_t) (n_taps * lanes * copies), exact);
+  for (int i = 0; i < n_taps * lanes * copies; i++)
+    weights[i] = weights[i / copies * copies];
+  for (int k = 0; k < n_taps; k++) {
+    taps[k] = k == 0 ? reach : k == 1 ? 0 : random_int (0, reach);
+    for (int p = 0; p < positions; p++)
+      x[taps[k] + p * step] = random_value (exact);
+  }
+  place_halves (kernel->table->align_halves, a.out_offsets, halves, blocks, positions);
+  place_halves (kernel->table->align_halves, a.sums_offsets, halves, blocks, positions);
+  random_fill (a.sums[0], out_floats, exact);
+  if (a.joins) {
+    a.rest[0] = rest = guarded (out_floats);
+    random_fill (rest, out_floats, exact);
+    a.out[2] = random_int (0, 1) ? guarded (out_floats) : NULL;
+  }
+  case_freeze ();
+
+  for (int i = 0; i < lanes; i++) {
+    const int place = a.out_offsets[i / 8] + i % 8;
+    double row[MAX_POSITIONS], bounds[MAX_POSITIONS];
+
+    for (int p = 0; p < positions; p++) {
+      double sum = a.sums[0][a.sums_offsets[i / 8] + i % 8 + p * CNN3D_BLOCK], sum_abs = fabs (sum);
+
+      for (int k = 0; k < n_taps; k++) {
+        double product = (double) x[taps[k] + p * step] * weights[(k * lanes + i) * copies];
+
+        sum += product;
+        sum_abs += fabs (product);
+      }
+      row[p] = sum;
+      bounds[p] = error_bound (exact, n_taps + 1, sum_abs);
+      if (!a.joins)
+        expect (a.out[0] + place + p * CNN3D_BLOCK, sum, a.low, a.high, bounds[p]);
+    }
+    for (int o = 0; a.joins && o < positions / 2; o++) {
+      expect (a.out[0] + place + o * CNN3D_BLOCK, fmax (join (row, o), rest[place + o * CNN3D_BLOCK]), a.low, a.high,
+          join (bounds, o));
+      if (a.out[2] != NULL)
+        expect (a.out[2] + place + o * CNN3D_BLOCK, join (row, o), a.low, a.high, join (bounds, o));
+    }
+  }
+
+  ((Cnn3dTemporalEdgeFunc *) kernel->func) (&a, halves, positions);
+  case_end ();
+}
+
+void
+check_TemporalEdge (const Kernel *kernel, bool exact)
+{
+  for (int round = 0; round < rounds && !guard_failed (); round++)
+    for (int halves = 1; halves <= kernel->table->max_halves; halves++)
+      for (int positions = 1; positions <= MAX_POSITIONS && !guard_failed (); positions++)
+        edge_case (kernel, exact, halves, positions);
+}
+
+static void
+temporal_input_case (const Kernel *kernel, bool exact, int width, bool edge)
 {
   int n_lines = random_int (1, 3), n = n_lines * width;
   Cnn3dTemporalInputArgs a = { .n_lines = n_lines, .width = width, .point_floats = n + random_int (0, 20) };
 
   case_begin ("%d lines of %d", n_lines, width);
-  scatter_rows (a.rows, CNN3D_POINTS, n, exact, POISON);
-  a.out = guarded ((size_t) (CNN3D_POINTS * a.point_floats));
+  /* The first row of the matrix meets every second of six rows, and so does the last. */
+  scatter_rows (a.rows, edge ? 3 : CNN3D_POINTS, n, exact, POISON);
+  a.out = guarded ((size_t) (edge ? n : CNN3D_POINTS * a.point_floats));
   case_freeze ();
 
-  for (int j = 0; j < CNN3D_POINTS; j++)
+  for (int j = 0; j < (edge ? 1 : CNN3D_POINTS); j++)
     for (int i = 0; i < n; i++) {
       const float *line = a.out + j * a.point_floats + i / width * width;
       double sum = 0, sum_abs = 0;
 
-      for (int k = 0; k < CNN3D_POINTS; k++) {
-        sum += b4[j][k] * a.rows[k][i];
-        sum_abs += fabs (b4[j][k] * a.rows[k][i]);
+      for (int k = 0; k < CNN3D_POINTS; k += edge ? 2 : 1) {
+        sum += b4[j][k] * a.rows[edge ? k / 2 : k][i];
+        sum_abs += fabs (b4[j][k] * a.rows[edge ? k / 2 : k][i]);
       }
       case_expect (line + i % width % 2 * width / 2 + i % width / 2, sum + 0.0, error_bound (exact, 6, sum_abs));
     }
@@ -176,7 +291,15 @@ check_TemporalInput (const Kernel *kernel, bool exact)
 {
   for (int round = 0; round < rounds && !guard_failed (); round++)
     for (int width = 2; width <= 2 * MAX_POSITIONS && !guard_failed (); width += 2)
-      temporal_input_case (kernel, exact, width);
+      temporal_input_case (kernel, exact, width, false);
+}
+
+void
+check_TemporalInputEdge (const Kernel *kernel, bool exact)
+{
+  for (int round = 0; round < rounds && !guard_failed (); round++)
+    for (int width = 2; width <= 2 * MAX_POSITIONS && !guard_failed (); width += 2)
+      temporal_input_case (kernel, exact, width, true);
 }
 
 /* Sums over up to 216 points are slow in double: a few tiles of each size are enough. */

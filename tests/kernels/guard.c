@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define N_SLOTS 8
+#define N_SLOTS 11
 #define SLOT_WORDS (1 << 17)
 #define GUARD_WORDS 256 /* of poison on each side, as far as the slot goes */
 

@@ -29,7 +29,9 @@ enum {
   PARAM_conv_planar = 2,
   PARAM_conv_paired = -16, /* likewise, of pairs */
   PARAM_temporal = 1, /* likewise */
+  PARAM_temporal_edge = 1,
   PARAM_temporal_input = 0,
+  PARAM_temporal_input_edge = 0,
   PARAM_winograd_input = 0,
   PARAM_winograd_output = 0,
   PARAM_depthwise_s1 = 1, /* stride */
@@ -42,7 +44,9 @@ enum {
 /* One check and one benchmark for each family. */
 void check_Conv (const Kernel *kernel, bool exact);
 void check_Temporal (const Kernel *kernel, bool exact);
+void check_TemporalEdge (const Kernel *kernel, bool exact);
 void check_TemporalInput (const Kernel *kernel, bool exact);
+void check_TemporalInputEdge (const Kernel *kernel, bool exact);
 void check_WinogradInput (const Kernel *kernel, bool exact);
 void check_WinogradOutput (const Kernel *kernel, bool exact);
 void check_Depthwise (const Kernel *kernel, bool exact);
@@ -50,7 +54,9 @@ void check_Pool (const Kernel *kernel, bool exact);
 void check_Pixel (const Kernel *kernel, bool exact);
 void bench_Conv (const Kernel *kernel);
 void bench_Temporal (const Kernel *kernel);
+void bench_TemporalEdge (const Kernel *kernel);
 void bench_TemporalInput (const Kernel *kernel);
+void bench_TemporalInputEdge (const Kernel *kernel);
 void bench_WinogradInput (const Kernel *kernel);
 void bench_WinogradOutput (const Kernel *kernel);
 void bench_Depthwise (const Kernel *kernel);
