@@ -44,9 +44,8 @@ def main():
     label, score = best_class(model, logits)
     print(f"{session.describe()}: {label} {score:.2f}")
 
-    options = Cnn3d.SessionOptions()
-    options.direct_stem = True  # so that clips that overlap share the first layers
-    stream = Cnn3d.Stream.new(Cnn3d.Session.new(model, options), 4)
+    # Clips that overlap share the first layers, where they begin multiples of four frames apart.
+    stream = Cnn3d.Stream.new(session, 4)
     for frame in frames:
         stream.push_rgb(GLib.Bytes.new(frame))
         if stream.is_due():

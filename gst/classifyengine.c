@@ -17,8 +17,8 @@ struct _GstClassifyEngine
   gint ref_count;               /* guarded by engines_lock */
   gchar *key;
   Cnn3dModel *model;
-  /* One for clips that are far apart and, at TRUE, one for those that overlap;
-   * made when a client first needs it. On a GPU they are one and the same. */
+  /* At TRUE one with a direct stem, which runs overlapping clips of some strides
+   * faster; made when a client first needs it. On a GPU they are one and the same. */
   Cnn3dSession *sessions[2];    /* guarded by the lock */
   gint on_gpu[2];               /* atomic; no more when the CPU takes over */
   /* Of each, as it was at first: it may move to the CPU while it runs. Guarded by
@@ -26,6 +26,7 @@ struct _GstClassifyEngine
   gchar *descriptions[2], *fallbacks[2];
   gsize clip_size, frame_size;
   guint frames;
+  Cnn3dPrecision precision;
   gint classes;
   gint n_features;              /* 0: the model's card needs none */
   gulong slow_us;
@@ -49,6 +50,7 @@ struct _GstClassifyClient
   gpointer data;
   guint clip_stride;
   gboolean overlaps;            /* so much that clips are run incrementally */
+  gboolean direct;              /* which of the engine's sessions */
   GstClassifyStream *stream;    /* the engine's thread's, of stream 0 */
   guint n_running, n_announced; /* guarded by the engine's lock */
 };
@@ -115,7 +117,7 @@ take_jobs (GstClassifyEngine * engine, Entry ** entries)
 static Cnn3dSession *
 get_session (GstClassifyClient * client)
 {
-  return client->engine->sessions[client->overlaps];
+  return client->engine->sessions[client->direct];
 }
 
 /* Called where the session is made or run, as other threads may not ask it. */
@@ -302,6 +304,7 @@ engine_new (const GstClassifyEngineConfig * config, GError ** error)
   engine->model = model;
   engine->classes = network->classes;
   engine->frames = network->frames;
+  engine->precision = config->precision;
   engine->frame_size = (gsize) network->size * network->size * 3;
   engine->clip_size = engine->frames * engine->frame_size;
   engine->batch = g_malloc (MAX_BATCH * engine->clip_size);
@@ -342,30 +345,37 @@ make_key (const GstClassifyEngineConfig * config)
 }
 
 /* Where clips share half of their frames, running them incrementally is less
- * work than Winograd's filtering, which it has to do without. */
+ * work. */
 static gboolean
 overlaps_enough (GstClassifyEngine * engine, guint clip_stride)
 {
   return clip_stride > 0 && 2 * clip_stride <= engine->frames;
 }
 
+/* Which of two sessions is for clips of this stride. */
+static gboolean
+wants_direct (GstClassifyEngine * engine, guint clip_stride,
+    Cnn3dPrecision precision)
+{
+  return overlaps_enough (engine, clip_stride)
+      && cnn3d_stream_wants_direct_stem (clip_stride, precision);
+}
+
 /* A GPU runs all clips alike. */
 static gboolean
-share_session (GstClassifyEngine * engine, gboolean overlaps)
+share_session (GstClassifyEngine * engine, gboolean direct)
 {
   gboolean on_gpu;
 
   g_mutex_lock (&engine->lock);
-  on_gpu = g_atomic_int_get (&engine->on_gpu[!overlaps]);
+  on_gpu = g_atomic_int_get (&engine->on_gpu[!direct]);
   if (on_gpu) {
-    engine->sessions[overlaps] =
-        cnn3d_session_ref (engine->sessions[!overlaps]);
-    g_atomic_int_set (&engine->on_gpu[overlaps], TRUE);
+    engine->sessions[direct] = cnn3d_session_ref (engine->sessions[!direct]);
+    g_atomic_int_set (&engine->on_gpu[direct], TRUE);
   }
   g_mutex_unlock (&engine->lock);
   if (on_gpu)
-    engine->descriptions[overlaps] =
-        g_strdup (engine->descriptions[!overlaps]);
+    engine->descriptions[direct] = g_strdup (engine->descriptions[!direct]);
   return on_gpu;
 }
 
@@ -374,25 +384,26 @@ static gboolean
 open_session (GstClassifyEngine * engine,
     const GstClassifyEngineConfig * config, GError ** error)
 {
-  gboolean overlaps = overlaps_enough (engine, config->clip_stride);
+  gboolean direct =
+      wants_direct (engine, config->clip_stride, config->precision);
   Cnn3dSessionOptions options = {.backend = config->backend,
-    .threads = config->threads,.direct_stem = overlaps,
+    .threads = config->threads,.direct_stem = direct,
     .device = config->device,.precision = config->precision,
     .allow_tf32 = config->allow_tf32
   };
   Cnn3dSession *session;
 
-  if (engine->sessions[overlaps] != NULL)
+  if (engine->sessions[direct] != NULL)
     return TRUE;
-  if (share_session (engine, overlaps))
+  if (share_session (engine, direct))
     return TRUE;
   session = cnn3d_session_new (engine->model, &options, error);
   if (session == NULL)
     return FALSE;
-  engine->descriptions[overlaps] = g_strdup (cnn3d_session_describe (session));
-  engine->fallbacks[overlaps] = g_strdup (cnn3d_session_get_fallback (session));
+  engine->descriptions[direct] = g_strdup (cnn3d_session_describe (session));
+  engine->fallbacks[direct] = g_strdup (cnn3d_session_get_fallback (session));
   g_mutex_lock (&engine->lock);
-  engine->sessions[overlaps] = session;
+  engine->sessions[direct] = session;
   g_mutex_unlock (&engine->lock);
   find_backend (engine, session);
   return TRUE;
@@ -514,6 +525,7 @@ gst_classify_client_new (GstClassifyEngine * engine, guint clip_stride,
   client->engine = engine;
   client->clip_stride = clip_stride;
   client->overlaps = overlaps_enough (engine, clip_stride);
+  client->direct = wants_direct (engine, clip_stride, engine->precision);
   client->done = done;
   client->free_owner = free_owner;
   client->data = data;
@@ -607,7 +619,7 @@ gboolean
 gst_classify_client_wants_frames (GstClassifyClient * client)
 {
   return client->overlaps
-      && !g_atomic_int_get (&client->engine->on_gpu[TRUE]);
+      && !g_atomic_int_get (&client->engine->on_gpu[client->direct]);
 }
 
 void

@@ -24,7 +24,7 @@ typedef struct {
    * One frame, as a clip of one. Works ahead on the clip that begins with the frame of this number,
    * counted from the last reset on; it is not complete without this frame.
    */
-  void (*push) (gpointer stream, const Cnn3dClip *frame, gint64 clip);
+  void (*push) (gpointer stream, const Cnn3dClip *frame, gint64 clip, int stride);
   /* The clip that the frame pushed last completes; there are as many frames. features may be NULL. */
   void (*run) (gpointer stream, float *logits, float *features);
   void (*destroy) (gpointer stream);

@@ -3,7 +3,7 @@
 
 typedef struct {
   const Cnn3dPlan *plan;
-  int n;
+  int n, group;
   gboolean *reads; /* [i * n + k]: step i reads the output of step k */
   gboolean *able;
   gboolean *kept;
@@ -43,6 +43,7 @@ find_ranges (const Choice *c, int i, Cnn3dStepSlices *steps)
   int stride = step->stride.t, pad = step->pad.t, kernel = step->kernel.t;
   int first = 0, end = step->in.t;
 
+  s->n = step->out.t;
   s->scale = 1;
   s->last_frame = g_new0 (int, step->out.t);
   for (int k = 0; k < i; k++) {
@@ -58,7 +59,7 @@ find_ranges (const Choice *c, int i, Cnn3dStepSlices *steps)
   for (int t = 0; t < step->out.t; t++) {
     int last = CLAMP (t * stride - pad + kernel - 1, 0, step->in.t - 1);
 
-    s->last_frame[t] = i == 0 ? last : 0;
+    s->last_frame[t] = i > 0 ? 0 : CLAMP ((t - t % c->group + c->group - 1) * stride - pad + kernel - 1, 0, step->in.t - 1);
     for (int k = 0; k < i; k++) {
       const Cnn3dStep *source = cnn3d_plan_step (c->plan, k);
 
@@ -122,12 +123,12 @@ reads_kept (const Choice *c, int i)
 }
 
 Cnn3dSlices *
-cnn3d_slices_new (const Cnn3dPlan *plan, gboolean (*able) (int step, gpointer data), gpointer data)
+cnn3d_slices_new (const Cnn3dPlan *plan, gboolean (*able) (int step, gpointer data), gpointer data, int group)
 {
   int n = (int) plan->steps->len;
   g_autofree gboolean *reads = g_new0 (gboolean, (gsize) n * (gsize) n);
   g_autofree gboolean *is_able = g_new0 (gboolean, n), *kept = g_new0 (gboolean, n);
-  Choice c = { plan, n, reads, is_able, kept };
+  Choice c = { plan, n, group, reads, is_able, kept };
   Cnn3dSlices *slices = g_new0 (Cnn3dSlices, 1);
   gboolean changed = TRUE;
 

@@ -18,11 +18,13 @@ G_BEGIN_DECLS
 typedef enum {
   CNN3D_SLICES_WHOLE, /* the step runs as a whole, once the clip is complete */
   CNN3D_SLICES_KEPT,  /* slice by slice, as frames arrive; slices are kept for the clips to come */
+  CNN3D_SLICES_PASSED, /* what slices of the next step need of it is computed with them (cpu/stream.c) */
   CNN3D_SLICES_LAST,  /* reads kept slices, is read by whole steps: runs when the clip is complete */
 } Cnn3dSliceRole;
 
 typedef struct {
   Cnn3dSliceRole role;
+  int n;          /* slices of a clip */
   int scale;      /* frames from a slice to the next: the product of the strides up to here */
   int first, end; /* slices [first, end) are shared */
   int *last_frame; /* for each slice, the last frame of the clip that it depends on */
@@ -33,9 +35,12 @@ typedef struct {
   Cnn3dStepSlices *steps;
 } Cnn3dSlices;
 
-/* able: whether a backend can run this step slice by slice, with the same results. */
+/*
+ * able: whether a backend can run this step slice by slice, with the same results. group: slices of the first step that are
+ * computed together.
+ */
 Cnn3dSlices *cnn3d_slices_new (const Cnn3dPlan *plan, gboolean (*able) (int step, gpointer data),
-    gpointer data);
+    gpointer data, int group);
 void cnn3d_slices_free (Cnn3dSlices *slices);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Cnn3dSlices, cnn3d_slices_free)
 

@@ -23,6 +23,14 @@ struct _Cnn3dStream {
 
 G_DEFINE_BOXED_TYPE (Cnn3dStream, cnn3d_stream, cnn3d_stream_ref, cnn3d_stream_unref)
 
+gboolean
+cnn3d_stream_wants_direct_stem (int stride, Cnn3dPrecision precision)
+{
+  g_return_val_if_fail (stride >= 1, FALSE);
+  /* In bfloat16, the stem runs whole clips only. */
+  return stride % 4 != 0 || precision == CNN3D_PRECISION_BF16 || precision == CNN3D_PRECISION_BF16X3;
+}
+
 Cnn3dStream *
 cnn3d_stream_new (Cnn3dSession *session, int stride)
 {
@@ -127,7 +135,7 @@ push (Cnn3dStream *stream, Kind kind, const Cnn3dClip *frame)
   while (stream->clip + stream->frames < stream->n_frames)
     stream->clip += stream->stride;
   if (stream->klass != NULL)
-    stream->klass->push (stream->state, frame, stream->clip);
+    stream->klass->push (stream->state, frame, stream->clip, stream->stride);
   else
     collect (stream, frame);
 }

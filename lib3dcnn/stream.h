@@ -16,9 +16,9 @@ G_BEGIN_DECLS
  * and clips that overlap share what they have in common. So fewer operations
  * are needed for each clip, and fewer still once its last frame is there.
  *
- * The session has to be one of the CPU backend made with
- * #Cnn3dSessionOptions.direct_stem. On any other, a stream only collects frames
- * and runs each clip from scratch.
+ * The session has to be one of the CPU backend, and cnn3d_stream_wants_direct_stem()
+ * says how it is made best. On any other, a stream only collects frames and runs
+ * each clip from scratch.
  *
  * Logits are, to the last bit, those of cnn3d_session_run() on the same frames.
  *
@@ -31,12 +31,28 @@ typedef struct _Cnn3dStream Cnn3dStream;
 CNN3D_API GType cnn3d_stream_get_type (void);
 
 /**
+ * cnn3d_stream_wants_direct_stem:
+ * @stride: frames from the start of a clip to the start of the next, at least 1
+ * @precision: that of the session
+ *
+ * By default the CPU backend's first convolution makes four frames at a time, and
+ * clips that begin multiples of four frames apart share what it makes. Those of
+ * other strides have single frames in common, which a session made with
+ * #Cnn3dSessionOptions.direct_stem computes one by one. In bfloat16, only such a
+ * session computes anything ahead. Results do not depend on it but for rounding.
+ *
+ * Returns: whether the session is to be made so, for streams of this stride to
+ *   run fastest
+ */
+CNN3D_API gboolean cnn3d_stream_wants_direct_stem (int stride, Cnn3dPrecision precision);
+
+/**
  * cnn3d_stream_new:
  * @session: the session that runs the clips; the stream keeps a reference
  * @stride: frames from the start of a clip to the start of the next, at least 1;
  *   see cnn3d_stream_set_stride()
  *
- * Allocates what the stream needs: for the 1.0x networks 15 to 45 MB, of which
+ * Allocates what the stream needs: for the 1.0x networks 11 to 25 MB, of which
  * less is used if @stride is even.
  *
  * Returns: (transfer full): a stream without frames

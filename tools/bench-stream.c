@@ -9,7 +9,8 @@
 #define N_FRAMES 64
 
 typedef struct {
-  Cnn3dSession *plain, *direct; /* as sessions are by default, and as a stream needs them */
+  Cnn3dSession *plain, *direct; /* as sessions are by default, and with direct_stem */
+  gboolean use_direct;          /* for the stream */
   Cnn3dStream *stream;
   gsize frame_bytes;
   guint8 *video; /* N_FRAMES and, once more, a clip */
@@ -73,8 +74,8 @@ measure (Run *r, const Bench *bench, int frames, double *medians, GError **error
 
     /* Each is warm from its own last run only, as it would be in an application. */
     if (!run_incremental (r, &clip[k], &latency[k], error)
-        || !run_scratch (r, r->plain, frames, &plain[k], error)
-        || !run_scratch (r, r->direct, frames, &direct[k], error))
+        || !run_scratch (r, r->use_direct ? r->plain : r->direct, frames, r->use_direct ? &plain[k] : &direct[k], error)
+        || !run_scratch (r, r->use_direct ? r->direct : r->plain, frames, r->use_direct ? &direct[k] : &plain[k], error))
       return FALSE;
     if (memcmp (r->logits, r->expected, (gsize) r->classes * sizeof (float)) != 0) {
       g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_BACKEND,
@@ -99,7 +100,8 @@ open_run (Run *r, const Bench *bench, Cnn3dModel *model, int threads, GError **e
   r->direct = r->plain != NULL ? cnn3d_session_new (model, &options, error) : NULL;
   if (r->direct == NULL)
     return FALSE;
-  r->stream = cnn3d_stream_new (r->direct, bench->stride);
+  r->use_direct = cnn3d_stream_wants_direct_stem (bench->stride, options.precision);
+  r->stream = cnn3d_stream_new (r->use_direct ? r->direct : r->plain, bench->stride);
   r->frame_bytes = (gsize) 3 * config->size * config->size;
   r->video = g_malloc ((gsize) (N_FRAMES + config->frames) * r->frame_bytes);
   bench_fill (r->video, N_FRAMES * r->frame_bytes);

@@ -150,6 +150,31 @@ cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i)
   return (divide_room (&c, engine, NULL, NULL) + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
 }
 
+/* Row 0 of frame t of a pointwise convolution's input, in the block that its taps are counted from. */
+static const float *
+input_frame (const Cnn3dEngine *engine, const Chain *c, int t)
+{
+  const Cnn3dStep *step = c->producer->step;
+  const Cnn3dChainSlices *s = c->slices;
+
+  if (s != NULL)
+    return s->in + (gsize) ((s->in_start + t * s->in_scale) % s->n_frames) * s->in_frame;
+  return engine->arena + (gsize) (t * step->out.h * step->out.w) * CNN3D_BLOCK;
+}
+
+/* Row y of frame t of the middle step's output. */
+static float *
+output_row (const Cnn3dEngine *engine, const Chain *c, int block, int t, int y)
+{
+  const Cnn3dStep *middle = c->middle->step;
+  const Cnn3dChainSlices *s = c->slices;
+
+  if (s != NULL)
+    return s->out + (gsize) block * s->out_block + (gsize) ((s->out_start + t * s->out_scale) % s->n_frames) * s->out_frame
+        + (gsize) (y * middle->out.w) * CNN3D_BLOCK;
+  return cnn3d_cpu_output_row (engine, middle, block, t, y);
+}
+
 /* Rows [y0, y1) of frame t, or of the four frames from t on, into the ring from its row `place` on. */
 static void
 produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile,
@@ -171,7 +196,8 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
     return;
   }
   for (int i = first_tile; i < end_tile; i++) {
-    const Cnn3dTile moved = moved_tile (&c->producer->tiles[i], first_half, c->in_block), *tile = &moved;
+    const Cnn3dTile *tiles = c->slices != NULL ? c->slices->tiles : c->producer->tiles;
+    const Cnn3dTile moved = moved_tile (&tiles[i], first_half, c->in_block), *tile = &moved;
 
     for (int y = y0; y < y1; y += rows_a_call) {
       Cnn3dConvArgs args;
@@ -183,7 +209,7 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
             + ((gsize) t * step->stride.t * padded.h + (gsize) y * step->stride.h) * padded.w;
         engine->kernels->conv_planar (&args, tile->halves, w);
       } else {
-        args.x = engine->arena + ((gsize) t * step->out.h + y) * w * CNN3D_BLOCK;
+        args.x = input_frame (engine, c, t) + (gsize) (y * w) * CNN3D_BLOCK;
         cnn3d_cpu_conv_of (engine, tile) (&args, tile->halves, rows_a_call * w);
       }
     }
@@ -213,7 +239,8 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
     int end_tile, int y0, int y1, gboolean below, gboolean above)
 {
   const Cnn3dStep *middle = c->middle->step;
-  int in0 = MAX (y0 * middle->stride.h - middle->pad.h, 0), done = 0;
+  int first = c->slices != NULL ? c->slices->first : 0, end = c->slices != NULL ? first + c->slices->n : middle->out.t;
+  int in0 = MAX (y0 * middle->stride.h - middle->pad.h, 0), done = MAX (first * c->stride_t - c->pad_t, 0);
   int in1 = MIN ((y1 - 1) * middle->stride.h - middle->pad.h + middle->kernel.h, middle->in.h);
   int first_block = c->producer->tiles[first_tile].first_half / 2;
   int n_blocks = cnn3d_cpu_blocks_of_group (c->producer, first_tile, end_tile);
@@ -221,7 +248,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
 
   if (joins_frames (c))
     cnn3d_chain_clear_last_frames (c, room, n_blocks);
-  for (int t = 0; t < middle->out.t; t++) {
+  for (int t = first; t < end; t++) {
     int needed = MIN (t * c->stride_t - c->pad_t + c->kernel_t, c->frames);
 
     for (; done < needed; done += c->step_frames) {
@@ -238,7 +265,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
         .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0, .joined = c->producer->joins,
         .joined_frames = joins_frames (c),
         .out = c->last != NULL ? waiting_outputs (c, room, first_block + b, t)
-            : cnn3d_cpu_output_row (engine, middle, first_block + b, t, y0) };
+            : output_row (engine, c, first_block + b, t, y0) };
 
       g_assert (middle->blocks[first_block + b].block == first_block + b);
       cnn3d_cpu_run_rows (engine, c->middle, thread, first_block + b, t, y0, y1 - y0, &row);
@@ -251,32 +278,49 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
   }
 }
 
-void
-cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
+static void
+run_strips (Cnn3dEngine *engine, const Chain *c, int thread)
 {
-  const Cnn3dStep *middle;
+  const Cnn3dStep *middle = c->middle->step;
   int group, least, before = -1;
   Cnn3dDeal deal;
   Room room;
-  Chain c;
 
-  chain_init (&c, engine, index);
-  divide_room (&c, engine, engine->rings + (gsize) thread * engine->ring_floats, &room);
-  middle = c.middle->step;
-  if (c.producer->temporal)
-    cnn3d_chain_clear_borders (&c, &room);
+  divide_room (c, engine, engine->rings + (gsize) thread * engine->ring_floats, &room);
+  if (c->producer->temporal)
+    cnn3d_chain_clear_borders (c, &room);
 
   /* Rows that another thread takes cost it the overlap as well: one row of a stem that a pool follows, else two of three. */
-  least = c.producer->step->kind == CNN3D_STEP_STEM ? 1 : (c.rows + 1) / 2;
+  least = c->producer->step->kind == CNN3D_STEP_STEM ? 1 : (c->rows + 1) / 2;
   deal = cnn3d_cpu_deal (engine, thread, middle->out.h, NULL);
-  for (int y0, n; (n = cnn3d_deal_take (&deal, least, c.rows, &y0)) > 0;) {
+  for (int y0, n; (n = cnn3d_deal_take (&deal, least, c->rows, &y0)) > 0;) {
     int y1 = y0 + n;
     gboolean below = deal.own && y0 == before, above = deal.own && y1 < cnn3d_deal_end (&deal);
 
-    for (int tile = 0; tile < c.producer->n_tiles; tile = group) {
-      group = cnn3d_cpu_end_of_group (c.producer, tile, c.max_blocks);
-      run_group (engine, &c, &room, thread, tile, group, y0, y1, below, above);
+    for (int tile = 0; tile < c->producer->n_tiles; tile = group) {
+      group = cnn3d_cpu_end_of_group (c->producer, tile, c->max_blocks);
+      run_group (engine, c, &room, thread, tile, group, y0, y1, below, above);
     }
     before = deal.own ? y1 : -1;
   }
+}
+
+void
+cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread)
+{
+  Chain c;
+
+  chain_init (&c, engine, index);
+  run_strips (engine, &c, thread);
+}
+
+void
+cnn3d_cpu_run_chain_slices (Cnn3dEngine *engine, gsize index, int thread, const Cnn3dChainSlices *slices)
+{
+  Chain c;
+
+  chain_init (&c, engine, index);
+  c.slices = slices;
+  c.last = NULL;
+  run_strips (engine, &c, thread);
 }

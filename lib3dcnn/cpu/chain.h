@@ -24,6 +24,7 @@ typedef struct {
   /* Of a stem that is temporal, floats of a row of its input, of all channels, and of a strip's rows of a frame. */
   gsize row_floats, held_floats;
   int width; /* of the ring's rows */
+  const Cnn3dChainSlices *slices; /* of a stream; NULL: all outputs of the middle step */
   /* Of a stem in bfloat16: words from hi to lo, and floats of its rows before columns are joined. */
   gsize bands_part, wide_floats;
 } Chain;

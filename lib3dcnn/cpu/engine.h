@@ -230,6 +230,20 @@ int cnn3d_cpu_end_of_group (const Cnn3dCpuStep *s, int first, int max);
 int cnn3d_cpu_blocks_of_group (const Cnn3dCpuStep *s, int first, int end);
 /* chain.c: a whole chain of steps (plan.h), from its first. */
 void cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread);
+/*
+ * Of a chain that a pointwise convolution begins, outputs [first, first + n) of the depthwise convolution after it, from and
+ * to a stream's rings. Time t of what is read is frame (in_start + t * in_scale) modulo n_frames; likewise of what is
+ * written.
+ */
+typedef struct {
+  int first, n;
+  const Cnn3dTile *tiles; /* of the first step, with taps from `in` on */
+  const float *in;
+  float *out;
+  gsize in_frame, out_frame, out_block;
+  int n_frames, in_start, in_scale, out_start, out_scale;
+} Cnn3dChainSlices;
+void cnn3d_cpu_run_chain_slices (Cnn3dEngine *engine, gsize index, int thread, const Cnn3dChainSlices *slices);
 /* Places what its last step reads in a thread's room: after tiles have been cut, before taps are listed. */
 void cnn3d_cpu_place_chain (Cnn3dEngine *engine, gsize i);
 /* Floats that a thread needs for the chain that begins at step i. */

@@ -7,205 +7,7 @@
  * shared slice is found where an earlier clip has left it. A key in each slot tells what lies there.
  */
 
-#include "lib3dcnn/cpu/engine.h"
-#include "lib3dcnn/slices.h"
-
-/* What a slot holds: the slice at frame `time`, of the clip that begins at frame `clip` or shared. */
-typedef struct {
-  gint64 time, clip;
-} Key;
-
-#define SHARED -1
-
-typedef struct {
-  int step, t;
-} Work;
-
-/* What all streams of an engine have in common. */
-struct _Cnn3dCpuSlices {
-  Cnn3dSlices *slices;
-  int n_slots;
-  gsize *rings;       /* for each kept step, where its ring begins; [block][slot][h][w][16] */
-  gsize memory_floats; /* rings and, after them, frames */
-  gsize frames, frame_floats; /* planes of n_slots frames, padded, and an empty one */
-  Cnn3dTile **tiles;  /* for each convolution that is not WHOLE: taps and offsets in rings */
-  gint32 **blocks;    /* and for those in bfloat16, where the blocks of their input are */
-  int32_t *taps;
-  int max_work;
-};
-
-typedef struct {
-  Cnn3dEngine *engine;
-  const Cnn3dCpuSlices *s;
-  gpointer block; /* what was allocated for memory */
-  float *memory;
-  Key *keys; /* [step][slot] */
-  Work *work;
-  int n_work;
-  int32_t *stem_taps; /* for each slice of the stem that is computed */
-  gint64 n_frames; /* pushed since the start */
-  gint64 clip;     /* the first frame of the clip that is worked on */
-  gboolean finish; /* whether it is complete and wanted */
-  const Cnn3dClip *frame; /* that is being pushed */
-} Stream;
-
-static gboolean
-able (int i, gpointer data)
-{
-  Cnn3dEngine *engine = data;
-  const Cnn3dStep *step = engine->steps[i].step;
-
-  return step->kind != CNN3D_STEP_CONV && step->kind != CNN3D_STEP_LINEAR
-      && !engine->steps[i].temporal && (i > 0 || !engine->steps[i].in_bf16)
-      && !cnn3d_gemm_wanted (engine, step);
-}
-
-static gboolean
-is_kept (const Cnn3dCpuSlices *s, int i)
-{
-  return s->slices->steps[i].role == CNN3D_SLICES_KEPT;
-}
-
-/* Floats of a slice of one block of a step's output. */
-static gsize
-slice_floats (const Cnn3dStep *step)
-{
-  return (gsize) step->out.h * (gsize) step->out.w * CNN3D_BLOCK;
-}
-
-static gsize
-block_offset (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int buffer, int block)
-{
-  return s->rings[buffer] + (gsize) block * (gsize) s->n_slots * slice_floats (engine->steps[buffer].step);
-}
-
-/* Where in the rings an input of a step lies that is at `offset` in the arena. */
-static int32_t
-ring_tap (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, const Cnn3dStep *step, int32_t offset)
-{
-  const Cnn3dLane *lane = step->inputs;
-
-  while (cnn3d_lane_offset (engine, lane) != (gsize) offset)
-    lane++;
-  g_assert (lane < step->inputs + step->channels_in);
-  return (int32_t) (block_offset (engine, s, lane->buffer, lane->lane / CNN3D_BLOCK)
-      + (gsize) (lane->lane % CNN3D_BLOCK));
-}
-
-/* The same for the blocks that a step in bfloat16 reads. */
-static gint32 *
-ring_blocks (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, const Cnn3dCpuStep *cpu)
-{
-  gint32 *blocks = g_new (gint32, cpu->bf16->n_blocks);
-
-  for (int i = 0; i < cpu->bf16->n_blocks; i++) {
-    int lane = __builtin_ctz (cpu->bf16->lanes[i]);
-
-    blocks[i] = ring_tap (engine, s, cpu->step, cpu->bf16->blocks[i] + lane) - lane;
-  }
-  return blocks;
-}
-
-/* The tiles of a step, with weights as they are and everything else in rings. Returns the next taps. */
-static int32_t *
-make_tiles (const Cnn3dEngine *engine, Cnn3dCpuSlices *s, int i, int32_t *taps)
-{
-  const Cnn3dCpuStep *cpu = &engine->steps[i];
-  const Cnn3dStep *step = cpu->step;
-
-  s->tiles[i] = g_memdup2 (cpu->tiles, (gsize) cpu->n_tiles * sizeof (Cnn3dTile));
-  if (cpu->in_bf16)
-    s->blocks[i] = ring_blocks (engine, s, cpu);
-  for (int k = 0; k < cpu->n_tiles; k++) {
-    Cnn3dTile *tile = &s->tiles[i][k];
-
-    for (int h = 0; h < tile->halves; h++) {
-      int lane = (tile->first_half + h) * CNN3D_HALF;
-      int32_t in_block = lane % CNN3D_BLOCK;
-
-      lane /= CNN3D_BLOCK;
-      if (is_kept (s, i))
-        tile->out_offsets[h] = (int32_t) block_offset (engine, s, i, lane) + in_block;
-      if (step->residual != NULL)
-        tile->residual_offsets[h] = (int32_t) block_offset (engine, s, step->residual[lane].buffer,
-            step->residual[lane].block) + in_block;
-    }
-    /* Those of the stem are made for each slice; in bfloat16 they are places in a row of words. */
-    if (step->kind == CNN3D_STEP_STEM || cpu->in_bf16)
-      continue;
-    for (int n = 0; n < tile->n_taps; n++)
-      taps[n] = ring_tap (engine, s, step, tile->taps[n]);
-    tile->taps = taps;
-    taps += tile->n_taps;
-  }
-  return taps;
-}
-
-static void
-lay_out (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
-{
-  const Cnn3dStep *stem = engine->steps[0].step;
-  int n = s->slices->n_steps;
-
-  s->rings = g_new0 (gsize, n);
-  for (int i = 0; i < n; i++) {
-    const Cnn3dStep *step = engine->steps[i].step;
-
-    if (!is_kept (s, i))
-      continue;
-    s->rings[i] = s->memory_floats;
-    s->memory_floats += (gsize) step->n_blocks * (gsize) s->n_slots * slice_floats (step);
-    s->max_work += step->out.t;
-  }
-  s->frames = s->memory_floats;
-  /* Rows stay aligned as they are in the session's own input. */
-  s->frame_floats = 3 * (gsize) cnn3d_padded_extent (stem).h * (gsize) cnn3d_padded_extent (stem).w;
-  s->memory_floats += s->frame_floats * ((gsize) s->n_slots + 1);
-}
-
-void
-cnn3d_cpu_slices_free (Cnn3dCpuSlices *s)
-{
-  if (s == NULL)
-    return;
-  for (int i = 0; i < s->slices->n_steps; i++)
-    g_free (s->tiles[i]);
-  for (int i = 0; i < s->slices->n_steps; i++)
-    g_free (s->blocks[i]);
-  g_free (s->tiles);
-  g_free (s->blocks);
-  g_free (s->taps);
-  g_free (s->rings);
-  cnn3d_slices_free (s->slices);
-  g_free (s);
-}
-
-/* NULL if there is nothing to keep. */
-static Cnn3dCpuSlices *
-slices_new (Cnn3dEngine *engine)
-{
-  Cnn3dCpuSlices *s = g_new0 (Cnn3dCpuSlices, 1);
-  gsize n_taps = 0;
-  int32_t *taps;
-
-  s->slices = cnn3d_slices_new (engine->plan, able, engine);
-  s->n_slots = engine->steps[0].step->in.t;
-  s->tiles = g_new0 (Cnn3dTile *, s->slices->n_steps);
-  s->blocks = g_new0 (gint32 *, s->slices->n_steps);
-  lay_out (engine, s);
-  if (s->slices->n_kept == 0 || s->memory_floats > G_MAXINT32) {
-    cnn3d_cpu_slices_free (s);
-    return NULL;
-  }
-  for (int i = 1; i < s->slices->n_steps; i++)
-    for (int k = 0; k < engine->steps[i].n_tiles && s->slices->steps[i].role != CNN3D_SLICES_WHOLE; k++)
-      n_taps += (gsize) engine->steps[i].tiles[k].n_taps;
-  taps = s->taps = g_new (int32_t, n_taps);
-  for (int i = 0; i < s->slices->n_steps; i++)
-    if (s->slices->steps[i].role != CNN3D_SLICES_WHOLE && engine->steps[i].n_tiles > 0)
-      taps = make_tiles (engine, s, i, taps);
-  return s;
-}
+#include "lib3dcnn/cpu/stream.h"
 
 static void
 stream_reset (gpointer data)
@@ -213,7 +15,8 @@ stream_reset (gpointer data)
   Stream *stream = data;
 
   for (int k = 0; k < stream->s->slices->n_steps * stream->s->n_slots; k++)
-    stream->keys[k] = (Key){ -1, SHARED };
+    stream->keys[k] = (Key){ -1, -1 };
+  cnn3d_stream_forget_groups (stream);
   stream->n_frames = 0;
 }
 
@@ -226,6 +29,7 @@ stream_free (gpointer data)
   g_free (stream->keys);
   g_free (stream->work);
   g_free (stream->stem_taps);
+  g_free (stream->first_sums);
   g_free (stream);
 }
 
@@ -238,7 +42,7 @@ stream_new (gpointer data)
   gsize n_keys, room;
 
   if (engine->slices == NULL)
-    engine->slices = slices_new (engine);
+    engine->slices = cnn3d_cpu_slices_new (engine);
   s = engine->slices;
   if (s == NULL)
     return NULL;
@@ -249,6 +53,7 @@ stream_new (gpointer data)
   stream->keys = g_new (Key, n_keys);
   stream->work = g_new (Work, s->max_work);
   stream->stem_taps = g_new (int32_t, engine->steps[0].step->out.t * engine->steps[0].tiles[0].n_taps);
+  stream->first_sums = g_new (gint64, s->n_groups);
   /* From the system, zeroed: slots that no clip comes to use then take no memory. */
   room = cnn3d_huge_pages (s->memory_floats * sizeof (float));
   stream->block = g_malloc0 (room + CNN3D_HUGE_PAGE);
@@ -256,12 +61,6 @@ stream_new (gpointer data)
   cnn3d_want_huge_pages (stream->memory, room);
   stream_reset (stream);
   return stream;
-}
-
-static int
-slot_of (const Stream *stream, int step, int t)
-{
-  return (int) ((stream->clip + t * stream->s->slices->steps[step].scale) % stream->s->n_slots);
 }
 
 /* The taps of slice t of the stem: frames lie in any order, and an empty one stands for the border. */
@@ -293,21 +92,18 @@ list_work (Stream *stream)
   int n_taps = stream->engine->steps[0].tiles[0].n_taps;
 
   stream->n_work = 0;
-  for (int i = 0; i < s->slices->n_steps; i++) {
+  if (s->n_groups > 0)
+    cnn3d_stream_list_groups (stream);
+  for (int i = s->n_groups > 0 ? 1 : 0; i < s->slices->n_steps; i++) {
     const Cnn3dStepSlices *slices = &s->slices->steps[i];
 
-    for (int t = 0; slices->role == CNN3D_SLICES_KEPT && t < stream->engine->steps[i].step->out.t; t++) {
-      gboolean shared = t >= slices->first && t < slices->end;
-      Key want = { stream->clip + t * slices->scale, shared ? SHARED : stream->clip };
-      Key *key = &stream->keys[i * s->n_slots + slot_of (stream, i, t)];
-
-      if (slices->last_frame[t] >= stream->n_frames - stream->clip
-          || (key->time == want.time && key->clip == want.clip))
+    for (int t = 0; slices->role == CNN3D_SLICES_KEPT && t < slices->n; t++) {
+      if (slices->last_frame[t] >= stream->n_frames - stream->clip || cnn3d_stream_has (stream, i, t))
         continue;
-      *key = want;
+      *cnn3d_stream_slot_key (stream, i, t) = cnn3d_stream_key (stream, i, t);
       if (i == 0)
         make_stem_taps (stream, t, stream->stem_taps + stream->n_work * n_taps);
-      stream->work[stream->n_work++] = (Work){ i, t };
+      stream->work[stream->n_work++] = (Work){ .step = i, .t = t };
     }
   }
 }
@@ -334,9 +130,10 @@ convolve (const Stream *stream, const Work *work, int thread, int first, int end
   Cnn3dEngine *engine = stream->engine;
   const Cnn3dCpuStep *cpu = &engine->steps[work->step];
   const Cnn3dStep *step = cpu->step;
-  gboolean stem = step->kind == CNN3D_STEP_STEM, kept = is_kept (stream->s, work->step);
-  gsize slice = (gsize) slot_of (stream, work->step, work->t) * slice_floats (step);
-  float *out = kept ? stream->memory + slice : engine->arena + (gsize) work->t * slice_floats (step);
+  gboolean stem = step->kind == CNN3D_STEP_STEM, kept = cnn3d_stream_keeps (stream->s, work->step);
+  gsize floats = cnn3d_stream_slice_floats (engine, work->step);
+  gsize slice = (gsize) cnn3d_stream_slot (stream, work->step, work->t) * floats;
+  float *out = kept ? stream->memory + slice : engine->arena + (gsize) work->t * floats;
   int chunk = stem ? 1 : CNN3D_CHUNK, n;
 
   for (; first < end; first += n) {
@@ -381,20 +178,38 @@ run_rows (const Stream *stream, const Work *work, int thread, int first, int end
   for (int b = 0; b < step->n_blocks; b++) {
     const Cnn3dBlockRef *in = &step->blocks[b];
     Cnn3dRow row = {
-      .in = stream->memory + block_offset (engine, stream->s, in->buffer, in->block),
-      .in_frame = slice_floats (engine->steps[in->buffer].step),
+      .in = stream->memory + cnn3d_stream_block_offset (engine, stream->s, in->buffer, in->block),
+      .in_frame = cnn3d_stream_slice_floats (engine, in->buffer),
       .in_frames = n_slots,
       .in_start = (int) (stream->clip % n_slots),
       .in_scale = stream->s->slices->steps[in->buffer].scale,
-      .out = is_kept (stream->s, work->step)
-          ? stream->memory + block_offset (engine, stream->s, work->step, b)
-              + (gsize) slot_of (stream, work->step, work->t) * slice_floats (step)
+      .joined = engine->steps[in->buffer].joins,
+      .joined_frames = engine->steps[in->buffer].joins,
+      .out = cnn3d_stream_keeps (stream->s, work->step)
+          ? stream->memory + cnn3d_stream_block_offset (engine, stream->s, work->step, b)
+              + (gsize) cnn3d_stream_slot (stream, work->step, work->t) * cnn3d_stream_slice_floats (engine, work->step)
               + (gsize) first * step->out.w * CNN3D_BLOCK
           : cnn3d_cpu_output_row (engine, step, b, work->t, first),
     };
 
     cnn3d_cpu_run_rows (engine, &engine->steps[work->step], thread, b, work->t, first, end - first, &row);
   }
+}
+
+/* Likewise of n slices that follow each other, of what the step before would have passed. */
+static void
+run_chain (const Stream *stream, const Work *work, int n, int thread)
+{
+  Cnn3dEngine *engine = stream->engine;
+  const Cnn3dCpuSlices *s = stream->s;
+  int i = work->step, slot = (int) (stream->clip % s->n_slots);
+  Cnn3dChainSlices slices = { .first = work->t, .n = n, .tiles = s->tiles[i - 1], .in = stream->memory,
+    .in_frame = cnn3d_stream_slice_floats (engine, i - 1), .in_start = slot, .in_scale = s->slices->steps[i - 1].scale,
+    .out = stream->memory + s->rings[i], .out_block = cnn3d_stream_ring_floats (engine, s, i),
+    .out_frame = cnn3d_stream_slice_floats (engine, i),
+    .out_start = slot, .out_scale = s->slices->steps[i].scale, .n_frames = s->n_slots };
+
+  cnn3d_cpu_run_chain_slices (engine, (gsize) i - 1, thread, &slices);
 }
 
 /* One thread's share of n slices of the same step. */
@@ -404,14 +219,25 @@ run_work (const Stream *stream, const Work *work, int n, int thread)
   const Cnn3dStep *step = stream->engine->steps[work->step].step;
   gboolean pointwise = step->kind == CNN3D_STEP_POINTWISE;
   int units = pointwise ? step->out.h * step->out.w : step->out.h, first, count;
-  Cnn3dDeal deal = cnn3d_cpu_deal (stream->engine, thread, n * units, NULL);
+  Cnn3dDeal deal;
 
+  if (work->step > 0 && stream->s->slices->steps[work->step - 1].role == CNN3D_SLICES_PASSED) {
+    for (; n > 0; work += count, n -= count) {
+      for (count = 1; count < n && work[count].t == work->t + count; count++)
+        ;
+      run_chain (stream, work, count, thread);
+    }
+    return;
+  }
+  deal = cnn3d_cpu_deal (stream->engine, thread, n * units, NULL);
   while ((count = cnn3d_deal_take (&deal, pointwise ? CNN3D_UNIT : 1, pointwise ? CNN3D_CHUNK : units, &first)) > 0)
     for (int end = first + count; first < end; first += units - first % units) {
       const Work *slice = &work[first / units];
       int from = first % units, to = MIN (units, from + end - first);
 
-      if (pointwise || step->kind == CNN3D_STEP_STEM)
+      if (step->kind == CNN3D_STEP_STEM && stream->s->n_groups > 0)
+        cnn3d_stream_run_group (stream, slice, thread, from, to);
+      else if (pointwise || step->kind == CNN3D_STEP_STEM)
         convolve (stream, slice, thread, from, to);
       else
         run_rows (stream, slice, thread, from, to);
@@ -427,6 +253,11 @@ load_frame (const Stream *stream, int thread)
       + (gsize) ((stream->n_frames - 1) % stream->s->n_slots) * stream->s->frame_floats;
   int n_threads = stream->engine->n_threads;
 
+  if (stream->s->n_groups > 0) {
+    if (thread == 0)
+      cnn3d_stream_load_frame (stream, frame);
+    return;
+  }
   for (int h = (int) cnn3d_share (step->in.h, thread, n_threads);
       h < cnn3d_share (step->in.h, thread + 1, n_threads); h++)
     cnn3d_cpu_load_row (stream->engine, stream->frame, (gsize) step->in.h * step->in.w, h,
@@ -445,12 +276,12 @@ finish_clip (Stream *stream, int thread)
     const Cnn3dCpuStep *cpu = &engine->steps[i];
 
     next = i + 1;
-    if (slices->steps[i].role == CNN3D_SLICES_KEPT)
+    if (slices->steps[i].role == CNN3D_SLICES_KEPT || slices->steps[i].role == CNN3D_SLICES_PASSED)
       continue;
     cnn3d_workers_barrier (engine->workers);
     if (slices->steps[i].role == CNN3D_SLICES_LAST) {
       for (int t = 0; t < cpu->step->out.t; t++)
-        run_work (stream, &(Work){ i, t }, 1, thread);
+        run_work (stream, &(Work){ .step = i, .t = t }, 1, thread);
     } else {
       next = i + cpu->step->chain;
       cpu->run (engine, (gsize) i, thread);
@@ -467,7 +298,9 @@ run_stream (gpointer data, int thread)
   if (stream->frame != NULL)
     load_frame (stream, thread);
   for (int i = 0; i < stream->n_work; i += n) {
-    for (n = 1; i + n < stream->n_work && stream->work[i + n].step == stream->work[i].step; n++)
+    /* Groups of the stem may read what the one before has left. */
+    for (n = 1; i + n < stream->n_work && stream->work[i + n].step == stream->work[i].step
+        && (stream->work[i].step > 0 || stream->s->n_groups == 0); n++)
       ;
     cnn3d_workers_barrier (stream->engine->workers);
     run_work (stream, stream->work + i, n, thread);
@@ -478,13 +311,15 @@ run_stream (gpointer data, int thread)
 }
 
 static void
-stream_push (gpointer data, const Cnn3dClip *frame, gint64 clip)
+stream_push (gpointer data, const Cnn3dClip *frame, gint64 clip, int stride)
 {
   Stream *stream = data;
 
   stream->n_frames++;
   stream->clip = clip;
+  stream->stride = stride;
   stream->frame = frame;
+  stream->planes = frame->planes != NULL;
   stream->finish = FALSE;
   list_work (stream);
   cnn3d_cpu_run_on_threads (stream->engine, run_stream, stream);

@@ -3,9 +3,9 @@
 /* Incremental inference: equal to a run from scratch to the last bit, whatever was pushed and run before. */
 
 #include "lib3dcnn/cpu/isa.h"
+#include "lib3dcnn/cpu/stream.h"
 #include "lib3dcnn/model-private.h"
-#include "lib3dcnn/slices.h"
-#include "lib3dcnn/stream.h"
+#include "lib3dcnn/session-private.h"
 
 #include <stdlib.h>
 
@@ -13,20 +13,20 @@
 #define CLASSES 7
 
 static const Cnn3dConfig configs[] = {
-  { CNN3D_ARCH_MOBILENET, 0.5, .classes = CLASSES, .frames = 16, .size = 48 },
+  { CNN3D_ARCH_MOBILENET, 0.5, .classes = CLASSES, .frames = 16, .size = 64 },
   { CNN3D_ARCH_MOBILENET, 0.6, .classes = CLASSES, .frames = 9, .size = 113 },
   { CNN3D_ARCH_MOBILENET, 0.3, .classes = CLASSES, .frames = 1, .size = 33 },
   { CNN3D_ARCH_MOBILENET, 1.0, .classes = CLASSES, .frames = 16, .size = 112 },
   { CNN3D_ARCH_MOBILENETV2, 0.3, .classes = CLASSES, .frames = 16, .size = 64 },
   { CNN3D_ARCH_MOBILENETV2, 0.75, .classes = CLASSES, .frames = 8, .size = 79 },
-  { CNN3D_ARCH_MOBILENETV2, 0.3, .classes = CLASSES, .frames = 16, .size = 112 },
+  { CNN3D_ARCH_MOBILENETV2, 0.45, .classes = CLASSES, .frames = 16, .size = 112 },
   { CNN3D_ARCH_MOBILENETV2, 0.2, .classes = CLASSES, .frames = 32, .size = 96 },
-  { CNN3D_ARCH_SHUFFLENET, 0.5, .groups = 3, .classes = CLASSES, .frames = 16, .size = 48 },
+  { CNN3D_ARCH_SHUFFLENET, 0.5, .groups = 3, .classes = CLASSES, .frames = 16, .size = 64 },
   { CNN3D_ARCH_SHUFFLENET, 1.0, .groups = 3, .classes = CLASSES, .frames = 16, .size = 112 },
   { CNN3D_ARCH_SHUFFLENET, 0.25, .groups = 1, .classes = CLASSES, .frames = 32, .size = 49 },
   { CNN3D_ARCH_SHUFFLENETV2, 0.25, .classes = CLASSES, .frames = 16, .size = 112 },
   { CNN3D_ARCH_SHUFFLENETV2, 1.0, .classes = CLASSES, .frames = 3, .size = 64 },
-  { CNN3D_ARCH_SQUEEZENET, .version = 11, .classes = CLASSES, .frames = 16, .size = 40 },
+  { CNN3D_ARCH_SQUEEZENET, .version = 11, .classes = CLASSES, .frames = 16, .size = 64 },
   { CNN3D_ARCH_SQUEEZENET, .version = 10, .classes = CLASSES, .frames = 12, .size = 33 },
 };
 
@@ -68,9 +68,9 @@ tear_down (Video *v, gconstpointer data)
 }
 
 static Cnn3dSession *
-new_session (Video *v, Cnn3dBackend backend, int threads)
+new_session (Video *v, Cnn3dBackend backend, int threads, gboolean direct)
 {
-  Cnn3dSessionOptions options = { .backend = backend, .threads = threads, .direct_stem = TRUE };
+  Cnn3dSessionOptions options = { .backend = backend, .threads = threads, .direct_stem = direct };
   g_autoptr (GError) error = NULL;
   Cnn3dSession *session = cnn3d_session_new (v->model, &options, &error);
 
@@ -121,9 +121,9 @@ check_stride (Video *v, Cnn3dStream *stream, int stride)
   g_assert_cmpint (cnn3d_stream_get_n_frames (stream), ==, N_FRAMES);
 }
 
-/* Clips when they are due and when they are not, clips left out, jumps, strides that change. */
+/* Clips when they are due and when they are not, clips left out, jumps, strides that change: multiples of `unit`. */
 static void
-check_wild (Video *v, Cnn3dStream *stream, int n)
+check_wild (Video *v, Cnn3dStream *stream, int n, int unit)
 {
   int frame = 0;
 
@@ -135,9 +135,9 @@ check_wild (Video *v, Cnn3dStream *stream, int n)
     }
     push (v, stream, frame);
     if (g_test_rand_int_range (0, 10) == 0)
-      cnn3d_stream_set_stride (stream, g_test_rand_int_range (1, 20));
+      cnn3d_stream_set_stride (stream, unit * g_test_rand_int_range (1, 20 / unit));
     if (cnn3d_stream_get_n_frames (stream) >= v->config.frames
-        && (cnn3d_stream_is_due (stream) || g_test_rand_int_range (0, 5) == 0))
+        && (cnn3d_stream_is_due (stream) || g_test_rand_int_range (0, unit > 1 ? 20 : 5) == 0))
       check_clip (v, stream, frame);
     if (g_test_rand_int_range (0, 60) == 0 && cnn3d_stream_get_n_frames (stream) >= v->config.frames)
       check_clip (v, stream, frame); /* the same clip once more */
@@ -153,27 +153,128 @@ test_stream (Video *v, gconstpointer data)
   while (cnn3d_isa_get (n_isas) != NULL)
     n_isas++;
   for (int i = 0; i < n_isas; i += further)
-    for (int threads = further == 2 && i > 0 ? 3 : 1; threads <= (further == 2 && i == 0 ? 1 : 3); threads++) {
-      g_autoptr (Cnn3dSession) session = NULL;
-      g_autoptr (Cnn3dStream) stream = NULL;
+    for (int threads = further == 2 && i > 0 ? 3 : 1; threads <= (further == 2 && i == 0 ? 1 : 3); threads++)
+      for (int direct = 0; direct <= 1; direct++) {
+        g_autoptr (Cnn3dSession) session = NULL;
+        g_autoptr (Cnn3dStream) stream = NULL;
 
-      setenv (CNN3D_ISA_ENV, cnn3d_isa_get (i)->isa, TRUE);
-      session = new_session (v, CNN3D_BACKEND_CPU, threads);
-      stream = cnn3d_stream_new (session, 1);
-      g_assert_true (cnn3d_stream_get_session (stream) == session);
-      /* Every stride on small networks, each by one number of threads; some on large ones. */
-      for (int stride = small ? threads : 4 + threads; stride <= 16; stride += small ? 3 : 10)
-        check_stride (v, stream, stride);
-      check_wild (v, stream, small ? 60 : 20);
-    }
+        setenv (CNN3D_ISA_ENV, cnn3d_isa_get (i)->isa, TRUE);
+        session = new_session (v, CNN3D_BACKEND_CPU, threads, direct);
+        stream = cnn3d_stream_new (session, 1);
+        g_assert_true (cnn3d_stream_get_session (stream) == session);
+        /* Every stride on small networks, each by one number of threads; some on large ones. */
+        for (int stride = small ? threads : 4 + threads; stride <= 16; stride += small ? 3 : 10)
+          check_stride (v, stream, stride);
+        /* Those that the stem's groups of frames suit. */
+        for (int stride = small || direct ? 20 : 4; stride <= 16; stride += 4)
+          check_stride (v, stream, stride);
+        check_wild (v, stream, small ? 60 : 20, direct ? 1 : g_test_rand_int_range (0, 2) ? 4 : 1);
+      }
   unsetenv (CNN3D_ISA_ENV);
+}
+
+/*
+ * Clips that are not due between those that are, at each place between two of these: what is kept of groups of frames is of
+ * no use to them, and they may take its place.
+ */
+static void
+test_detours (Video *v, gconstpointer data)
+{
+  g_autoptr (Cnn3dSession) session = new_session (v, CNN3D_BACKEND_CPU, 1, FALSE);
+  g_autoptr (Cnn3dStream) stream = cnn3d_stream_new (session, 1);
+
+  for (int stride = 4; stride <= 12; stride += 4)
+    for (int detour = 1; detour < stride; detour++) {
+      cnn3d_stream_reset (stream);
+      cnn3d_stream_set_stride (stream, stride);
+      for (int i = 0; i < N_FRAMES; i++) {
+        int since = i + 1 - v->config.frames;
+
+        push (v, stream, i);
+        if (since < 0 || (since % stride != 0 && since % (2 * stride) != detour))
+          continue;
+        check_clip (v, stream, i);
+        /* Which is taken as the beginning of those to come. */
+        if (since % stride != 0)
+          cnn3d_stream_set_stride (stream, stride - detour);
+        else
+          cnn3d_stream_set_stride (stream, stride);
+      }
+    }
+}
+
+/* What was kept before a reset is of other frames, though they have the same numbers. */
+static void
+test_forgotten (Video *v, gconstpointer data)
+{
+  g_autoptr (Cnn3dSession) session = new_session (v, CNN3D_BACKEND_CPU, 1, FALSE);
+  g_autoptr (Cnn3dStream) stream = cnn3d_stream_new (session, 8);
+
+  for (int i = 0; i < v->config.frames; i++)
+    push (v, stream, i);
+  check_clip (v, stream, v->config.frames - 1);
+  cnn3d_stream_reset (stream);
+  /* A stride for which nothing is kept anew. */
+  cnn3d_stream_set_stride (stream, 1);
+  for (int i = 1; i < 1 + v->config.frames; i++)
+    push (v, stream, i);
+  check_clip (v, stream, v->config.frames);
+  cnn3d_stream_set_stride (stream, 8);
+  for (int i = 1; i <= 8; i++)
+    push (v, stream, v->config.frames + i);
+  check_clip (v, stream, v->config.frames + 8);
+}
+
+/* How many parts of groups a clip takes that begins so many frames after another one: each frame's products are made once. */
+static void
+test_parts (void)
+{
+  static const struct { int stride, whole, first, last; } known[] = {
+    { 4, 1, 1, 1 }, { 8, 2, 1, 1 }, { 12, 3, 1, 1 }, { 16, 4, 0, 0 }, { 20, 4, 0, 0 } };
+  static const Cnn3dConfig networks[] = {
+    { CNN3D_ARCH_SHUFFLENET, 0.25, .groups = 1, .classes = CLASSES, .frames = 16, .size = 64 },
+    { CNN3D_ARCH_MOBILENET, 0.25, .classes = CLASSES, .frames = 16, .size = 64 } };
+  Video v = { 0 };
+
+  for (guint n = 0; n < G_N_ELEMENTS (networks); n++) {
+    set_up (&v, &networks[n]);
+    for (guint k = 0; k < G_N_ELEMENTS (known); k++) {
+      g_autoptr (Cnn3dSession) session = new_session (&v, CNN3D_BACKEND_CPU, 1, FALSE);
+      const Cnn3dStreamClass *klass;
+      gpointer engine;
+      Stream *stream;
+      int counts[PART_WHOLE + 1] = { 0 }, clip = 0;
+      float logits[CLASSES];
+
+      klass = cnn3d_session_get_stream_class (session, &engine);
+      stream = klass->create (engine);
+      for (int i = 0; i < 16 + 2 * known[k].stride; i++) {
+        gboolean due = i == clip + 15;
+
+        klass->push (stream, &(Cnn3dClip){ .rgb = v.rgb + (i % N_FRAMES) * (int) v.frame_bytes }, clip, known[k].stride);
+        for (int round = 0; round <= due; round++) {
+          for (int w = 0; i > 15 + known[k].stride && w < stream->n_work; w++)
+            counts[stream->work[w].step == 0 ? stream->work[w].part : 0]++;
+          if (due && round == 0)
+            klass->run (stream, logits, NULL);
+        }
+        clip += due ? known[k].stride : 0;
+      }
+      g_test_message ("stride %d: %d %d %d", known[k].stride, counts[PART_WHOLE], counts[PART_FIRST], counts[PART_LAST]);
+      g_assert_cmpint (counts[PART_WHOLE], ==, known[k].whole);
+      g_assert_cmpint (counts[PART_FIRST], ==, known[k].first);
+      g_assert_cmpint (counts[PART_LAST], ==, known[k].last);
+      klass->destroy (stream);
+    }
+    tear_down (&v, NULL);
+  }
 }
 
 /* Two streams of one session, in turns with runs of the session itself; normalised frames. */
 static void
 test_shared (Video *v, gconstpointer data)
 {
-  g_autoptr (Cnn3dSession) session = new_session (v, CNN3D_BACKEND_CPU, 2);
+  g_autoptr (Cnn3dSession) session = new_session (v, CNN3D_BACKEND_CPU, 2, FALSE);
   g_autoptr (Cnn3dStream) a = cnn3d_stream_new (session, 4), b = cnn3d_stream_new (session, 3);
   gsize n = (gsize) v->config.frames * v->frame_bytes, pixels = v->frame_bytes / 3;
   g_autofree float *clip = g_new (float, n), *frame = g_new (float, v->frame_bytes);
@@ -248,7 +349,7 @@ test_reference (void)
 
   set_up (&v, &config);
   {
-    g_autoptr (Cnn3dSession) session = new_session (&v, CNN3D_BACKEND_REFERENCE, 1);
+    g_autoptr (Cnn3dSession) session = new_session (&v, CNN3D_BACKEND_REFERENCE, 1, FALSE);
     g_autoptr (Cnn3dStream) stream = cnn3d_stream_new (session, 3);
 
     for (int stride = 1; stride <= 9; stride += 4)
@@ -265,9 +366,9 @@ is_able (int step, gpointer data)
 
 /* What must hold of any choice of slices, found here from frames instead of from ranges. */
 static void
-check_slices (const Cnn3dPlan *plan, int frames)
+check_slices (const Cnn3dPlan *plan, int frames, int group)
 {
-  g_autoptr (Cnn3dSlices) slices = cnn3d_slices_new (plan, is_able, (gpointer) plan);
+  g_autoptr (Cnn3dSlices) slices = cnn3d_slices_new (plan, is_able, (gpointer) plan, group);
 
   for (int i = 0; i < slices->n_steps; i++) {
     const Cnn3dStepSlices *s = &slices->steps[i];
@@ -320,8 +421,9 @@ test_slices (void)
       if (graph == NULL)
         continue;
       plan = cnn3d_plan_new (graph);
-      check_slices (plan, frames);
-      slices = cnn3d_slices_new (plan, is_able, plan);
+      check_slices (plan, frames, 1);
+      check_slices (plan, frames, 4);
+      slices = cnn3d_slices_new (plan, is_able, plan, 1);
       for (int i = 0; i < slices->n_steps; i++)
         last += slices->steps[i].role == CNN3D_SLICES_LAST;
       g_test_message ("%s, %d frames: %d kept, %d last", cnn3d_arch_get_name (config.arch), frames,
@@ -343,15 +445,22 @@ main (int argc, char **argv)
   g_test_add_func ("/streams/slices", test_slices);
   g_test_add_func ("/streams/reference", test_reference);
   g_test_add_func ("/streams/many-frames", test_many_frames);
+  g_test_add_func ("/streams/parts", test_parts);
   for (guint i = 0; i < G_N_ELEMENTS (configs); i += step) {
     const Cnn3dConfig *c = &configs[i];
     g_autofree char *name = g_strdup_printf ("%s-%.2f-%dx%d", cnn3d_arch_get_name (c->arch), c->width,
         c->frames, c->size);
     g_autofree char *equal = g_strconcat ("/streams/equal/", name, NULL);
     g_autofree char *shared = g_strconcat ("/streams/shared/", name, NULL);
+    g_autofree char *detours = g_strconcat ("/streams/detours/", name, NULL);
+    g_autofree char *forgotten = g_strconcat ("/streams/forgotten/", name, NULL);
 
     g_test_add (equal, Video, c, set_up, test_stream, tear_down);
     g_test_add (shared, Video, c, set_up, test_shared, tear_down);
+    if (c->frames == 16) {
+      g_test_add (detours, Video, c, set_up, test_detours, tear_down);
+      g_test_add (forgotten, Video, c, set_up, test_forgotten, tear_down);
+    }
   }
   return g_test_run ();
 }

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a stream keeps of which steps, and where. */
+
+#include "lib3dcnn/cpu/stream.h"
+
+static gboolean
+able (int i, gpointer data)
+{
+  Cnn3dEngine *engine = data;
+  const Cnn3dStep *step = engine->steps[i].step;
+
+  if (engine->steps[i].temporal)
+    return cnn3d_stream_groups_stem (engine);
+  return step->kind != CNN3D_STEP_CONV && step->kind != CNN3D_STEP_LINEAR
+      && (i > 0 || !engine->steps[i].in_bf16) && !cnn3d_gemm_wanted (engine, step);
+}
+
+gboolean
+cnn3d_stream_keeps (const Cnn3dCpuSlices *s, int i)
+{
+  return s->slices->steps[i].role == CNN3D_SLICES_KEPT;
+}
+
+gsize
+cnn3d_stream_slice_floats (const Cnn3dEngine *engine, int i)
+{
+  const Cnn3dCpuStep *cpu = &engine->steps[i];
+
+  return (gsize) cpu->step->out.h * (gsize) (cpu->joins ? cpu[1].step->out.w : cpu->step->out.w) * CNN3D_BLOCK;
+}
+
+gsize
+cnn3d_stream_ring_floats (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i)
+{
+  return (gsize) (s->n_slots + (i == 0 ? cnn3d_stream_more_slots (engine, s) : 0)) * cnn3d_stream_slice_floats (engine, i);
+}
+
+gsize
+cnn3d_stream_block_offset (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int buffer, int block)
+{
+  return s->rings[buffer] + (gsize) block * cnn3d_stream_ring_floats (engine, s, buffer);
+}
+
+/* Where in the rings an input of a step lies that is at `offset` in the arena. */
+static int32_t
+ring_tap (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, const Cnn3dStep *step, int32_t offset)
+{
+  const Cnn3dLane *lane = step->inputs;
+
+  while (cnn3d_lane_offset (engine, lane) != (gsize) offset)
+    lane++;
+  g_assert (lane < step->inputs + step->channels_in);
+  return (int32_t) (cnn3d_stream_block_offset (engine, s, lane->buffer, lane->lane / CNN3D_BLOCK)
+      + (gsize) (lane->lane % CNN3D_BLOCK));
+}
+
+/* The same for the blocks that a step in bfloat16 reads. */
+static gint32 *
+ring_blocks (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, const Cnn3dCpuStep *cpu)
+{
+  gint32 *blocks = g_new (gint32, cpu->bf16->n_blocks);
+
+  for (int i = 0; i < cpu->bf16->n_blocks; i++) {
+    int lane = __builtin_ctz (cpu->bf16->lanes[i]);
+
+    blocks[i] = ring_tap (engine, s, cpu->step, cpu->bf16->blocks[i] + lane) - lane;
+  }
+  return blocks;
+}
+
+/* The tiles of a step, with weights as they are and everything else in rings. Returns the next taps. */
+static int32_t *
+make_tiles (const Cnn3dEngine *engine, Cnn3dCpuSlices *s, int i, int32_t *taps)
+{
+  const Cnn3dCpuStep *cpu = &engine->steps[i];
+  const Cnn3dStep *step = cpu->step;
+
+  s->tiles[i] = g_memdup2 (cpu->tiles, (gsize) cpu->n_tiles * sizeof (Cnn3dTile));
+  if (cpu->in_bf16)
+    s->blocks[i] = ring_blocks (engine, s, cpu);
+  for (int k = 0; k < cpu->n_tiles; k++) {
+    Cnn3dTile *tile = &s->tiles[i][k];
+
+    for (int h = 0; h < tile->halves; h++) {
+      int lane = (tile->first_half + h) * CNN3D_HALF;
+      int32_t in_block = lane % CNN3D_BLOCK;
+
+      lane /= CNN3D_BLOCK;
+      if (cnn3d_stream_keeps (s, i))
+        tile->out_offsets[h] = (int32_t) cnn3d_stream_block_offset (engine, s, i, lane) + in_block;
+      if (step->residual != NULL)
+        tile->residual_offsets[h] = (int32_t) cnn3d_stream_block_offset (engine, s, step->residual[lane].buffer,
+            step->residual[lane].block) + in_block;
+    }
+    /* Those of the stem are made for each slice; in bfloat16 they are places in a row of words. */
+    if (step->kind == CNN3D_STEP_STEM || cpu->in_bf16)
+      continue;
+    for (int n = 0; n < tile->n_taps; n++)
+      taps[n] = ring_tap (engine, s, step, tile->taps[n]);
+    tile->taps = taps;
+    taps += tile->n_taps;
+  }
+  return taps;
+}
+
+/*
+ * What begins a chain as a pointwise convolution is computed where the next step's slices read it rather than kept, as it would
+ * leave the caches on the way: of MobileNetV2's, six times as wide as what it reads, though of three slices one comes again.
+ */
+static void
+pass_chains (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
+{
+  for (int i = 1; i + 1 < s->slices->n_steps; i++) {
+    const Cnn3dCpuStep *cpu = &engine->steps[i];
+
+    if (cnn3d_stream_keeps (s, i) && cnn3d_stream_keeps (s, i + 1) && cpu->step->chain > 1
+        && cpu->step->kind == CNN3D_STEP_POINTWISE && !cpu->in_bf16)
+      s->slices->steps[i].role = CNN3D_SLICES_PASSED;
+  }
+}
+
+static void
+lay_out (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
+{
+  const Cnn3dStep *stem = engine->steps[0].step;
+  int n = s->slices->n_steps;
+
+  s->rings = g_new0 (gsize, n);
+  for (int i = 0; i < n; i++) {
+    const Cnn3dStep *step = engine->steps[i].step;
+
+    if (!cnn3d_stream_keeps (s, i))
+      continue;
+    s->rings[i] = s->memory_floats;
+    s->memory_floats += (gsize) step->n_blocks * cnn3d_stream_ring_floats (engine, s, i);
+    s->max_work += step->out.t;
+  }
+  s->frames = s->memory_floats;
+  /* Rows stay aligned as they are in the session's own input. */
+  s->frame_floats = 3 * (s->n_groups > 0 ? (gsize) stem->in.h * stem->in.w
+      : (gsize) cnn3d_padded_extent (stem).h * (gsize) cnn3d_padded_extent (stem).w);
+  s->memory_floats += s->frame_floats * ((gsize) s->n_slots + (s->n_groups == 0));
+  s->sums = s->memory_floats;
+  s->memory_floats += s->sums_floats * ((gsize) s->n_groups + 1);
+}
+
+void
+cnn3d_cpu_slices_free (Cnn3dCpuSlices *s)
+{
+  if (s == NULL)
+    return;
+  for (int i = 0; i < s->slices->n_steps; i++)
+    g_free (s->tiles[i]);
+  for (int i = 0; i < s->slices->n_steps; i++)
+    g_free (s->blocks[i]);
+  g_free (s->tiles);
+  g_free (s->blocks);
+  g_free (s->taps);
+  g_free (s->rings);
+  cnn3d_slices_free (s->slices);
+  g_free (s);
+}
+
+Cnn3dCpuSlices *
+cnn3d_cpu_slices_new (Cnn3dEngine *engine)
+{
+  Cnn3dCpuSlices *s = g_new0 (Cnn3dCpuSlices, 1);
+  gboolean temporal = engine->steps[0].temporal;
+  gsize n_taps = 0;
+  int32_t *taps;
+
+  s->slices = cnn3d_slices_new (engine->plan, able, engine, temporal ? CNN3D_POINT_FRAMES : 1);
+  s->n_slots = engine->steps[0].step->in.t;
+  if (temporal && cnn3d_stream_keeps (s, 0))
+    cnn3d_stream_lay_out_groups (engine, s);
+  pass_chains (engine, s);
+  s->tiles = g_new0 (Cnn3dTile *, s->slices->n_steps);
+  s->blocks = g_new0 (gint32 *, s->slices->n_steps);
+  lay_out (engine, s);
+  if (s->slices->n_kept == 0 || s->memory_floats > G_MAXINT32) {
+    cnn3d_cpu_slices_free (s);
+    return NULL;
+  }
+  for (int i = 1; i < s->slices->n_steps; i++)
+    for (int k = 0; k < engine->steps[i].n_tiles && s->slices->steps[i].role != CNN3D_SLICES_WHOLE; k++)
+      n_taps += (gsize) engine->steps[i].tiles[k].n_taps;
+  taps = s->taps = g_new (int32_t, n_taps);
+  for (int i = 0; i < s->slices->n_steps; i++)
+    if (s->slices->steps[i].role != CNN3D_SLICES_WHOLE && engine->steps[i].n_tiles > 0)
+      taps = make_tiles (engine, s, i, taps);
+  return s;
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The stem of a stream by Winograd's filtering (temporal_tmpl.h): groups of four frames, as in a run from scratch.
+ *
+ * Of the six points, the first alone meets the frame before a group, and the last the one after it. So where a clip begins,
+ * one frame differs from what earlier clips have there by the products of one point, and so does one where it ends. What is
+ * the same for both is kept: a clip that begins eight frames after another one needs two groups and two points, 14 products
+ * where a run from scratch needs 24.
+ *
+ * Where a pool follows, the stem's slices are not its frames, but what it joins of them for the pool: two of a group. The
+ * first is also of the last frame of the group before; so groups are computed in their order.
+ */
+
+#include "lib3dcnn/cpu/stream.h"
+
+#include <math.h>
+
+#define MAX_TILES 32
+
+gboolean
+cnn3d_stream_groups_stem (const Cnn3dEngine *engine)
+{
+  const Cnn3dCpuStep *stem = &engine->steps[0];
+
+  return stem->step->in.t % CNN3D_POINT_FRAMES == 0 && stem->step->out.t == stem->step->in.t && stem->n_tiles <= MAX_TILES;
+}
+
+void
+cnn3d_stream_lay_out_groups (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
+{
+  const Cnn3dStep *stem = engine->steps[0].step;
+  Cnn3dStepSlices *slices = s->slices->steps;
+
+  s->n_groups = stem->in.t / CNN3D_POINT_FRAMES;
+  s->group_slices = CNN3D_POINT_FRAMES;
+  s->sums_floats = (gsize) (stem->n_blocks * stem->out.h * stem->out.w) * CNN3D_BLOCK;
+  if (!engine->steps[0].joins)
+    return;
+  s->group_slices /= 2;
+  slices[0].n = slices[1].n;
+  slices[0].scale = slices[1].scale;
+  slices[0].first = slices[1].first;
+  slices[0].end = slices[1].end;
+  memcpy (slices[0].last_frame, slices[1].last_frame, (gsize) slices[1].n * sizeof *slices[1].last_frame);
+}
+
+void
+cnn3d_stream_forget_groups (Stream *stream)
+{
+  for (int g = 0; g < stream->s->n_groups; g++)
+    stream->first_sums[g] = -1;
+  stream->last_sums = stream->last_frame = -1;
+}
+
+/* The first frame of a group of the clip. */
+static gint64
+start_of (const Stream *stream, int group)
+{
+  return stream->clip + group * CNN3D_POINT_FRAMES;
+}
+
+/* Where sums of the first slice of a group are. */
+static int
+sums_slot (const Stream *stream, gint64 start)
+{
+  return (int) (start / CNN3D_POINT_FRAMES % stream->s->n_groups);
+}
+
+/* What has to be computed of a group, as parts. */
+static int
+missing_of (const Stream *stream, int group)
+{
+  int n = stream->s->group_slices, parts = 0;
+  gint64 start = start_of (stream, group);
+
+  for (int k = 0; k < n; k++) {
+    if (cnn3d_stream_has (stream, 0, group * n + k))
+      continue;
+    if (k == 0 && group == 0 && stream->first_sums[sums_slot (stream, start)] == start)
+      parts |= PART_FIRST;
+    else if (k == n - 1 && group < stream->s->n_groups - 1 && stream->last_sums == start)
+      parts |= PART_LAST;
+    else
+      return PART_WHOLE;
+  }
+  return parts;
+}
+
+/* Lists one part, and notes what is going to be there. */
+static void
+list_part (Stream *stream, int group, Part part)
+{
+  int n = stream->s->group_slices, n_groups = stream->s->n_groups;
+  gint64 start = start_of (stream, group), offset = start - stream->clip;
+  gboolean in_step = stream->stride % CNN3D_POINT_FRAMES == 0; /* else clips have other groups */
+  Work *work = &stream->work[stream->n_work++];
+
+  *work = (Work){ 0, group, part, { FALSE, FALSE } };
+  for (int k = 0; k < n; k++)
+    if (part == PART_WHOLE || (part == PART_FIRST && k == 0) || (part == PART_LAST && k == n - 1))
+      *cnn3d_stream_slot_key (stream, 0, group * n + k) = cnn3d_stream_key (stream, 0, group * n + k);
+  if (part == PART_LAST)
+    stream->last_frame = start;
+  if (part != PART_WHOLE)
+    return;
+  /* For clips that begin there, and those in which this is not the last group any more. */
+  work->keeps[0] = in_step && offset > 0 && offset % stream->stride == 0;
+  work->keeps[1] = in_step && group == n_groups - 1 && stream->stride < n_groups * CNN3D_POINT_FRAMES;
+  if (work->keeps[0])
+    stream->first_sums[sums_slot (stream, start)] = start;
+  if (work->keeps[1])
+    stream->last_sums = start;
+  stream->last_frame = group < n_groups - 1 ? start : -1;
+}
+
+/* Whether each of n groups finds the last frame of the one before, if it needs it. */
+static gboolean
+groups_follow (const Stream *stream, int n)
+{
+  gint64 last_frame = stream->last_frame;
+
+  for (int g = 0; g < n; g++) {
+    int parts = missing_of (stream, g);
+
+    if (parts == PART_WHOLE && g > 0 && last_frame != start_of (stream, g - 1))
+      return FALSE;
+    if (parts & (PART_WHOLE | PART_LAST))
+      last_frame = start_of (stream, g);
+  }
+  return TRUE;
+}
+
+void
+cnn3d_stream_list_groups (Stream *stream)
+{
+  const Cnn3dCpuSlices *s = stream->s;
+  const int *last_frame = s->slices->steps[0].last_frame;
+  gboolean all;
+  int n = 0;
+
+  while (n < s->n_groups && last_frame[(n + 1) * s->group_slices - 1] < stream->n_frames - stream->clip)
+    n++;
+  all = stream->engine->steps[0].joins && !groups_follow (stream, n);
+  for (int g = 0; g < n; g++) {
+    int parts = all ? PART_WHOLE : missing_of (stream, g);
+
+    for (Part part = PART_FIRST; part <= PART_WHOLE; part <<= 1)
+      if (parts & part)
+        list_part (stream, g, part);
+  }
+}
+
+/* Keeps the frame that is being pushed. */
+void
+cnn3d_stream_load_frame (const Stream *stream, float *frame)
+{
+  const Cnn3dStep *step = stream->engine->steps[0].step;
+  gsize n = (gsize) (step->channels_in * step->in.h * step->in.w);
+
+  if (stream->planes)
+    memcpy (frame, stream->frame->planes, n * sizeof (float));
+  else
+    memcpy (frame, stream->frame->rgb, n);
+}
+
+/* What a thread works on. */
+typedef struct {
+  float *rows;   /* [point][channel][pitch], of the frames that a row of the points is of */
+  float *points; /* [point][row of the kernel][channel][even columns, odd ones][pitch / 2] */
+  gsize row_floats, point_floats;
+} Room;
+
+static Room
+divide_room (const Stream *stream, int thread)
+{
+  Cnn3dEngine *engine = stream->engine;
+  const Cnn3dStep *step = engine->steps[0].step;
+  Room room = { .rows = engine->rings + (gsize) thread * engine->ring_floats,
+    .row_floats = (gsize) (step->channels_in * cnn3d_winograd_pitch (step)) };
+
+  room.points = room.rows + CNN3D_POINTS * room.row_floats;
+  room.point_floats = (gsize) step->kernel.h * room.row_floats;
+  g_assert (CNN3D_POINTS * (room.row_floats + room.point_floats) <= engine->ring_floats);
+  /* Beside the pixels, where nothing else is written. */
+  memset (room.rows, 0, CNN3D_POINTS * room.row_floats * sizeof (float));
+  return room;
+}
+
+/* Row h of the stem's padded input at time t of the clip; but for what is beside the pixels. */
+static void
+load_row (const Stream *stream, int t, int h, float *out)
+{
+  const Cnn3dCpuSlices *s = stream->s;
+  const Cnn3dStep *step = stream->engine->steps[0].step;
+  gsize pitch = (gsize) cnn3d_winograd_pitch (step), plane = (gsize) step->in.h * step->in.w;
+  const float *frame = stream->memory + s->frames + (gsize) ((stream->clip + t) % s->n_slots) * s->frame_floats;
+  Cnn3dClip clip = { .planes = stream->planes ? frame : NULL, .rgb = (const guint8 *) frame };
+
+  h -= step->pad.h;
+  if (t < 0 || t >= step->in.t || h < 0 || h >= step->in.h)
+    memset (out, 0, (gsize) step->channels_in * pitch * sizeof (float));
+  else
+    cnn3d_cpu_load_row (stream->engine, &clip, plane, h, out + CNN3D_STEM_LEFT, pitch);
+}
+
+/* A row of the stem's padded input, of the six frames that a group meets, to its place in the points that a part needs. */
+static void
+transform_row (const Stream *stream, const Work *work, int row, const Room *room)
+{
+  const Cnn3dStep *step = stream->engine->steps[0].step;
+  gboolean whole = work->part == PART_WHOLE;
+  int t = work->t * CNN3D_POINT_FRAMES - step->pad.t + (work->part == PART_LAST);
+  Cnn3dTemporalInputArgs args = { .out = room->points + (gsize) (row % step->kernel.h) * room->row_floats,
+    .point_floats = (intptr_t) room->point_floats, .n_lines = step->channels_in, .width = cnn3d_winograd_pitch (step) };
+
+  /* The first and the last point meet every second frame. */
+  for (int k = 0; k < (whole ? CNN3D_POINTS : CNN3D_POINTS / 2); k++) {
+    float *out = room->rows + (gsize) k * room->row_floats;
+
+    load_row (stream, whole ? t + k : t + 2 * k, row, out);
+    args.rows[k] = out;
+  }
+  if (whole)
+    stream->engine->kernels->temporal_input (&args);
+  else
+    stream->engine->kernels->temporal_input_edge (&args);
+}
+
+/* Row y of a slot of the stem's ring, in its first block. */
+static float *
+ring_row (const Stream *stream, int slot, int y)
+{
+  const Cnn3dCpuStep *stem = &stream->engine->steps[0];
+  int width = stem->joins ? stem[1].step->out.w : stem->step->out.w;
+
+  return stream->memory + stream->s->rings[0] + (gsize) ((slot * stem->step->out.h + y) * width) * CNN3D_BLOCK;
+}
+
+/* Slots after those of slices: of each group of a clip, what its first slice is of beside the first frame; and so on. */
+static float *
+rest_row (const Stream *stream, int slot, int y)
+{
+  return stream->engine->steps[0].joins ? ring_row (stream, stream->s->n_slots + slot, y) : NULL;
+}
+
+static float *
+last_frame_row (const Stream *stream, int y)
+{
+  return rest_row (stream, stream->s->n_groups + 1, y);
+}
+
+static float *
+sums_row (const Stream *stream, int slot, int y)
+{
+  const Cnn3dCpuSlices *s = stream->s;
+
+  return stream->memory + s->sums + (gsize) slot * s->sums_floats
+      + (gsize) (y * stream->engine->steps[0].step->out.w) * CNN3D_BLOCK;
+}
+
+/* What is the same for all rows of a tile. */
+static void
+init_tile (const Stream *stream, const Work *work, const Cnn3dTile *tile, const Room *room, Cnn3dTemporalArgs *args)
+{
+  const Cnn3dCpuStep *stem = &stream->engine->steps[0];
+  int copies = cnn3d_temporal_copies (stream->engine->kernels, tile->halves);
+  gsize weights = (gsize) (tile->n_taps * tile->halves * CNN3D_HALF * copies);
+  int point = work->part == PART_LAST ? CNN3D_POINTS - 1 : 0;
+
+  *args = (Cnn3dTemporalArgs){ .x = room->points, .point_floats = (intptr_t) room->point_floats,
+    .n_taps = tile->n_taps, .weights = tile->weights + point * weights, .bias = tile->bias, .low = stem->low,
+    .high = stem->high, .joins = stem->joins };
+  for (int h = 0; h < tile->halves; h++) {
+    int half = tile->first_half + h;
+
+    args->out_offsets[h] = tile->out_offsets[h] - (int32_t) stream->s->rings[0];
+    args->sums_offsets[h] = half / 2 * stem->step->out.h * stem->step->out.w * CNN3D_BLOCK + half % 2 * CNN3D_HALF;
+  }
+}
+
+/* Where row y of what a part makes lies, and of what it is made of. */
+static void
+set_rows (const Stream *stream, const Work *work, int y, Cnn3dTemporalArgs *args)
+{
+  const Cnn3dCpuSlices *s = stream->s;
+  int n = s->group_slices, first_slot = sums_slot (stream, start_of (stream, work->t)), last_slot = s->n_groups;
+
+  if (work->part != PART_WHOLE) {
+    gboolean first = work->part == PART_FIRST;
+
+    args->out[0] = ring_row (stream, cnn3d_stream_slot (stream, 0, work->t * n + (first ? 0 : n - 1)), y);
+    args->out[2] = first ? NULL : last_frame_row (stream, y);
+    args->sums[0] = sums_row (stream, first ? first_slot : last_slot, y);
+    args->rest[0] = rest_row (stream, first ? first_slot : last_slot, y);
+    return;
+  }
+  for (int k = 0; k < n; k++)
+    args->out[k] = ring_row (stream, cnn3d_stream_slot (stream, 0, work->t * n + k), y);
+  if (args->joins)
+    args->out[2] = last_frame_row (stream, y);
+  for (int k = 0; k < 2; k++)
+    if (work->keeps[k]) {
+      args->sums[k] = sums_row (stream, k == 0 ? first_slot : last_slot, y);
+      args->rest[k] = rest_row (stream, k == 0 ? first_slot : last_slot, y);
+    }
+}
+
+/* Before the first group of a clip there is nothing that a pool could meet. */
+static void
+clear_last_frame (const Stream *stream, const Cnn3dTile *tile, const Cnn3dTemporalArgs *args, int width)
+{
+  for (int h = 0; h < tile->halves; h++)
+    for (int i = 0; i < width * CNN3D_BLOCK; i += CNN3D_BLOCK)
+      for (int k = 0; k < CNN3D_HALF; k++)
+        args->out[2][args->out_offsets[h] + i + k] = -INFINITY;
+}
+
+/* Rows [first, end) of a part of a group. */
+void
+cnn3d_stream_run_group (const Stream *stream, const Work *work, int thread, int first, int end)
+{
+  Cnn3dEngine *engine = stream->engine;
+  const Cnn3dCpuStep *stem = &engine->steps[0];
+  const Cnn3dStep *step = stem->step;
+  Room room = divide_room (stream, thread);
+  Cnn3dTemporalArgs args[MAX_TILES];
+  int row = first * step->stride.h;
+
+  for (int i = 0; i < stem->n_tiles; i++)
+    init_tile (stream, work, &stream->s->tiles[0][i], &room, &args[i]);
+  for (int y = first; y < end; y++) {
+    for (; row < y * step->stride.h + step->kernel.h; row++)
+      transform_row (stream, work, row, &room);
+    for (int i = 0; i < stem->n_tiles; i++) {
+      const Cnn3dTile *tile = &stream->s->tiles[0][i];
+
+      args[i].taps = tile->taps + y * step->stride.h % step->kernel.h * tile->n_taps;
+      set_rows (stream, work, y, &args[i]);
+      if (work->part != PART_WHOLE) {
+        engine->kernels->temporal_edge (&args[i], tile->halves, step->out.w);
+        continue;
+      }
+      if (work->t == 0 && args[i].joins)
+        clear_last_frame (stream, tile, &args[i], stem[1].step->out.w);
+      engine->kernels->temporal (&args[i], tile->halves, step->out.w);
+    }
+  }
+}

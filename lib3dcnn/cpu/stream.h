@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What stream.c, stream-rings.c and stream-stem.c work on. */
+
+#include "lib3dcnn/cpu/engine.h"
+#include "lib3dcnn/slices.h"
+
+G_BEGIN_DECLS
+
+/* What a slot holds: the slice at frame `time`, of the clip that begins at frame `clip`, or shared (cnn3d_stream_key()). */
+typedef struct {
+  gint64 time, clip;
+} Key;
+
+/* Of a group of frames of the stem (stream-stem.c). */
+typedef enum {
+  PART_FIRST = 1 << 0, /* the first slice alone, which meets what is before the group */
+  PART_LAST = 1 << 1,  /* the last one, which meets what is after it */
+  PART_WHOLE = 1 << 2,
+} Part;
+
+/* Slice t of a step; of a stem by Winograd's filtering a part of group t. */
+typedef struct {
+  int step, t;
+  Part part;
+  gboolean keeps[2]; /* of a whole group: what its first and its last slice will be made of for other clips */
+} Work;
+
+/* What all streams of an engine have in common. */
+struct _Cnn3dCpuSlices {
+  Cnn3dSlices *slices;
+  int n_slots;
+  gsize *rings;        /* for each kept step, where its ring begins; [block][slot][h][w][16] */
+  gsize memory_floats; /* rings and, after them, frames and sums */
+  /* n_slots frames: for a stem by Winograd's filtering as they were pushed; else padded planes, and after them an empty one */
+  gsize frames, frame_floats;
+  Cnn3dTile **tiles;  /* for each convolution that is not WHOLE: taps and offsets in rings */
+  gint32 **blocks;    /* and for those in bfloat16, where the blocks of their input are */
+  int32_t *taps;
+  int max_work;
+  /* Of a stem by Winograd's filtering: */
+  int n_groups;            /* of frames in a clip; 0 of any other stem */
+  int group_slices;        /* slices of a group */
+  gsize sums, sums_floats; /* n_groups + 1: of each group of a clip its first slice's, and a last one's; [block][h][w][16] */
+};
+
+typedef struct {
+  Cnn3dEngine *engine;
+  const Cnn3dCpuSlices *s;
+  gpointer block; /* what was allocated for memory */
+  float *memory;
+  Key *keys; /* [step][slot] */
+  Work *work;
+  int n_work;
+  int32_t *stem_taps; /* for each slice of the stem that is computed */
+  gint64 n_frames; /* pushed since the start */
+  gint64 clip;     /* the first frame of the clip that is worked on */
+  int stride;      /* from there to the next clip's */
+  gboolean finish; /* whether it is complete and wanted */
+  const Cnn3dClip *frame; /* that is being pushed */
+  gboolean planes;        /* what frames were pushed as since the start */
+  /* First frames, or -1, of groups of which there are sums of the first slice, sums of a last one and the last frame. */
+  gint64 *first_sums, last_sums, last_frame;
+} Stream;
+
+/* The key of slice t of step i of the clip that is worked on, and what is in its slot. */
+static inline int
+cnn3d_stream_slot (const Stream *stream, int i, int t)
+{
+  return (int) ((stream->clip + t * stream->s->slices->steps[i].scale) % stream->s->n_slots);
+}
+
+/*
+ * Clips share what does not touch their padding; of a stem by Winograd's filtering, those whose groups of frames are the
+ * same, as its rounding depends on the group.
+ */
+static inline Key
+cnn3d_stream_key (const Stream *stream, int i, int t)
+{
+  const Cnn3dStepSlices *slices = &stream->s->slices->steps[i];
+  gint64 shared = stream->s->n_groups > 0 ? -1 - stream->clip % CNN3D_POINT_FRAMES : -1;
+
+  return (Key){ stream->clip + t * slices->scale, t >= slices->first && t < slices->end ? shared : stream->clip };
+}
+
+static inline Key *
+cnn3d_stream_slot_key (const Stream *stream, int i, int t)
+{
+  return &stream->keys[i * stream->s->n_slots + cnn3d_stream_slot (stream, i, t)];
+}
+
+static inline gboolean
+cnn3d_stream_has (const Stream *stream, int i, int t)
+{
+  Key want = cnn3d_stream_key (stream, i, t), *key = cnn3d_stream_slot_key (stream, i, t);
+
+  return key->time == want.time && key->clip == want.clip;
+}
+
+/* stream-rings.c: NULL if there is nothing to keep. */
+Cnn3dCpuSlices *cnn3d_cpu_slices_new (Cnn3dEngine *engine);
+gboolean cnn3d_stream_keeps (const Cnn3dCpuSlices *s, int i);
+/* Floats of a slice of one block of a step's output, of all slots of one block, and where slot 0 of a block is. */
+gsize cnn3d_stream_slice_floats (const Cnn3dEngine *engine, int i);
+gsize cnn3d_stream_ring_floats (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i);
+gsize cnn3d_stream_block_offset (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i, int block);
+
+/* stream-stem.c: whether a stem by Winograd's filtering can run group by group, and what it needs in memory. */
+gboolean cnn3d_stream_groups_stem (const Cnn3dEngine *engine);
+void cnn3d_stream_lay_out_groups (const Cnn3dEngine *engine, Cnn3dCpuSlices *s);
+/* Slots of the stem's ring beyond those of its slices. */
+static inline int
+cnn3d_stream_more_slots (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s)
+{
+  return s->n_groups > 0 && engine->steps[0].joins ? s->n_groups + 2 : 0;
+}
+/* Which groups and parts of them can be computed of the clip, and are not; and as stream.c does with other stems. */
+void cnn3d_stream_list_groups (Stream *stream);
+void cnn3d_stream_forget_groups (Stream *stream);
+void cnn3d_stream_load_frame (const Stream *stream, float *frame);
+void cnn3d_stream_run_group (const Stream *stream, const Work *work, int thread, int first, int end);
+
+G_END_DECLS
