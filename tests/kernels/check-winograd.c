@@ -77,6 +77,38 @@ expect_sums (const Cnn3dTemporalArgs *a, int which, int i, int p, const double *
       error_bound (exact, n_taps + 4, sum_abs));
 }
 
+/* Whether frames are joined for a pool, which have no bounds then. Says which. */
+static const char *
+random_end (Cnn3dTemporalArgs *a, int positions)
+{
+  const char *then = random_bounds (&a->low, &a->high);
+
+  a->joins = positions % 2 == 0 && random_int (0, 1);
+  if (!a->joins)
+    return then;
+  a->low = -INFINITY;
+  a->high = INFINITY;
+  return "joined";
+}
+
+/* The planes of some points, of which all that no tap meets stays poison; and weights, each `copies` times. */
+static void
+fill_points (float *x, int32_t *taps, float *weights, const Cnn3dTemporalArgs *a, int points, int reach, int step,
+    int positions, int lanes, int copies, bool exact)
+{
+  int n = points * a->n_taps * lanes * copies;
+
+  random_fill (weights, (size_t) n, exact);
+  for (int i = 0; i < n; i++)
+    weights[i] = weights[i / copies * copies];
+  for (int k = 0; k < a->n_taps; k++) {
+    taps[k] = k == 0 ? reach : k == 1 ? 0 : random_int (0, reach);
+    for (int j = 0; j < points; j++)
+      for (int p = 0; p < positions; p++)
+        x[j * a->point_floats + taps[k] + p * step] = random_value (exact);
+  }
+}
+
 static void
 temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
 {
@@ -88,14 +120,8 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
   size_t out_floats = (size_t) (blocks * positions * CNN3D_BLOCK);
   float *x, *weights, *bias;
   Cnn3dTemporalArgs a = { .taps = taps, .n_taps = n_taps, .point_floats = point_floats };
-  const char *then = random_bounds (&a.low, &a.high);
+  const char *then = random_end (&a, positions);
 
-  a.joins = positions % 2 == 0 && random_int (0, 1);
-  if (a.joins) {
-    a.low = -INFINITY;
-    a.high = INFINITY;
-    then = "joined";
-  }
   case_begin ("%d halves, %d positions, %d taps, %s", halves, positions, n_taps, then);
   x = guarded ((size_t) (CNN3D_POINTS * point_floats));
   weights = guarded ((size_t) (CNN3D_POINTS * n_taps * lanes * copies));
@@ -106,18 +132,8 @@ temporal_case (const Kernel *kernel, bool exact, int halves, int positions)
     a.sums[k] = random_int (0, 1) ? guarded (out_floats) : NULL;
     a.rest[k] = a.joins && random_int (0, 1) ? guarded (out_floats) : NULL;
   }
-  random_fill (weights, (size_t) (CNN3D_POINTS * n_taps * lanes * copies), exact);
-  for (int i = 0; i < CNN3D_POINTS * n_taps * lanes * copies; i++)
-    weights[i] = weights[i / copies * copies];
   random_fill (bias, (size_t) lanes, exact);
-
-  /* All of the input that no tap meets stays poison. */
-  for (int k = 0; k < n_taps; k++) {
-    taps[k] = k == 0 ? reach : k == 1 ? 0 : random_int (0, reach);
-    for (int j = 0; j < CNN3D_POINTS; j++)
-      for (int p = 0; p < positions; p++)
-        x[j * point_floats + taps[k] + p * step] = random_value (exact);
-  }
+  fill_points (x, taps, weights, &a, CNN3D_POINTS, reach, step, positions, lanes, copies, exact);
   place_halves (kernel->table->align_halves, a.out_offsets, halves, blocks, positions);
   place_halves (kernel->table->align_halves, a.sums_offsets, halves, blocks, positions);
   /* What the call before has left. */
@@ -188,27 +204,15 @@ edge_case (const Kernel *kernel, bool exact, int halves, int positions)
   int blocks = halves + random_int (0, 1), reach = random_int (0, 2 * MAX_POSITIONS);
   size_t out_floats = (size_t) (blocks * positions * CNN3D_BLOCK);
   float *x, *weights, *rest = NULL;
-  Cnn3dTemporalEdgeArgs a = { .taps = taps, .n_taps = n_taps, .joins = positions % 2 == 0 && random_int (0, 1) };
-  const char *then = random_bounds (&a.low, &a.high);
+  Cnn3dTemporalEdgeArgs a = { .taps = taps, .n_taps = n_taps };
+  const char *then = random_end (&a, positions);
 
-  if (a.joins) {
-    a.low = -INFINITY;
-    a.high = INFINITY;
-    then = "joined";
-  }
   case_begin ("%d halves, %d positions, %d taps, %s", halves, positions, n_taps, then);
   a.x = x = guarded ((size_t) (reach + (positions - 1) * step + 1));
   a.weights = weights = guarded ((size_t) (n_taps * lanes * copies));
   a.out[0] = guarded (out_floats);
   a.sums[0] = guarded (out_floats);
-  random_fill (weights, (size_t) (n_taps * lanes * copies), exact);
-  for (int i = 0; i < n_taps * lanes * copies; i++)
-    weights[i] = weights[i / copies * copies];
-  for (int k = 0; k < n_taps; k++) {
-    taps[k] = k == 0 ? reach : k == 1 ? 0 : random_int (0, reach);
-    for (int p = 0; p < positions; p++)
-      x[taps[k] + p * step] = random_value (exact);
-  }
+  fill_points (x, taps, weights, &a, 1, reach, step, positions, lanes, copies, exact);
   place_halves (kernel->table->align_halves, a.out_offsets, halves, blocks, positions);
   place_halves (kernel->table->align_halves, a.sums_offsets, halves, blocks, positions);
   random_fill (a.sums[0], out_floats, exact);
