@@ -154,7 +154,7 @@ bench_stream (const Bench *bench, Cnn3dModel *model, int threads, GError **error
   } else if (ok) {
     bench_describe (bench, r.direct, print_head);
     printf ("%-34s %7d %6d %8.2f %8.2f %8.2f %7.2f %8.2f %7.2f\n", network, threads, bench->stride, m[0],
-        m[1], m[2], m[1] / m[2], m[3], m[3] / m[1]);
+        m[1], m[2], m[0] / m[2], m[3], m[3] / m[0]);
     fflush (stdout);
   }
   if (ok)
