@@ -254,6 +254,7 @@ typedef struct {
   const float *in;  /* of the block: frame 0, row 0 */
   gsize in_frame;   /* floats between frames; time t is frame (in_start + t * in_scale) modulo in_frames */
   int in_frames, in_start, in_scale, in_first_row;
+  const int *in_places; /* where these frames are; NULL: in order */
   gboolean joined; /* rows of a pool's input are as wide as its output: the stem has joined columns (temporal_tmpl.h) */
   gboolean joined_frames; /* and there are as many frames */
   float *out;

@@ -204,9 +204,13 @@ cnn3d_cpu_output_row (const Cnn3dEngine *engine, const Cnn3dStep *step, int bloc
 static const float *
 input_frame (const Cnn3dStep *step, const Cnn3dRow *row, int t)
 {
+  int frame = (row->in_start + t * row->in_scale) % row->in_frames;
+
   if (t < 0 || t >= step->in.t)
     return NULL;
-  return row->in + (gsize) ((row->in_start + t * row->in_scale) % row->in_frames) * row->in_frame
+  if (row->in_places != NULL)
+    frame = row->in_places[frame];
+  return row->in + (gsize) frame * row->in_frame
       - (gssize) row->in_first_row * (row->joined ? step->out.w : step->in.w) * CNN3D_BLOCK;
 }
 

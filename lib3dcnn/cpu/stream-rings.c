@@ -105,8 +105,9 @@ make_tiles (const Cnn3dEngine *engine, Cnn3dCpuSlices *s, int i, int32_t *taps)
 }
 
 /*
- * What begins a chain as a pointwise convolution is computed where the next step's slices read it rather than kept, as it would
- * leave the caches on the way: of MobileNetV2's, six times as wide as what it reads, though of three slices one comes again.
+ * What begins a chain as a pointwise convolution is computed where the next step's slices read it rather than kept, as it
+ * would leave the caches on the way: that of a MobileNetV2 is six times as wide as what it reads. Of three of its slices, one
+ * comes again.
  */
 static void
 pass_chains (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
@@ -142,7 +143,7 @@ lay_out (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
       : (gsize) cnn3d_padded_extent (stem).h * (gsize) cnn3d_padded_extent (stem).w);
   s->memory_floats += s->frame_floats * ((gsize) s->n_slots + (s->n_groups == 0));
   s->sums = s->memory_floats;
-  s->memory_floats += s->sums_floats * ((gsize) s->n_groups + 1);
+  s->memory_floats += s->sums_floats;
 }
 
 void

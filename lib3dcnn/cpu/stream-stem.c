@@ -4,9 +4,10 @@
  * The stem of a stream by Winograd's filtering (temporal_tmpl.h): groups of four frames, as in a run from scratch.
  *
  * Of the six points, the first alone meets the frame before a group, and the last the one after it. So where a clip begins,
- * one frame differs from what earlier clips have there by the products of one point, and so does one where it ends. What is
- * the same for both is kept: a clip that begins eight frames after another one needs two groups and two points, 14 products
- * where a run from scratch needs 24.
+ * one frame differs from what earlier clips have there by the products of one point, and so does one where it ends. The one
+ * is made along with the group, where a clip is going to begin; of the other, what is the same for both is kept until the
+ * frame after it comes. A clip that begins eight frames after another one needs two groups and two points, 14 products where
+ * a run from scratch needs 24.
  *
  * Where a pool follows, the stem's slices are not its frames, but what it joins of them for the pool: two of a group. The
  * first is also of the last frame of the group before; so groups are computed in their order.
@@ -49,7 +50,7 @@ void
 cnn3d_stream_forget_groups (Stream *stream)
 {
   for (int g = 0; g < stream->s->n_groups; g++)
-    stream->first_sums[g] = -1;
+    stream->first_slices[g] = -1;
   stream->last_sums = stream->last_frame = -1;
 }
 
@@ -60,11 +61,11 @@ start_of (const Stream *stream, int group)
   return stream->clip + group * CNN3D_POINT_FRAMES;
 }
 
-/* Where sums of the first slice of a group are. */
+/* Which of the spare slots is for the first slice of a group. */
 static int
-sums_slot (const Stream *stream, gint64 start)
+spare_of (const Stream *stream, gint64 start)
 {
-  return (int) (start / CNN3D_POINT_FRAMES % stream->s->n_groups);
+  return stream->s->n_slots + (int) (start / CNN3D_POINT_FRAMES % stream->s->n_groups);
 }
 
 /* What has to be computed of a group, as parts. */
@@ -77,7 +78,7 @@ missing_of (const Stream *stream, int group)
   for (int k = 0; k < n; k++) {
     if (cnn3d_stream_has (stream, 0, group * n + k))
       continue;
-    if (k == 0 && group == 0 && stream->first_sums[sums_slot (stream, start)] == start)
+    if (k == 0 && group == 0 && stream->first_slices[spare_of (stream, start) - stream->s->n_slots] == start)
       parts |= PART_FIRST;
     else if (k == n - 1 && group < stream->s->n_groups - 1 && stream->last_sums == start)
       parts |= PART_LAST;
@@ -87,7 +88,19 @@ missing_of (const Stream *stream, int group)
   return parts;
 }
 
-/* Lists one part, and notes what is going to be there. */
+/* Puts the first slice of the clip in its place. */
+static void
+take_first (Stream *stream)
+{
+  int slot = cnn3d_stream_slot (stream, 0, 0), spare = spare_of (stream, stream->clip), place = stream->places[slot];
+
+  stream->places[slot] = stream->places[spare];
+  stream->places[spare] = place;
+  stream->first_slices[spare - stream->s->n_slots] = -1;
+  *cnn3d_stream_slot_key (stream, 0, 0) = cnn3d_stream_key (stream, 0, 0);
+}
+
+/* Lists what has to be computed, and notes what is going to be there. */
 static void
 list_part (Stream *stream, int group, Part part)
 {
@@ -96,22 +109,19 @@ list_part (Stream *stream, int group, Part part)
   gboolean in_step = stream->stride % CNN3D_POINT_FRAMES == 0; /* else clips have other groups */
   Work *work = &stream->work[stream->n_work++];
 
-  *work = (Work){ 0, group, part, { FALSE, FALSE } };
-  for (int k = 0; k < n; k++)
-    if (part == PART_WHOLE || (part == PART_FIRST && k == 0) || (part == PART_LAST && k == n - 1))
-      *cnn3d_stream_slot_key (stream, 0, group * n + k) = cnn3d_stream_key (stream, 0, group * n + k);
+  *work = (Work){ .t = group, .part = part };
+  for (int k = part == PART_WHOLE ? 0 : n - 1; k < n; k++)
+    *cnn3d_stream_slot_key (stream, 0, group * n + k) = cnn3d_stream_key (stream, 0, group * n + k);
+  stream->last_frame = part == PART_LAST || group < n_groups - 1 ? start : -1;
   if (part == PART_LAST)
-    stream->last_frame = start;
-  if (part != PART_WHOLE)
     return;
   /* For clips that begin there, and those in which this is not the last group any more. */
-  work->keeps[0] = in_step && offset > 0 && offset % stream->stride == 0;
-  work->keeps[1] = in_step && group == n_groups - 1 && stream->stride < n_groups * CNN3D_POINT_FRAMES;
-  if (work->keeps[0])
-    stream->first_sums[sums_slot (stream, start)] = start;
-  if (work->keeps[1])
+  work->makes_first = in_step && offset > 0 && offset % stream->stride == 0;
+  work->keeps_last = in_step && group == n_groups - 1 && stream->stride < n_groups * CNN3D_POINT_FRAMES;
+  if (work->makes_first)
+    stream->first_slices[spare_of (stream, start) - stream->s->n_slots] = start;
+  if (work->keeps_last)
     stream->last_sums = start;
-  stream->last_frame = group < n_groups - 1 ? start : -1;
 }
 
 /* Whether each of n groups finds the last frame of the one before, if it needs it. */
@@ -145,9 +155,10 @@ cnn3d_stream_list_groups (Stream *stream)
   for (int g = 0; g < n; g++) {
     int parts = all ? PART_WHOLE : missing_of (stream, g);
 
-    for (Part part = PART_FIRST; part <= PART_WHOLE; part <<= 1)
-      if (parts & part)
-        list_part (stream, g, part);
+    if (parts & PART_FIRST)
+      take_first (stream);
+    if (parts & (PART_LAST | PART_WHOLE))
+      list_part (stream, g, parts & ~PART_FIRST);
   }
 }
 
@@ -166,8 +177,10 @@ cnn3d_stream_load_frame (const Stream *stream, float *frame)
 
 /* What a thread works on. */
 typedef struct {
-  float *rows;   /* [point][channel][pitch], of the frames that a row of the points is of */
+  float *rows;   /* [point][channel][pitch], of the frames that a row of the points is of; and after them an empty one */
   float *points; /* [point][row of the kernel][channel][even columns, odd ones][pitch / 2] */
+  float *first;  /* likewise of the first point, of the clip that begins with the group */
+  float *sums;   /* [block][w][16], of its first frame */
   gsize row_floats, point_floats;
 } Room;
 
@@ -179,11 +192,13 @@ divide_room (const Stream *stream, int thread)
   Room room = { .rows = engine->rings + (gsize) thread * engine->ring_floats,
     .row_floats = (gsize) (step->channels_in * cnn3d_winograd_pitch (step)) };
 
-  room.points = room.rows + CNN3D_POINTS * room.row_floats;
   room.point_floats = (gsize) step->kernel.h * room.row_floats;
-  g_assert (CNN3D_POINTS * (room.row_floats + room.point_floats) <= engine->ring_floats);
+  room.points = room.rows + (CNN3D_POINTS + 1) * room.row_floats;
+  room.first = room.points + CNN3D_POINTS * room.point_floats;
+  room.sums = room.first + room.point_floats;
+  g_assert (room.sums + stream->s->sums_floats / (gsize) step->out.h <= room.rows + engine->ring_floats);
   /* Beside the pixels, where nothing else is written. */
-  memset (room.rows, 0, CNN3D_POINTS * room.row_floats * sizeof (float));
+  memset (room.rows, 0, (CNN3D_POINTS + 1) * room.row_floats * sizeof (float));
   return room;
 }
 
@@ -208,107 +223,94 @@ load_row (const Stream *stream, int t, int h, float *out)
 static void
 transform_row (const Stream *stream, const Work *work, int row, const Room *room)
 {
+  const Cnn3dKernels *kernels = stream->engine->kernels;
   const Cnn3dStep *step = stream->engine->steps[0].step;
-  gboolean whole = work->part == PART_WHOLE;
-  int t = work->t * CNN3D_POINT_FRAMES - step->pad.t + (work->part == PART_LAST);
-  Cnn3dTemporalInputArgs args = { .out = room->points + (gsize) (row % step->kernel.h) * room->row_floats,
-    .point_floats = (intptr_t) room->point_floats, .n_lines = step->channels_in, .width = cnn3d_winograd_pitch (step) };
+  gboolean last = work->part == PART_LAST;
+  gsize place = (gsize) (row % step->kernel.h) * room->row_floats;
+  Cnn3dTemporalInputArgs args = { .out = room->points + place, .point_floats = (intptr_t) room->point_floats,
+    .n_lines = step->channels_in, .width = cnn3d_winograd_pitch (step) };
 
-  /* The first and the last point meet every second frame. */
-  for (int k = 0; k < (whole ? CNN3D_POINTS : CNN3D_POINTS / 2); k++) {
+  /* The last point meets every second frame. */
+  for (int k = last, i = 0; k < CNN3D_POINTS; k += last ? 2 : 1, i++) {
     float *out = room->rows + (gsize) k * room->row_floats;
 
-    load_row (stream, whole ? t + k : t + 2 * k, row, out);
-    args.rows[k] = out;
+    load_row (stream, work->t * CNN3D_POINT_FRAMES + k - step->pad.t, row, out);
+    args.rows[i] = out;
   }
-  if (whole)
-    stream->engine->kernels->temporal_input (&args);
-  else
-    stream->engine->kernels->temporal_input_edge (&args);
+  if (last) {
+    kernels->temporal_input_edge (&args);
+    return;
+  }
+  kernels->temporal_input (&args);
+  if (!work->makes_first)
+    return;
+  args.out = room->first + place;
+  args.rows[0] = room->rows + CNN3D_POINTS * room->row_floats;
+  args.rows[1] = args.rows[2];
+  args.rows[2] = args.rows[4];
+  kernels->temporal_input_edge (&args);
 }
 
-/* Row y of a slot of the stem's ring, in its first block. */
+/* Row y of a place in the stem's ring, in its first block. */
 static float *
-ring_row (const Stream *stream, int slot, int y)
+place_row (const Stream *stream, int place, int y)
 {
   const Cnn3dCpuStep *stem = &stream->engine->steps[0];
   int width = stem->joins ? stem[1].step->out.w : stem->step->out.w;
 
-  return stream->memory + stream->s->rings[0] + (gsize) ((slot * stem->step->out.h + y) * width) * CNN3D_BLOCK;
+  return stream->memory + stream->s->rings[0] + (gsize) ((place * stem->step->out.h + y) * width) * CNN3D_BLOCK;
 }
 
-/* Slots after those of slices: of each group of a clip, what its first slice is of beside the first frame; and so on. */
 static float *
-rest_row (const Stream *stream, int slot, int y)
+slice_row (const Stream *stream, int t, int y)
 {
-  return stream->engine->steps[0].joins ? ring_row (stream, stream->s->n_slots + slot, y) : NULL;
+  return place_row (stream, stream->places[cnn3d_stream_slot (stream, 0, t)], y);
 }
 
+/* For a pool, what the last slice of a group is of beside the last frame. */
+static float *
+last_rest_row (const Stream *stream, int y)
+{
+  return stream->engine->steps[0].joins ? place_row (stream, stream->s->n_slots + stream->s->n_groups, y) : NULL;
+}
+
+/* And that frame. */
 static float *
 last_frame_row (const Stream *stream, int y)
 {
-  return rest_row (stream, stream->s->n_groups + 1, y);
+  return stream->engine->steps[0].joins ? place_row (stream, stream->s->n_slots + stream->s->n_groups + 1, y) : NULL;
 }
 
 static float *
-sums_row (const Stream *stream, int slot, int y)
+last_sums_row (const Stream *stream, int y)
 {
-  const Cnn3dCpuSlices *s = stream->s;
+  const Cnn3dStep *step = stream->engine->steps[0].step;
 
-  return stream->memory + s->sums + (gsize) slot * s->sums_floats
-      + (gsize) (y * stream->engine->steps[0].step->out.w) * CNN3D_BLOCK;
+  return stream->memory + stream->s->sums + (gsize) (y * step->n_blocks * step->out.w) * CNN3D_BLOCK;
 }
 
-/* What is the same for all rows of a tile. */
+/* What is the same for all rows of a tile, of all points or from one on. */
 static void
-init_tile (const Stream *stream, const Work *work, const Cnn3dTile *tile, const Room *room, Cnn3dTemporalArgs *args)
+init_tile (const Stream *stream, const Cnn3dTile *tile, const float *points, const Room *room, int point,
+    Cnn3dTemporalArgs *args)
 {
   const Cnn3dCpuStep *stem = &stream->engine->steps[0];
   int copies = cnn3d_temporal_copies (stream->engine->kernels, tile->halves);
-  gsize weights = (gsize) (tile->n_taps * tile->halves * CNN3D_HALF * copies);
-  int point = work->part == PART_LAST ? CNN3D_POINTS - 1 : 0;
 
-  *args = (Cnn3dTemporalArgs){ .x = room->points, .point_floats = (intptr_t) room->point_floats,
-    .n_taps = tile->n_taps, .weights = tile->weights + point * weights, .bias = tile->bias, .low = stem->low,
-    .high = stem->high, .joins = stem->joins };
+  *args = (Cnn3dTemporalArgs){ .x = points, .point_floats = (intptr_t) room->point_floats, .n_taps = tile->n_taps,
+    .weights = tile->weights + point * tile->n_taps * tile->halves * CNN3D_HALF * copies, .bias = tile->bias,
+    .low = stem->low, .high = stem->high, .joins = stem->joins };
   for (int h = 0; h < tile->halves; h++) {
     int half = tile->first_half + h;
 
     args->out_offsets[h] = tile->out_offsets[h] - (int32_t) stream->s->rings[0];
-    args->sums_offsets[h] = half / 2 * stem->step->out.h * stem->step->out.w * CNN3D_BLOCK + half % 2 * CNN3D_HALF;
+    args->sums_offsets[h] = half / 2 * stem->step->out.w * CNN3D_BLOCK + half % 2 * CNN3D_HALF;
   }
-}
-
-/* Where row y of what a part makes lies, and of what it is made of. */
-static void
-set_rows (const Stream *stream, const Work *work, int y, Cnn3dTemporalArgs *args)
-{
-  const Cnn3dCpuSlices *s = stream->s;
-  int n = s->group_slices, first_slot = sums_slot (stream, start_of (stream, work->t)), last_slot = s->n_groups;
-
-  if (work->part != PART_WHOLE) {
-    gboolean first = work->part == PART_FIRST;
-
-    args->out[0] = ring_row (stream, cnn3d_stream_slot (stream, 0, work->t * n + (first ? 0 : n - 1)), y);
-    args->out[2] = first ? NULL : last_frame_row (stream, y);
-    args->sums[0] = sums_row (stream, first ? first_slot : last_slot, y);
-    args->rest[0] = rest_row (stream, first ? first_slot : last_slot, y);
-    return;
-  }
-  for (int k = 0; k < n; k++)
-    args->out[k] = ring_row (stream, cnn3d_stream_slot (stream, 0, work->t * n + k), y);
-  if (args->joins)
-    args->out[2] = last_frame_row (stream, y);
-  for (int k = 0; k < 2; k++)
-    if (work->keeps[k]) {
-      args->sums[k] = sums_row (stream, k == 0 ? first_slot : last_slot, y);
-      args->rest[k] = rest_row (stream, k == 0 ? first_slot : last_slot, y);
-    }
 }
 
 /* Before the first group of a clip there is nothing that a pool could meet. */
 static void
-clear_last_frame (const Stream *stream, const Cnn3dTile *tile, const Cnn3dTemporalArgs *args, int width)
+clear_last_frame (const Cnn3dTile *tile, const Cnn3dTemporalArgs *args, int width)
 {
   for (int h = 0; h < tile->halves; h++)
     for (int i = 0; i < width * CNN3D_BLOCK; i += CNN3D_BLOCK)
@@ -316,34 +318,76 @@ clear_last_frame (const Stream *stream, const Cnn3dTile *tile, const Cnn3dTempor
         args->out[2][args->out_offsets[h] + i + k] = -INFINITY;
 }
 
-/* Rows [first, end) of a part of a group. */
+/* Row y of all slices of a group. */
+static void
+run_whole (const Stream *stream, const Work *work, const Cnn3dTile *tile, int y, const Room *room, Cnn3dTemporalArgs *args)
+{
+  const Cnn3dCpuStep *stem = &stream->engine->steps[0];
+  int n = stream->s->group_slices;
+
+  for (int k = 0; k < n; k++)
+    args->out[k] = slice_row (stream, work->t * n + k, y);
+  if (args->joins)
+    args->out[2] = last_frame_row (stream, y);
+  if (work->t == 0 && args->joins)
+    clear_last_frame (tile, args, stem[1].step->out.w);
+  if (work->keeps_last) {
+    args->sums[1] = last_sums_row (stream, y);
+    args->rest[1] = last_rest_row (stream, y);
+  }
+  if (work->makes_first) {
+    args->sums[0] = room->sums;
+    args->rest[0] = args->joins ? place_row (stream, stream->places[spare_of (stream, start_of (stream, work->t))], y) : NULL;
+  }
+  stream->engine->kernels->temporal (args, tile->halves, stem->step->out.w);
+}
+
+/* Row y of the first slice of a group, for the clip that begins there, after that of all slices. */
+static void
+run_first (const Stream *stream, const Work *work, const Cnn3dTile *tile, int y, const Room *room, Cnn3dTemporalArgs *args)
+{
+  args->sums[0] = room->sums;
+  args->out[0] = args->rest[0] = place_row (stream, stream->places[spare_of (stream, start_of (stream, work->t))], y);
+  stream->engine->kernels->temporal_edge (args, tile->halves, stream->engine->steps[0].step->out.w);
+}
+
+static void
+run_last (const Stream *stream, const Work *work, const Cnn3dTile *tile, int y, Cnn3dTemporalArgs *args)
+{
+  args->sums[0] = last_sums_row (stream, y);
+  args->rest[0] = last_rest_row (stream, y);
+  args->out[0] = slice_row (stream, (work->t + 1) * stream->s->group_slices - 1, y);
+  args->out[2] = last_frame_row (stream, y);
+  stream->engine->kernels->temporal_edge (args, tile->halves, stream->engine->steps[0].step->out.w);
+}
+
+/* Rows [first, end) of a group, or of its last slice. */
 void
 cnn3d_stream_run_group (const Stream *stream, const Work *work, int thread, int first, int end)
 {
-  Cnn3dEngine *engine = stream->engine;
-  const Cnn3dCpuStep *stem = &engine->steps[0];
+  const Cnn3dCpuStep *stem = &stream->engine->steps[0];
+  const Cnn3dTile *tiles = stream->s->tiles[0];
   const Cnn3dStep *step = stem->step;
   Room room = divide_room (stream, thread);
-  Cnn3dTemporalArgs args[MAX_TILES];
+  Cnn3dTemporalArgs args[MAX_TILES], first_args[MAX_TILES];
   int row = first * step->stride.h;
 
-  for (int i = 0; i < stem->n_tiles; i++)
-    init_tile (stream, work, &stream->s->tiles[0][i], &room, &args[i]);
+  for (int i = 0; i < stem->n_tiles; i++) {
+    init_tile (stream, &tiles[i], room.points, &room, work->part == PART_LAST ? CNN3D_POINTS - 1 : 0, &args[i]);
+    init_tile (stream, &tiles[i], room.first, &room, 0, &first_args[i]);
+  }
   for (int y = first; y < end; y++) {
     for (; row < y * step->stride.h + step->kernel.h; row++)
       transform_row (stream, work, row, &room);
     for (int i = 0; i < stem->n_tiles; i++) {
-      const Cnn3dTile *tile = &stream->s->tiles[0][i];
-
-      args[i].taps = tile->taps + y * step->stride.h % step->kernel.h * tile->n_taps;
-      set_rows (stream, work, y, &args[i]);
-      if (work->part != PART_WHOLE) {
-        engine->kernels->temporal_edge (&args[i], tile->halves, step->out.w);
+      args[i].taps = first_args[i].taps = tiles[i].taps + y * step->stride.h % step->kernel.h * tiles[i].n_taps;
+      if (work->part == PART_LAST) {
+        run_last (stream, work, &tiles[i], y, &args[i]);
         continue;
       }
-      if (work->t == 0 && args[i].joins)
-        clear_last_frame (stream, tile, &args[i], stem[1].step->out.w);
-      engine->kernels->temporal (&args[i], tile->halves, step->out.w);
+      run_whole (stream, work, &tiles[i], y, &room, &args[i]);
+      if (work->makes_first)
+        run_first (stream, work, &tiles[i], y, &room, &first_args[i]);
     }
   }
 }

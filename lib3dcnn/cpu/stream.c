@@ -29,7 +29,8 @@ stream_free (gpointer data)
   g_free (stream->keys);
   g_free (stream->work);
   g_free (stream->stem_taps);
-  g_free (stream->first_sums);
+  g_free (stream->places);
+  g_free (stream->first_slices);
   g_free (stream);
 }
 
@@ -53,7 +54,10 @@ stream_new (gpointer data)
   stream->keys = g_new (Key, n_keys);
   stream->work = g_new (Work, s->max_work);
   stream->stem_taps = g_new (int32_t, engine->steps[0].step->out.t * engine->steps[0].tiles[0].n_taps);
-  stream->first_sums = g_new (gint64, s->n_groups);
+  stream->places = g_new (int, s->n_slots + s->n_groups);
+  stream->first_slices = g_new (gint64, s->n_groups);
+  for (int slot = 0; slot < s->n_slots + s->n_groups; slot++)
+    stream->places[slot] = slot;
   /* From the system, zeroed: slots that no clip comes to use then take no memory. */
   room = cnn3d_huge_pages (s->memory_floats * sizeof (float));
   stream->block = g_malloc0 (room + CNN3D_HUGE_PAGE);
@@ -183,6 +187,7 @@ run_rows (const Stream *stream, const Work *work, int thread, int first, int end
       .in_frames = n_slots,
       .in_start = (int) (stream->clip % n_slots),
       .in_scale = stream->s->slices->steps[in->buffer].scale,
+      .in_places = in->buffer == 0 ? stream->places : NULL,
       .joined = engine->steps[in->buffer].joins,
       .joined_frames = engine->steps[in->buffer].joins,
       .out = cnn3d_stream_keeps (stream->s, work->step)

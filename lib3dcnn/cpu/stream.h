@@ -15,8 +15,8 @@ typedef struct {
 
 /* Of a group of frames of the stem (stream-stem.c). */
 typedef enum {
-  PART_FIRST = 1 << 0, /* the first slice alone, which meets what is before the group */
-  PART_LAST = 1 << 1,  /* the last one, which meets what is after it */
+  PART_FIRST = 1 << 0, /* the first slice alone, which meets what is before the group: it has been made with the others */
+  PART_LAST = 1 << 1,  /* the last one alone, which meets what is after it */
   PART_WHOLE = 1 << 2,
 } Part;
 
@@ -24,7 +24,8 @@ typedef enum {
 typedef struct {
   int step, t;
   Part part;
-  gboolean keeps[2]; /* of a whole group: what its first and its last slice will be made of for other clips */
+  /* Of a whole group: its first slice for the clip that begins there as well, and what its last one will be made of. */
+  gboolean makes_first, keeps_last;
 } Work;
 
 /* What all streams of an engine have in common. */
@@ -33,7 +34,7 @@ struct _Cnn3dCpuSlices {
   int n_slots;
   gsize *rings;        /* for each kept step, where its ring begins; [block][slot][h][w][16] */
   gsize memory_floats; /* rings and, after them, frames and sums */
-  /* n_slots frames: for a stem by Winograd's filtering as they were pushed; else padded planes, and after them an empty one */
+  /* n_slots frames: for a stem by Winograd's filtering as they were pushed; else padded planes, then an empty one */
   gsize frames, frame_floats;
   Cnn3dTile **tiles;  /* for each convolution that is not WHOLE: taps and offsets in rings */
   gint32 **blocks;    /* and for those in bfloat16, where the blocks of their input are */
@@ -42,7 +43,7 @@ struct _Cnn3dCpuSlices {
   /* Of a stem by Winograd's filtering: */
   int n_groups;            /* of frames in a clip; 0 of any other stem */
   int group_slices;        /* slices of a group */
-  gsize sums, sums_floats; /* n_groups + 1: of each group of a clip its first slice's, and a last one's; [block][h][w][16] */
+  gsize sums, sums_floats; /* of the last frame of a group; [h][block][w][16] */
 };
 
 typedef struct {
@@ -60,11 +61,13 @@ typedef struct {
   gboolean finish; /* whether it is complete and wanted */
   const Cnn3dClip *frame; /* that is being pushed */
   gboolean planes;        /* what frames were pushed as since the start */
-  /* First frames, or -1, of groups of which there are sums of the first slice, sums of a last one and the last frame. */
-  gint64 *first_sums, last_sums, last_frame;
+  /* Of a stem by Winograd's filtering, where its slots are in memory: a first slice changes places with a spare one. */
+  int *places; /* [n_slots + n_groups] */
+  /* First frames, or -1, of groups of which there are: a first slice in a spare slot, sums of a last frame, a last frame. */
+  gint64 *first_slices, last_sums, last_frame;
 } Stream;
 
-/* The key of slice t of step i of the clip that is worked on, and what is in its slot. */
+/* The slot of slice t of step i of the clip that is worked on, the slice's key, and that of what is there. */
 static inline int
 cnn3d_stream_slot (const Stream *stream, int i, int t)
 {
@@ -109,11 +112,11 @@ gsize cnn3d_stream_block_offset (const Cnn3dEngine *engine, const Cnn3dCpuSlices
 /* stream-stem.c: whether a stem by Winograd's filtering can run group by group, and what it needs in memory. */
 gboolean cnn3d_stream_groups_stem (const Cnn3dEngine *engine);
 void cnn3d_stream_lay_out_groups (const Cnn3dEngine *engine, Cnn3dCpuSlices *s);
-/* Slots of the stem's ring beyond those of its slices. */
+/* Slots of the stem's ring beyond those of its slices: spare ones, and two for what it joins of a group's last frames. */
 static inline int
 cnn3d_stream_more_slots (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s)
 {
-  return s->n_groups > 0 && engine->steps[0].joins ? s->n_groups + 2 : 0;
+  return s->n_groups + (s->n_groups > 0 && engine->steps[0].joins ? 2 : 0);
 }
 /* Which groups and parts of them can be computed of the clip, and are not; and as stream.c does with other stems. */
 void cnn3d_stream_list_groups (Stream *stream);

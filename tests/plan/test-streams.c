@@ -253,8 +253,10 @@ test_parts (void)
 
         klass->push (stream, &(Cnn3dClip){ .rgb = v.rgb + (i % N_FRAMES) * (int) v.frame_bytes }, clip, known[k].stride);
         for (int round = 0; round <= due; round++) {
-          for (int w = 0; i > 15 + known[k].stride && w < stream->n_work; w++)
+          for (int w = 0; i > 15 + known[k].stride && w < stream->n_work; w++) {
             counts[stream->work[w].step == 0 ? stream->work[w].part : 0]++;
+            counts[PART_FIRST] += stream->work[w].makes_first;
+          }
           if (due && round == 0)
             klass->run (stream, logits, NULL);
         }
