@@ -478,7 +478,9 @@ gst_classify_settings_install (GObjectClass * klass)
   /**
    * GstVideoClassify3D:clip-stride:
    *
-   * After how many sampled frames the next clip begins.
+   * After how many sampled frames the next clip begins. Where clips share half
+   * of their frames or more, they are run incrementally on the CPU; those that
+   * begin a multiple of four frames apart share most.
    *
    * Since: 0.1
    */
