@@ -26,7 +26,6 @@ struct _GstClassifyEngine
   gchar *descriptions[2], *fallbacks[2];
   gsize clip_size, frame_size;
   guint frames;
-  Cnn3dPrecision precision;
   gint classes;
   gint n_features;              /* 0: the model's card needs none */
   gulong slow_us;
@@ -304,7 +303,6 @@ engine_new (const GstClassifyEngineConfig * config, GError ** error)
   engine->model = model;
   engine->classes = network->classes;
   engine->frames = network->frames;
-  engine->precision = config->precision;
   engine->frame_size = (gsize) network->size * network->size * 3;
   engine->clip_size = engine->frames * engine->frame_size;
   engine->batch = g_malloc (MAX_BATCH * engine->clip_size);
@@ -354,11 +352,10 @@ overlaps_enough (GstClassifyEngine * engine, guint clip_stride)
 
 /* Which of two sessions is for clips of this stride. */
 static gboolean
-wants_direct (GstClassifyEngine * engine, guint clip_stride,
-    Cnn3dPrecision precision)
+wants_direct (GstClassifyEngine * engine, guint clip_stride)
 {
   return overlaps_enough (engine, clip_stride)
-      && cnn3d_stream_wants_direct_stem (clip_stride, precision);
+      && cnn3d_stream_wants_direct_stem (clip_stride);
 }
 
 /* A GPU runs all clips alike. */
@@ -384,8 +381,7 @@ static gboolean
 open_session (GstClassifyEngine * engine,
     const GstClassifyEngineConfig * config, GError ** error)
 {
-  gboolean direct =
-      wants_direct (engine, config->clip_stride, config->precision);
+  gboolean direct = wants_direct (engine, config->clip_stride);
   Cnn3dSessionOptions options = {.backend = config->backend,
     .threads = config->threads,.direct_stem = direct,
     .device = config->device,.precision = config->precision,
@@ -525,7 +521,7 @@ gst_classify_client_new (GstClassifyEngine * engine, guint clip_stride,
   client->engine = engine;
   client->clip_stride = clip_stride;
   client->overlaps = overlaps_enough (engine, clip_stride);
-  client->direct = wants_direct (engine, clip_stride, engine->precision);
+  client->direct = wants_direct (engine, clip_stride);
   client->done = done;
   client->free_owner = free_owner;
   client->data = data;

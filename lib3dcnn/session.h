@@ -62,8 +62,8 @@ typedef struct _Cnn3dSession Cnn3dSession;
  *   than that many CPUs, and fewer while other sessions run
  * @direct_stem: compute the first convolution as a plain sum. By default the CPU
  *   backend uses Winograd's minimal filtering over frames, four at a time, which is
- *   faster and rounds differently. Streams of some strides run faster with it:
- *   cnn3d_stream_wants_direct_stem()
+ *   faster and rounds differently, unless the stem is in bfloat16. Streams of some
+ *   strides run faster with it: cnn3d_stream_wants_direct_stem()
  * @device: (nullable): of the cudnn backend: an index or a UUID (or its beginning) as of
  *   cnn3d_device_list(); %NULL means the first that can be used
  * @precision: one that the backend has, or cnn3d_session_new() fails and says which it has. With

@@ -24,11 +24,10 @@ struct _Cnn3dStream {
 G_DEFINE_BOXED_TYPE (Cnn3dStream, cnn3d_stream, cnn3d_stream_ref, cnn3d_stream_unref)
 
 gboolean
-cnn3d_stream_wants_direct_stem (int stride, Cnn3dPrecision precision)
+cnn3d_stream_wants_direct_stem (int stride)
 {
   g_return_val_if_fail (stride >= 1, FALSE);
-  /* In bfloat16, the stem runs whole clips only. */
-  return stride % 4 != 0 || precision == CNN3D_PRECISION_BF16 || precision == CNN3D_PRECISION_BF16X3;
+  return stride % 4 != 0;
 }
 
 Cnn3dStream *

@@ -33,18 +33,17 @@ CNN3D_API GType cnn3d_stream_get_type (void);
 /**
  * cnn3d_stream_wants_direct_stem:
  * @stride: frames from the start of a clip to the start of the next, at least 1
- * @precision: that of the session
  *
  * By default the CPU backend's first convolution makes four frames at a time, and
  * clips that begin multiples of four frames apart share what it makes. Those of
  * other strides have single frames in common, which a session made with
- * #Cnn3dSessionOptions.direct_stem computes one by one. In bfloat16, only such a
- * session computes anything ahead. Results do not depend on it but for rounding.
+ * #Cnn3dSessionOptions.direct_stem computes one by one. Results do not depend on
+ * it but for rounding.
  *
  * Returns: whether the session is to be made so, for streams of this stride to
  *   run fastest
  */
-CNN3D_API gboolean cnn3d_stream_wants_direct_stem (int stride, Cnn3dPrecision precision);
+CNN3D_API gboolean cnn3d_stream_wants_direct_stem (int stride);
 
 /**
  * cnn3d_stream_new:

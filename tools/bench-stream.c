@@ -100,7 +100,7 @@ open_run (Run *r, const Bench *bench, Cnn3dModel *model, int threads, GError **e
   r->direct = r->plain != NULL ? cnn3d_session_new (model, &options, error) : NULL;
   if (r->direct == NULL)
     return FALSE;
-  r->use_direct = cnn3d_stream_wants_direct_stem (bench->stride, options.precision);
+  r->use_direct = cnn3d_stream_wants_direct_stem (bench->stride);
   r->stream = cnn3d_stream_new (r->use_direct ? r->direct : r->plain, bench->stride);
   r->frame_bytes = (gsize) 3 * config->size * config->size;
   r->video = g_malloc ((gsize) (N_FRAMES + config->frames) * r->frame_bytes);

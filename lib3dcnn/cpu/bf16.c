@@ -25,7 +25,7 @@ has_small_groups (const Cnn3dStep *step)
 }
 
 gboolean
-cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step, gboolean direct_stem)
+cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step)
 {
   Cnn3dExtent k = step->kernel;
   gboolean one = engine->parts == 1;
@@ -34,8 +34,7 @@ cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step, gboolean di
     return FALSE;
   switch (step->kind) {
     case CNN3D_STEP_STEM:
-      /* Streams compute it frame by frame, in fp32. */
-      return !direct_stem && k.t == 3 && k.h == 3 && k.w == 3 && step->channels_in == 3
+      return k.t == 3 && k.h == 3 && k.w == 3 && step->channels_in == 3
           && (one || step->channels_out > FEW_STEM_CHANNELS);
     case CNN3D_STEP_CONV:
       return (engine->bf16->dense && one) || !cnn3d_winograd_fits (step);
@@ -158,19 +157,20 @@ cnn3d_bf16_init_colors (Cnn3dEngine *engine)
 
 /* A row of a frame of the padded input, both counted from the border on. */
 static void
-load_pixels (const Cnn3dEngine *engine, const Cnn3dStep *step, int frame, int row, float *planes, guint16 *out)
+load_pixels (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dClip *clip, int n_frames, int frame, int row,
+    float *planes, guint16 *out)
 {
   gsize width = (gsize) cnn3d_padded_extent (step).w;
   int t = frame - step->pad.t, h = row - step->pad.h;
   Cnn3dBf16PixelsArgs args = { .width = (int) width, .out = out, .part = 3 * CNN3D_PIXEL_ROW ((gssize) width) };
 
-  if (t < 0 || t >= step->in.t || h < 0 || h >= step->in.h) {
+  if (t < 0 || t >= n_frames || h < 0 || h >= step->in.h) {
     for (int i = 0; i < engine->parts; i++)
       memset (out + i * args.part, 0, 3 * width * sizeof *out);
     return;
   }
-  if (engine->clip.rgb != NULL) {
-    Cnn3dBf16PackedArgs packed = { .rgb = engine->clip.rgb + (gsize) (t * step->in.h + h) * (gsize) step->in.w * 3,
+  if (clip->rgb != NULL) {
+    Cnn3dBf16PackedArgs packed = { .rgb = clip->rgb + (gsize) (t * step->in.h + h) * (gsize) step->in.w * 3,
       .colors = &engine->colors, .width = step->in.w, .out = out + 3 * step->pad.w, .part = args.part };
     int left = 3 * step->pad.w, right = left + 3 * step->in.w;
 
@@ -182,7 +182,7 @@ load_pixels (const Cnn3dEngine *engine, const Cnn3dStep *step, int frame, int ro
     return;
   }
   memset (planes, 0, 3 * width * sizeof (float));
-  cnn3d_cpu_load_row (engine, &engine->clip, (gsize) cnn3d_extent_count (step->in), t * step->in.h + h,
+  cnn3d_cpu_load_row (engine, clip, (gsize) (n_frames * step->in.h) * step->in.w, t * step->in.h + h,
       planes + step->pad.w, width);
   for (int p = 0; p < 3; p++)
     args.planes[p] = planes + (gsize) p * width;
@@ -190,8 +190,8 @@ load_pixels (const Cnn3dEngine *engine, const Cnn3dStep *step, int frame, int ro
 }
 
 void
-cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread, int frame, int y0, int y1,
-    int *loaded, guint16 *out, gssize part)
+cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread, const Cnn3dClip *clip, int n_frames,
+    int frame, int y0, int y1, int *loaded, guint16 *out, gssize part)
 {
   int width = cnn3d_padded_extent (step).w, row = MAX (*loaded, y0 * step->stride.h);
   /* Three rows, which take turns. */
@@ -203,7 +203,7 @@ cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thr
       .out = out, .part = part };
 
     for (; row < y * step->stride.h + 3; row++)
-      load_pixels (engine, step, frame, row, planes, pixels + row % 3 * CNN3D_PIXEL_ROW (width));
+      load_pixels (engine, step, clip, n_frames, frame, row, planes, pixels + row % 3 * CNN3D_PIXEL_ROW (width));
     for (int r = 0; r < 3; r++)
       args.rows[r] = pixels + (y * step->stride.h + r) % 3 * CNN3D_PIXEL_ROW (width);
     engine->bf16->band (&args, engine->parts);
@@ -222,7 +222,7 @@ load_all_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread)
     int y = i % step->out.h, loaded = 0;
 
     n = MIN (end - i, step->out.h - y);
-    cnn3d_bf16_load_bands (engine, step, thread, i / step->out.h, y, y + n, &loaded,
+    cnn3d_bf16_load_bands (engine, step, thread, &engine->clip, step->in.t, i / step->out.h, y, y + n, &loaded,
         (guint16 *) engine->words + (gsize) i * (gsize) pitch, (gssize) bands_words (step));
   }
 }

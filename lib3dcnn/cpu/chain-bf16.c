@@ -31,24 +31,23 @@ load_bands (const Cnn3dEngine *engine, const Chain *c, const Room *room, int thr
 {
   const Cnn3dStep *step = c->producer->step;
 
-  cnn3d_bf16_load_bands (engine, step, thread, loaded->frame, y, y1, &loaded->row,
+  cnn3d_bf16_load_bands (engine, step, thread, &engine->clip, step->in.t, loaded->frame, y, y1, &loaded->row,
       room->bands + frame_words (c, loaded->frame) + (gssize) (y - y0) * step->out.w * CNN3D_BAND_STEP,
       (gssize) c->bands_part);
 }
 
-/* The larger of three columns each, of all blocks of a group. */
-static void
-join_columns (const Cnn3dEngine *engine, const Chain *c, const Room *room, int n_blocks, float *out)
+void
+cnn3d_bf16_join_columns (const Cnn3dEngine *engine, const Cnn3dStep *pool, const float *wide, int n_blocks, float *out,
+    gsize out_block)
 {
-  const Cnn3dStep *pool = c->middle->step;
   Cnn3dPoolArgs args = { .n_rows = 1, .width_in = pool->in.w, .width_out = pool->out.w, .kernel = 3, .stride = 2,
     .pad = 1, .low = -INFINITY, .high = INFINITY };
 
   for (int b = 0; b < n_blocks; b++) {
-    const float *row = room->wide + (gsize) (b * pool->in.w) * CNN3D_BLOCK;
+    const float *row = wide + (gsize) (b * pool->in.w) * CNN3D_BLOCK;
 
     args.rows = &row;
-    args.out = out + b * c->in_block;
+    args.out = out + b * out_block;
     engine->kernels->pool_max (&args);
   }
 }
@@ -94,7 +93,7 @@ produce_stem (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread,
     for (int k = 0; k < end_tile - first_tile; k++)
       cnn3d_bf16_multiply (engine, c->producer, &tiles[k], &words, out, NULL, step->out.w);
     if (c->producer->joins)
-      join_columns (engine, c, room, n_blocks, row);
+      cnn3d_bf16_join_columns (engine, c->middle->step, room->wide, n_blocks, row, c->in_block);
   }
 }
 

@@ -137,7 +137,7 @@ init_bf16 (Cnn3dEngine *engine, Cnn3dCpuStep *s, const Cnn3dSessionOptions *opti
 {
   gsize shared, of_thread;
 
-  s->in_bf16 = cnn3d_bf16_wanted (engine, s->step, options->direct_stem);
+  s->in_bf16 = cnn3d_bf16_wanted (engine, s->step);
   if (!s->in_bf16)
     return;
   if (s->step->kind != CNN3D_STEP_STEM)

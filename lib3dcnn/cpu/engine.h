@@ -295,7 +295,7 @@ void cnn3d_gemm_pack (const Cnn3dStep *step, const Cnn3dFolded *folded, float *w
 void cnn3d_cpu_run_gemm (Cnn3dEngine *engine, gsize index, int thread);
 
 /* bf16.c: whether a step's products are computed in bfloat16. */
-gboolean cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step, gboolean direct_stem);
+gboolean cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step);
 void cnn3d_bf16_init_colors (Cnn3dEngine *engine);
 /* Floats of engine->words, and of each thread's part of engine->thread_words. */
 void cnn3d_bf16_room (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, gsize *shared, gsize *of_thread);
@@ -316,12 +316,15 @@ Cnn3dWords cnn3d_bf16_convert (const Cnn3dEngine *engine, const Cnn3dCpuStep *s,
 void cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile *tile,
     const Cnn3dWords *words, float *out, const float *residual, int n);
 /*
- * Bands [y0, y1) of a stem of one frame of the clip, which is counted from the border on, one after the
+ * Bands [y0, y1) of a stem of one frame of a clip of n_frames, which is counted from the border on, one after the
  * other. loaded: the first row of the input that the thread has not yet in its own room, where it needs three in turn; 0
  * at the beginning of a frame. part: words from hi to lo.
  */
-void cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread, int frame, int y0, int y1,
-    int *loaded, guint16 *out, gssize part);
+void cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread, const Cnn3dClip *clip, int n_frames,
+    int frame, int y0, int y1, int *loaded, guint16 *out, gssize part);
+/* The larger of three columns each, for a pool: a row of n_blocks, of which those of the output are so many floats apart. */
+void cnn3d_bf16_join_columns (const Cnn3dEngine *engine, const Cnn3dStep *pool, const float *wide, int n_blocks, float *out,
+    gsize out_block);
 /* A thread's share of bringing the clip, of a stem, or engine->scratch into engine->words. */
 void cnn3d_bf16_load (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread);
 /* What a thread has to do at the end of a run. */

@@ -13,7 +13,7 @@ able (int i, gpointer data)
   if (engine->steps[i].temporal)
     return cnn3d_stream_groups_stem (engine);
   return step->kind != CNN3D_STEP_CONV && step->kind != CNN3D_STEP_LINEAR
-      && (i > 0 || !engine->steps[i].in_bf16) && !cnn3d_gemm_wanted (engine, step);
+      && !cnn3d_gemm_wanted (engine, step);
 }
 
 gboolean
@@ -77,7 +77,7 @@ make_tiles (const Cnn3dEngine *engine, Cnn3dCpuSlices *s, int i, int32_t *taps)
   const Cnn3dStep *step = cpu->step;
 
   s->tiles[i] = g_memdup2 (cpu->tiles, (gsize) cpu->n_tiles * sizeof (Cnn3dTile));
-  if (cpu->in_bf16)
+  if (cpu->bf16 != NULL)
     s->blocks[i] = ring_blocks (engine, s, cpu);
   for (int k = 0; k < cpu->n_tiles; k++) {
     Cnn3dTile *tile = &s->tiles[i][k];
@@ -139,8 +139,9 @@ lay_out (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
   }
   s->frames = s->memory_floats;
   /* Rows stay aligned as they are in the session's own input. */
-  s->frame_floats = 3 * (s->n_groups > 0 ? (gsize) stem->in.h * stem->in.w
-      : (gsize) cnn3d_padded_extent (stem).h * (gsize) cnn3d_padded_extent (stem).w);
+  s->frame_floats = engine->steps[0].in_bf16 ? cnn3d_stream_bands_floats (engine)
+      : s->n_groups > 0                      ? 3 * (gsize) stem->in.h * stem->in.w
+      : 3 * (gsize) cnn3d_padded_extent (stem).h * (gsize) cnn3d_padded_extent (stem).w;
   s->memory_floats += s->frame_floats * ((gsize) s->n_slots + (s->n_groups == 0));
   s->sums = s->memory_floats;
   s->memory_floats += s->sums_floats;

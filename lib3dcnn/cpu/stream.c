@@ -105,7 +105,7 @@ list_work (Stream *stream)
       if (slices->last_frame[t] >= stream->n_frames - stream->clip || cnn3d_stream_has (stream, i, t))
         continue;
       *cnn3d_stream_slot_key (stream, i, t) = cnn3d_stream_key (stream, i, t);
-      if (i == 0)
+      if (i == 0 && !stream->engine->steps[0].in_bf16)
         make_stem_taps (stream, t, stream->stem_taps + stream->n_work * n_taps);
       stream->work[stream->n_work++] = (Work){ .step = i, .t = t };
     }
@@ -171,6 +171,18 @@ convolve (const Stream *stream, const Work *work, int thread, int first, int end
   }
 }
 
+/* Rows [first, end) of one slice of the stem, or of a group of slices. */
+static void
+run_stem (const Stream *stream, const Work *work, int thread, int first, int end)
+{
+  if (stream->s->n_groups > 0)
+    cnn3d_stream_run_group (stream, work, thread, first, end);
+  else if (stream->engine->steps[0].in_bf16)
+    cnn3d_stream_run_bands (stream, work, thread, first, end);
+  else
+    convolve (stream, work, thread, first, end);
+}
+
 /* Units [first, end) of one slice of a depthwise convolution or pool: rows, of all blocks. */
 static void
 run_rows (const Stream *stream, const Work *work, int thread, int first, int end)
@@ -189,7 +201,7 @@ run_rows (const Stream *stream, const Work *work, int thread, int first, int end
       .in_scale = stream->s->slices->steps[in->buffer].scale,
       .in_places = in->buffer == 0 ? stream->places : NULL,
       .joined = engine->steps[in->buffer].joins,
-      .joined_frames = engine->steps[in->buffer].joins,
+      .joined_frames = engine->steps[in->buffer].joins && engine->steps[in->buffer].temporal,
       .out = cnn3d_stream_keeps (stream->s, work->step)
           ? stream->memory + cnn3d_stream_block_offset (engine, stream->s, work->step, b)
               + (gsize) cnn3d_stream_slot (stream, work->step, work->t) * cnn3d_stream_slice_floats (engine, work->step)
@@ -240,9 +252,9 @@ run_work (const Stream *stream, const Work *work, int n, int thread)
       const Work *slice = &work[first / units];
       int from = first % units, to = MIN (units, from + end - first);
 
-      if (step->kind == CNN3D_STEP_STEM && stream->s->n_groups > 0)
-        cnn3d_stream_run_group (stream, slice, thread, from, to);
-      else if (pointwise || step->kind == CNN3D_STEP_STEM)
+      if (step->kind == CNN3D_STEP_STEM)
+        run_stem (stream, slice, thread, from, to);
+      else if (pointwise)
         convolve (stream, slice, thread, from, to);
       else
         run_rows (stream, slice, thread, from, to);
@@ -261,6 +273,10 @@ load_frame (const Stream *stream, int thread)
   if (stream->s->n_groups > 0) {
     if (thread == 0)
       cnn3d_stream_load_frame (stream, frame);
+    return;
+  }
+  if (stream->engine->steps[0].in_bf16) {
+    cnn3d_stream_load_bands (stream, thread, frame);
     return;
   }
   for (int h = (int) cnn3d_share (step->in.h, thread, n_threads);

@@ -34,7 +34,7 @@ struct _Cnn3dCpuSlices {
   int n_slots;
   gsize *rings;        /* for each kept step, where its ring begins; [block][slot][h][w][16] */
   gsize memory_floats; /* rings and, after them, frames and sums */
-  /* n_slots frames: for a stem by Winograd's filtering as they were pushed; else padded planes, then an empty one */
+  /* n_slots frames: for a stem by Winograd's filtering as they were pushed; else padded planes or bands, then an empty one */
   gsize frames, frame_floats;
   Cnn3dTile **tiles;  /* for each convolution that is not WHOLE: taps and offsets in rings */
   gint32 **blocks;    /* and for those in bfloat16, where the blocks of their input are */
@@ -123,5 +123,10 @@ void cnn3d_stream_list_groups (Stream *stream);
 void cnn3d_stream_forget_groups (Stream *stream);
 void cnn3d_stream_load_frame (const Stream *stream, float *frame);
 void cnn3d_stream_run_group (const Stream *stream, const Work *work, int thread, int first, int end);
+
+/* stream-bf16.c: likewise of a stem in bfloat16; floats of a frame's bands. */
+gsize cnn3d_stream_bands_floats (const Cnn3dEngine *engine);
+void cnn3d_stream_load_bands (const Stream *stream, int thread, float *frame);
+void cnn3d_stream_run_bands (const Stream *stream, const Work *work, int thread, int first, int end);
 
 G_END_DECLS

@@ -96,7 +96,7 @@ play (Test * t, guint clip_stride, gint announced_percent, gboolean wait)
   guint due = FRAMES, submitted = 0, dropped = 0;
 
   t->direct = clip_stride > 0
-      && cnn3d_stream_wants_direct_stem (clip_stride, CNN3D_PRECISION_AUTO);
+      && cnn3d_stream_wants_direct_stem (clip_stride);
   t->n_done = t->n_wrong = 0;
   g_assert_true (gst_classify_client_wants_frames (client) == (clip_stride > 0
           && clip_stride <= FRAMES / 2));

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The stem of a stream in bfloat16. Of each frame, its bands (bf16.h) are kept, which three slices read; an empty frame's
+ * stand for the border.
+ */
+
+#include "lib3dcnn/cpu/stream.h"
+
+/* Taps of a stem: three frames of 27 words, two a tap at least. */
+#define MAX_TAPS (3 * 14)
+
+/* Words of one part of a frame's bands. */
+static gssize
+part_words (const Cnn3dStep *step)
+{
+  return (gssize) (step->out.h * step->out.w) * CNN3D_BAND_STEP;
+}
+
+gsize
+cnn3d_stream_bands_floats (const Cnn3dEngine *engine)
+{
+  return (gsize) (engine->parts * part_words (engine->steps[0].step)) / 2;
+}
+
+/* A thread's share of the bands of the frame that is being pushed. */
+void
+cnn3d_stream_load_bands (const Stream *stream, int thread, float *frame)
+{
+  const Cnn3dEngine *engine = stream->engine;
+  const Cnn3dStep *step = engine->steps[0].step;
+  int first = (int) cnn3d_share (step->out.h, thread, engine->n_threads);
+  int end = (int) cnn3d_share (step->out.h, thread + 1, engine->n_threads), loaded = 0;
+
+  cnn3d_bf16_load_bands (engine, step, thread, stream->frame, 1, step->pad.t, first, end, &loaded,
+      (guint16 *) (void *) frame + (gssize) (first * step->out.w) * CNN3D_BAND_STEP, part_words (step));
+}
+
+/* Rows [first, end) of one slice. */
+void
+cnn3d_stream_run_bands (const Stream *stream, const Work *work, int thread, int first, int end)
+{
+  const Cnn3dCpuSlices *s = stream->s;
+  Cnn3dEngine *engine = stream->engine;
+  const Cnn3dCpuStep *stem = &engine->steps[0];
+  const Cnn3dStep *step = stem->step;
+  int n_taps = stem->tiles[0].n_taps, a_frame = n_taps / 3;
+  gsize wide_block = (gsize) step->out.w * CNN3D_BLOCK, ring_block = cnn3d_stream_ring_floats (engine, s, 0);
+  float *wide = engine->rings + (gsize) thread * engine->ring_floats;
+  float *slice = stream->memory + s->rings[0]
+      + (gsize) cnn3d_stream_slot (stream, 0, work->t) * cnn3d_stream_slice_floats (engine, 0);
+  gsize row_floats = cnn3d_stream_slice_floats (engine, 0) / (gsize) step->out.h;
+  const guint16 *bands = (const guint16 *) (const void *) (stream->memory + s->frames);
+  int32_t taps[MAX_TAPS];
+
+  g_assert (n_taps <= MAX_TAPS);
+  g_assert (!stem->joins || (gsize) step->n_blocks * wide_block <= engine->ring_floats);
+  for (int i = 0; i < n_taps; i++) {
+    int t = work->t * step->stride.t - step->pad.t + i / a_frame;
+    int slot = t < 0 || t >= step->in.t ? s->n_slots : (int) ((stream->clip + t) % s->n_slots);
+
+    taps[i] = stem->tiles[0].taps[i % a_frame] + (int32_t) ((gsize) slot * s->frame_floats * 2);
+  }
+  for (int y = first; y < end; y++) {
+    Cnn3dWords words = { bands + (gssize) (y * step->out.w) * CNN3D_BAND_STEP, part_words (step), CNN3D_BAND_STEP };
+    float *row = slice + (gsize) y * row_floats;
+
+    for (int k = 0; k < stem->n_tiles; k++) {
+      Cnn3dTile tile = stem->tiles[k];
+
+      tile.taps = taps;
+      for (int h = 0; h < tile.halves; h++) {
+        int half = tile.first_half + h;
+
+        tile.out_offsets[h] = (int32_t) ((gsize) (half / 2) * (stem->joins ? wide_block : ring_block)) + half % 2 * CNN3D_HALF;
+      }
+      cnn3d_bf16_multiply (engine, stem, &tile, &words, stem->joins ? wide : row, NULL, step->out.w);
+    }
+    if (stem->joins)
+      cnn3d_bf16_join_columns (engine, stem[1].step, wide, step->n_blocks, row, ring_block);
+  }
+}
