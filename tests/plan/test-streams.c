@@ -154,7 +154,8 @@ test_stream (Video *v, gconstpointer data)
     n_isas++;
   for (int i = 0; i < n_isas; i += further)
     for (int threads = further == 2 && i > 0 ? 3 : 1; threads <= (further == 2 && i == 0 ? 1 : 3); threads++)
-      for (int direct = 0; direct <= 1; direct++) {
+      /* Small pictures' stems are plain sums in any case. */
+      for (int direct = v->config.size < 64; direct <= 1; direct++) {
         g_autoptr (Cnn3dSession) session = NULL;
         g_autoptr (Cnn3dStream) stream = NULL;
 
@@ -459,7 +460,7 @@ main (int argc, char **argv)
 
     g_test_add (equal, Video, c, set_up, test_stream, tear_down);
     g_test_add (shared, Video, c, set_up, test_shared, tear_down);
-    if (c->frames == 16) {
+    if (c->frames == 16 && c->size <= 64) {
       g_test_add (detours, Video, c, set_up, test_detours, tear_down);
       g_test_add (forgotten, Video, c, set_up, test_forgotten, tear_down);
     }
