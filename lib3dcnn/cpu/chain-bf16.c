@@ -104,14 +104,15 @@ produce_pointwise (Cnn3dEngine *engine, const Chain *c, const Room *room, int th
 {
   const Cnn3dStep *step = c->producer->step;
   int first_half = c->producer->tiles[first_tile].first_half, n = (y1 - y0) * step->out.w, count;
-  gint64 first = ((gint64) t * step->out.h + y0) * step->out.w;
+  const float *in = chain_input (engine, c, t) + (gsize) (y0 * step->out.w) * CNN3D_BLOCK;
+  const gint32 *blocks = c->slices != NULL ? c->slices->blocks : NULL;
 
   for (int i = 0; i < n; i += count) {
     float *out = ring_row (c, room, t, place) + (gsize) i * CNN3D_BLOCK;
     Cnn3dWords words;
 
     count = cnn3d_next_chunk (n - i);
-    words = cnn3d_bf16_convert (engine, c->producer, engine->arena + (first + i) * CNN3D_BLOCK, NULL, count, thread);
+    words = cnn3d_bf16_convert (engine, c->producer, in + (gsize) i * CNN3D_BLOCK, blocks, count, thread);
     for (int k = first_tile; k < end_tile; k++) {
       Cnn3dTile tile = moved_tile (&c->producer->tiles[k], first_half, c->in_block);
 

@@ -150,18 +150,6 @@ cnn3d_cpu_chain_floats (const Cnn3dEngine *engine, gsize i)
   return (divide_room (&c, engine, NULL, NULL) + CNN3D_BLOCK - 1) / CNN3D_BLOCK * CNN3D_BLOCK;
 }
 
-/* Row 0 of frame t of a pointwise convolution's input, in the block that its taps are counted from. */
-static const float *
-input_frame (const Cnn3dEngine *engine, const Chain *c, int t)
-{
-  const Cnn3dStep *step = c->producer->step;
-  const Cnn3dChainSlices *s = c->slices;
-
-  if (s != NULL)
-    return s->in + (gsize) ((s->in_start + t * s->in_scale) % s->n_frames) * s->in_frame;
-  return engine->arena + (gsize) (t * step->out.h * step->out.w) * CNN3D_BLOCK;
-}
-
 /* Row y of frame t of the middle step's output. */
 static float *
 output_row (const Cnn3dEngine *engine, const Chain *c, int block, int t, int y)
@@ -209,7 +197,7 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
             + ((gsize) t * step->stride.t * padded.h + (gsize) y * step->stride.h) * padded.w;
         engine->kernels->conv_planar (&args, tile->halves, w);
       } else {
-        args.x = input_frame (engine, c, t) + (gsize) (y * w) * CNN3D_BLOCK;
+        args.x = chain_input (engine, c, t) + (gsize) (y * w) * CNN3D_BLOCK;
         cnn3d_cpu_conv_of (engine, tile) (&args, tile->halves, rows_a_call * w);
       }
     }

@@ -61,6 +61,18 @@ ring_row (const Chain *c, const Room *room, int t, int y)
       + (gsize) (y * c->width) * CNN3D_BLOCK;
 }
 
+/* Row 0 of frame t of a pointwise convolution's input, in the block that its taps are counted from. */
+static inline const float *
+chain_input (const Cnn3dEngine *engine, const Chain *c, int t)
+{
+  const Cnn3dStep *step = c->producer->step;
+  const Cnn3dChainSlices *s = c->slices;
+
+  if (s != NULL)
+    return s->in + (gsize) ((s->in_start + t * s->in_scale) % s->n_frames) * s->in_frame;
+  return engine->arena + (gsize) (t * step->out.h * step->out.w) * CNN3D_BLOCK;
+}
+
 /* A producer's tile that writes the halves of a group from first_half on to blocks so many floats apart. */
 static inline Cnn3dTile
 moved_tile (const Cnn3dTile *tile, int first_half, gsize block)

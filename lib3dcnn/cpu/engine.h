@@ -238,6 +238,7 @@ void cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread);
 typedef struct {
   int first, n;
   const Cnn3dTile *tiles; /* of the first step, with taps from `in` on */
+  const gint32 *blocks;   /* likewise in bfloat16, where the blocks of its input are */
   const float *in;
   float *out;
   gsize in_frame, out_frame, out_block;

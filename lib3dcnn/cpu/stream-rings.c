@@ -116,7 +116,7 @@ pass_chains (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
     const Cnn3dCpuStep *cpu = &engine->steps[i];
 
     if (cnn3d_stream_keeps (s, i) && cnn3d_stream_keeps (s, i + 1) && cpu->step->chain > 1
-        && cpu->step->kind == CNN3D_STEP_POINTWISE && !cpu->in_bf16)
+        && cpu->step->kind == CNN3D_STEP_POINTWISE)
       s->slices->steps[i].role = CNN3D_SLICES_PASSED;
   }
 }

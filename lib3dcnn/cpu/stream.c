@@ -220,7 +220,8 @@ run_chain (const Stream *stream, const Work *work, int n, int thread)
   Cnn3dEngine *engine = stream->engine;
   const Cnn3dCpuSlices *s = stream->s;
   int i = work->step, slot = (int) (stream->clip % s->n_slots);
-  Cnn3dChainSlices slices = { .first = work->t, .n = n, .tiles = s->tiles[i - 1], .in = stream->memory,
+  Cnn3dChainSlices slices = { .first = work->t, .n = n, .tiles = s->tiles[i - 1],
+    .blocks = s->blocks[i - 1], .in = stream->memory,
     .in_frame = cnn3d_stream_slice_floats (engine, i - 1), .in_start = slot, .in_scale = s->slices->steps[i - 1].scale,
     .out = stream->memory + s->rings[i], .out_block = cnn3d_stream_ring_floats (engine, s, i),
     .out_frame = cnn3d_stream_slice_floats (engine, i),
