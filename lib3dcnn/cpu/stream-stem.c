@@ -209,14 +209,17 @@ load_row (const Stream *stream, int t, int h, float *out)
   const Cnn3dCpuSlices *s = stream->s;
   const Cnn3dStep *step = stream->engine->steps[0].step;
   gsize pitch = (gsize) cnn3d_winograd_pitch (step), plane = (gsize) step->in.h * step->in.w;
-  const float *frame = stream->memory + s->frames + (gsize) ((stream->clip + t) % s->n_slots) * s->frame_floats;
-  Cnn3dClip clip = { .planes = stream->planes ? frame : NULL, .rgb = (const guint8 *) frame };
+  const float *frame;
+  Cnn3dClip clip;
 
   h -= step->pad.h;
-  if (t < 0 || t >= step->in.t || h < 0 || h >= step->in.h)
+  if (t < 0 || t >= step->in.t || h < 0 || h >= step->in.h) {
     memset (out, 0, (gsize) step->channels_in * pitch * sizeof (float));
-  else
-    cnn3d_cpu_load_row (stream->engine, &clip, plane, h, out + CNN3D_STEM_LEFT, pitch);
+    return;
+  }
+  frame = stream->memory + s->frames + (gsize) ((stream->clip + t) % s->n_slots) * s->frame_floats;
+  clip = (Cnn3dClip){ .planes = stream->planes ? frame : NULL, .rgb = (const guint8 *) frame };
+  cnn3d_cpu_load_row (stream->engine, &clip, plane, h, out + CNN3D_STEM_LEFT, pitch);
 }
 
 /* A row of the stem's padded input, of the six frames that a group meets, to its place in the points that a part needs. */
@@ -274,7 +277,7 @@ last_rest_row (const Stream *stream, int y)
   return stream->engine->steps[0].joins ? place_row (stream, stream->s->n_slots + stream->s->n_groups, y) : NULL;
 }
 
-/* And that frame. */
+/* And that frame itself. */
 static float *
 last_frame_row (const Stream *stream, int y)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What stream.c, stream-rings.c and stream-stem.c work on. */
+/* What stream.c, stream-rings.c, stream-stem.c and stream-bf16.c work on. */
 
 #include "lib3dcnn/cpu/engine.h"
 #include "lib3dcnn/slices.h"

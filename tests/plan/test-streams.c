@@ -449,7 +449,7 @@ main (int argc, char **argv)
   g_test_add_func ("/streams/reference", test_reference);
   g_test_add_func ("/streams/many-frames", test_many_frames);
   g_test_add_func ("/streams/parts", test_parts);
-  for (guint i = 0; i < G_N_ELEMENTS (configs); i += step) {
+  for (guint i = 0; i + step <= G_N_ELEMENTS (configs); i += step) {
     const Cnn3dConfig *c = &configs[i];
     g_autofree char *name = g_strdup_printf ("%s-%.2f-%dx%d", cnn3d_arch_get_name (c->arch), c->width,
         c->frames, c->size);
