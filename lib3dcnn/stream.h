@@ -51,7 +51,7 @@ CNN3D_API gboolean cnn3d_stream_wants_direct_stem (int stride);
  * @stride: frames from the start of a clip to the start of the next, at least 1;
  *   see cnn3d_stream_set_stride()
  *
- * Allocates what the stream needs: for the 1.0x networks 11 to 25 MB, of which
+ * Allocates what the stream needs: for the 1.0x networks 10 to 28 MB, of which
  * less is used if @stride is even.
  *
  * Returns: (transfer full): a stream without frames

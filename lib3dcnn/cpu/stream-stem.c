@@ -61,11 +61,17 @@ start_of (const Stream *stream, int group)
   return stream->clip + group * CNN3D_POINT_FRAMES;
 }
 
-/* Which of the spare slots is for the first slice of a group. */
+/* Which of the spare slots is for the first slice of a group, and where that is. */
 static int
 spare_of (const Stream *stream, gint64 start)
 {
-  return stream->s->n_slots + (int) (start / CNN3D_POINT_FRAMES % stream->s->n_groups);
+  return (int) (start / CNN3D_POINT_FRAMES % stream->s->n_groups);
+}
+
+static int *
+spare_place (const Stream *stream, gint64 start)
+{
+  return &stream->places[stream->s->n_slots + spare_of (stream, start)];
 }
 
 /* What has to be computed of a group, as parts. */
@@ -78,7 +84,7 @@ missing_of (const Stream *stream, int group)
   for (int k = 0; k < n; k++) {
     if (cnn3d_stream_has (stream, 0, group * n + k))
       continue;
-    if (k == 0 && group == 0 && stream->first_slices[spare_of (stream, start) - stream->s->n_slots] == start)
+    if (k == 0 && group == 0 && stream->first_slices[spare_of (stream, start)] == start)
       parts |= PART_FIRST;
     else if (k == n - 1 && group < stream->s->n_groups - 1 && stream->last_sums == start)
       parts |= PART_LAST;
@@ -92,11 +98,11 @@ missing_of (const Stream *stream, int group)
 static void
 take_first (Stream *stream)
 {
-  int slot = cnn3d_stream_slot (stream, 0, 0), spare = spare_of (stream, stream->clip), place = stream->places[slot];
+  int *slot = &stream->places[cnn3d_stream_slot (stream, 0, 0)], *spare = spare_place (stream, stream->clip), place = *slot;
 
-  stream->places[slot] = stream->places[spare];
-  stream->places[spare] = place;
-  stream->first_slices[spare - stream->s->n_slots] = -1;
+  *slot = *spare;
+  *spare = place;
+  stream->first_slices[spare_of (stream, stream->clip)] = -1;
   *cnn3d_stream_slot_key (stream, 0, 0) = cnn3d_stream_key (stream, 0, 0);
 }
 
@@ -119,7 +125,7 @@ list_part (Stream *stream, int group, Part part)
   work->makes_first = in_step && offset > 0 && offset % stream->stride == 0;
   work->keeps_last = in_step && group == n_groups - 1 && stream->stride < n_groups * CNN3D_POINT_FRAMES;
   if (work->makes_first)
-    stream->first_slices[spare_of (stream, start) - stream->s->n_slots] = start;
+    stream->first_slices[spare_of (stream, start)] = start;
   if (work->keeps_last)
     stream->last_sums = start;
 }
@@ -270,6 +276,13 @@ slice_row (const Stream *stream, int t, int y)
   return place_row (stream, stream->places[cnn3d_stream_slot (stream, 0, t)], y);
 }
 
+/* Of the first slice of a group, for the clip that begins there. */
+static float *
+spare_row (const Stream *stream, int group, int y)
+{
+  return place_row (stream, *spare_place (stream, start_of (stream, group)), y);
+}
+
 /* For a pool, what the last slice of a group is of beside the last frame. */
 static float *
 last_rest_row (const Stream *stream, int y)
@@ -340,7 +353,7 @@ run_whole (const Stream *stream, const Work *work, const Cnn3dTile *tile, int y,
   }
   if (work->makes_first) {
     args->sums[0] = room->sums;
-    args->rest[0] = args->joins ? place_row (stream, stream->places[spare_of (stream, start_of (stream, work->t))], y) : NULL;
+    args->rest[0] = args->joins ? spare_row (stream, work->t, y) : NULL;
   }
   stream->engine->kernels->temporal (args, tile->halves, stem->step->out.w);
 }
@@ -350,7 +363,7 @@ static void
 run_first (const Stream *stream, const Work *work, const Cnn3dTile *tile, int y, const Room *room, Cnn3dTemporalArgs *args)
 {
   args->sums[0] = room->sums;
-  args->out[0] = args->rest[0] = place_row (stream, stream->places[spare_of (stream, start_of (stream, work->t))], y);
+  args->out[0] = args->rest[0] = spare_row (stream, work->t, y);
   stream->engine->kernels->temporal_edge (args, tile->halves, stream->engine->steps[0].step->out.w);
 }
 
@@ -377,20 +390,23 @@ cnn3d_stream_run_group (const Stream *stream, const Work *work, int thread, int 
 
   for (int i = 0; i < stem->n_tiles; i++) {
     init_tile (stream, &tiles[i], room.points, &room, work->part == PART_LAST ? CNN3D_POINTS - 1 : 0, &args[i]);
-    init_tile (stream, &tiles[i], room.first, &room, 0, &first_args[i]);
+    if (work->makes_first)
+      init_tile (stream, &tiles[i], room.first, &room, 0, &first_args[i]);
   }
   for (int y = first; y < end; y++) {
     for (; row < y * step->stride.h + step->kernel.h; row++)
       transform_row (stream, work, row, &room);
     for (int i = 0; i < stem->n_tiles; i++) {
-      args[i].taps = first_args[i].taps = tiles[i].taps + y * step->stride.h % step->kernel.h * tiles[i].n_taps;
+      args[i].taps = tiles[i].taps + y * step->stride.h % step->kernel.h * tiles[i].n_taps;
       if (work->part == PART_LAST) {
         run_last (stream, work, &tiles[i], y, &args[i]);
         continue;
       }
       run_whole (stream, work, &tiles[i], y, &room, &args[i]);
-      if (work->makes_first)
+      if (work->makes_first) {
+        first_args[i].taps = args[i].taps;
         run_first (stream, work, &tiles[i], y, &room, &first_args[i]);
+      }
     }
   }
 }
