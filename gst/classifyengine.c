@@ -1,72 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gst/classifyengine.h"
+#include "gst/classifyengine-private.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "gst/classifystream.h"
-
-/* Clips in a run; more would only make the first of them wait. */
-#define MAX_BATCH 16
-
 /* For tests: milliseconds by which each run is slowed down. */
 #define SLOW_ENV "GST_VIDEO_CLASSIFY_3D_SLOW_MS"
-
-struct _GstClassifyEngine
-{
-  gint ref_count;               /* guarded by engines_lock */
-  gchar *key;
-  Cnn3dModel *model;
-  /* At TRUE one with a direct stem, which runs overlapping clips of some strides
-   * faster; made when a client first needs it. On a GPU they are one and the same. */
-  Cnn3dSession *sessions[2];    /* guarded by the lock */
-  gint on_gpu[2];               /* atomic; no more when the CPU takes over */
-  /* Of each, as it was at first: it may move to the CPU while it runs. Guarded by
-   * engines_lock. */
-  gchar *descriptions[2], *fallbacks[2];
-  gsize clip_size, frame_size;
-  guint frames;
-  gint classes;
-  gint n_features;              /* 0: the model's card needs none */
-  gulong slow_us;
-
-  GThread *thread;
-  GMutex lock;
-  GCond work, done;
-  gboolean quit;
-  GQueue jobs;                  /* Entry, not started */
-  GQueue announced;             /* Frame, not started */
-  GPtrArray *idle;              /* Entry, to be used again */
-  guint8 *batch;                /* MAX_BATCH clips */
-  gfloat *logits, *features;    /* features: NULL if there are none */
-};
-
-struct _GstClassifyClient
-{
-  GstClassifyEngine *engine;
-  GstClassifyDone done;
-  GDestroyNotify free_owner;
-  gpointer data;
-  guint clip_stride;
-  gboolean overlaps;            /* so much that clips are run incrementally */
-  gboolean direct;              /* which of the engine's sessions */
-  GstClassifyStream *stream;    /* the engine's thread's, of stream 0 */
-  guint n_running, n_announced; /* guarded by the engine's lock */
-};
-
-typedef struct
-{
-  GstClassifyJob job;           /* the first, so that a job is its entry */
-  GstClassifyClient *client;
-} Entry;
-
-/* A frame on its way to the engine, ahead of its clip. */
-typedef struct
-{
-  GstClassifyClient *client;
-  gint64 position;
-  guint8 rgb[];
-} Frame;
 
 static GMutex engines_lock;
 static GHashTable *engines;     /* key -> engine, borrowed */
@@ -91,9 +30,8 @@ release_owner (Entry * entry)
   entry->job.owner = NULL;
 }
 
-/* Called with the lock held. */
-static void
-recycle (GstClassifyEngine * engine, Entry * entry)
+void
+gst_classify_engine_recycle (GstClassifyEngine * engine, Entry * entry)
 {
   release_owner (entry);
   g_ptr_array_add (engine->idle, entry);
@@ -277,7 +215,7 @@ work (gpointer data)
       Entry *entry = entries[i];
 
       /* A client without running jobs may be gone. */
-      recycle (engine, entry);
+      gst_classify_engine_recycle (engine, entry);
       entry->client->n_running--;
     }
     g_cond_broadcast (&engine->done);
@@ -342,19 +280,16 @@ make_key (const GstClassifyEngineConfig * config)
       config->allow_tf32, config->threads);
 }
 
-/* Where clips share half of their frames, running them incrementally is less
- * work. */
-static gboolean
-overlaps_enough (GstClassifyEngine * engine, guint clip_stride)
+gboolean
+gst_classify_engine_overlaps_enough (GstClassifyEngine * engine, guint clip_stride)
 {
   return clip_stride > 0 && 2 * clip_stride <= engine->frames;
 }
 
-/* Which of two sessions is for clips of this stride. */
-static gboolean
-wants_direct (GstClassifyEngine * engine, guint clip_stride)
+gboolean
+gst_classify_engine_wants_direct (GstClassifyEngine * engine, guint clip_stride)
 {
-  return overlaps_enough (engine, clip_stride)
+  return gst_classify_engine_overlaps_enough (engine, clip_stride)
       && cnn3d_stream_wants_direct_stem (clip_stride);
 }
 
@@ -381,7 +316,7 @@ static gboolean
 open_session (GstClassifyEngine * engine,
     const GstClassifyEngineConfig * config, GError ** error)
 {
-  gboolean direct = wants_direct (engine, config->clip_stride);
+  gboolean direct = gst_classify_engine_wants_direct (engine, config->clip_stride);
   Cnn3dSessionOptions options = {.backend = config->backend,
     .threads = config->threads,.direct_stem = direct,
     .device = config->device,.precision = config->precision,
@@ -463,6 +398,15 @@ gst_classify_engine_get (const GstClassifyEngineConfig * config,
   return engine;
 }
 
+GstClassifyEngine *
+gst_classify_engine_ref (GstClassifyEngine * engine)
+{
+  g_mutex_lock (&engines_lock);
+  engine->ref_count++;
+  g_mutex_unlock (&engines_lock);
+  return engine;
+}
+
 void
 gst_classify_engine_unref (GstClassifyEngine * engine)
 {
@@ -507,197 +451,4 @@ gst_classify_engine_get_fallback (GstClassifyEngine * engine)
       : engine->fallbacks[TRUE];
   g_mutex_unlock (&engines_lock);
   return fallback;
-}
-
-GstClassifyClient *
-gst_classify_client_new (GstClassifyEngine * engine, guint clip_stride,
-    GstClassifyDone done, GDestroyNotify free_owner, gpointer data)
-{
-  GstClassifyClient *client = g_new0 (GstClassifyClient, 1);
-
-  g_mutex_lock (&engines_lock);
-  engine->ref_count++;
-  g_mutex_unlock (&engines_lock);
-  client->engine = engine;
-  client->clip_stride = clip_stride;
-  client->overlaps = overlaps_enough (engine, clip_stride);
-  client->direct = wants_direct (engine, clip_stride);
-  client->done = done;
-  client->free_owner = free_owner;
-  client->data = data;
-  return client;
-}
-
-/* The client's job that waits, of one stream or of any. */
-static GList *
-find_waiting (GstClassifyClient * client, gboolean any, guint stream)
-{
-  for (GList * l = client->engine->jobs.head; l; l = l->next) {
-    Entry *entry = l->data;
-
-    if (entry->client == client && (any || entry->job.stream == stream))
-      return l;
-  }
-  return NULL;
-}
-
-static void
-drop_announced (GstClassifyClient * client)
-{
-  GList *next;
-
-  for (GList * l = client->engine->announced.head; l; l = next) {
-    Frame *frame = l->data;
-
-    next = l->next;
-    if (frame->client != client)
-      continue;
-    g_free (frame);
-    g_queue_delete_link (&client->engine->announced, l);
-  }
-  client->n_announced = 0;
-}
-
-static guint
-drop_waiting (GstClassifyClient * client)
-{
-  guint n = 0;
-  GList *l;
-
-  drop_announced (client);
-
-  while ((l = find_waiting (client, TRUE, 0)) != NULL) {
-    recycle (client->engine, l->data);
-    g_queue_delete_link (&client->engine->jobs, l);
-    n++;
-  }
-  return n;
-}
-
-void
-gst_classify_client_free (GstClassifyClient * client)
-{
-  GstClassifyEngine *engine = client->engine;
-
-  g_mutex_lock (&engine->lock);
-  drop_waiting (client);
-  while (client->n_running > 0)
-    g_cond_wait (&engine->done, &engine->lock);
-  g_mutex_unlock (&engine->lock);
-  g_clear_pointer (&client->stream, gst_classify_stream_free);
-  g_free (client);
-  gst_classify_engine_unref (engine);
-}
-
-GstClassifyJob *
-gst_classify_client_begin (GstClassifyClient * client)
-{
-  GstClassifyEngine *engine = client->engine;
-  Entry *entry = NULL;
-
-  g_mutex_lock (&engine->lock);
-  if (engine->idle->len > 0)
-    entry = g_ptr_array_steal_index_fast (engine->idle, engine->idle->len - 1);
-  g_mutex_unlock (&engine->lock);
-  if (entry == NULL) {
-    entry = g_new0 (Entry, 1);
-    entry->job.rgb = g_malloc (engine->clip_size);
-    entry->job.logits = g_new (gfloat, engine->classes);
-    if (engine->n_features > 0)
-      entry->job.features = g_new (gfloat, engine->n_features);
-  }
-  entry->client = client;
-  entry->job.position = -1;
-  return &entry->job;
-}
-
-gboolean
-gst_classify_client_wants_frames (GstClassifyClient * client)
-{
-  return client->overlaps
-      && !g_atomic_int_get (&client->engine->on_gpu[client->direct]);
-}
-
-void
-gst_classify_client_announce (GstClassifyClient * client, const guint8 * rgb,
-    gint64 position)
-{
-  GstClassifyEngine *engine = client->engine;
-  Frame *frame;
-
-  if (!gst_classify_client_wants_frames (client))
-    return;
-  g_mutex_lock (&engine->lock);
-  /* With a clip's worth waiting, the engine does not keep up. */
-  if (client->n_announced < engine->frames) {
-    frame = g_malloc (sizeof (Frame) + engine->frame_size);
-    frame->client = client;
-    frame->position = position;
-    memcpy (frame->rgb, rgb, engine->frame_size);
-    g_queue_push_tail (&engine->announced, frame);
-    client->n_announced++;
-    g_cond_signal (&engine->work);
-  }
-  g_mutex_unlock (&engine->lock);
-}
-
-/* Whether the client is to wait before it goes on. */
-static gboolean
-is_behind (GstClassifyClient * client, GstClassifySubmit how)
-{
-  guint n = 0;
-
-  if (how == GST_CLASSIFY_SUBMIT_DONE)
-    return client->n_running > 0 || find_waiting (client, TRUE, 0) != NULL;
-  for (GList * l = client->engine->jobs.head; l; l = l->next)
-    n += ((Entry *) l->data)->client == client;
-  return n >= MAX_BATCH;
-}
-
-guint
-gst_classify_client_submit (GstClassifyClient * client, GstClassifyJob * job,
-    GstClassifySubmit how)
-{
-  GstClassifyEngine *engine = client->engine;
-  GList *waiting = NULL;
-
-  g_mutex_lock (&engine->lock);
-  job->submitted = g_get_monotonic_time ();
-  if (how == GST_CLASSIFY_SUBMIT_NEWEST)
-    waiting = find_waiting (client, FALSE, job->stream);
-  if (waiting != NULL) {
-    /* In the older one's place, so that every stream gets its turn. */
-    recycle (engine, waiting->data);
-    waiting->data = job;
-  } else {
-    g_queue_push_tail (&engine->jobs, job);
-  }
-  g_cond_signal (&engine->work);
-  while (how != GST_CLASSIFY_SUBMIT_NEWEST && is_behind (client, how))
-    g_cond_wait (&engine->done, &engine->lock);
-  g_mutex_unlock (&engine->lock);
-  return waiting != NULL;
-}
-
-void
-gst_classify_client_drain (GstClassifyClient * client)
-{
-  GstClassifyEngine *engine = client->engine;
-
-  g_mutex_lock (&engine->lock);
-  while (client->n_running > 0 || find_waiting (client, TRUE, 0) != NULL)
-    g_cond_wait (&engine->done, &engine->lock);
-  g_mutex_unlock (&engine->lock);
-}
-
-guint
-gst_classify_client_flush (GstClassifyClient * client)
-{
-  guint n;
-
-  g_mutex_lock (&client->engine->lock);
-  n = drop_waiting (client);
-  g_cond_broadcast (&client->engine->done);
-  g_mutex_unlock (&client->engine->lock);
-  return n;
 }
