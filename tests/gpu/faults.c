@@ -76,7 +76,7 @@ const char *const faults_functions[] = {
 int
 faults_step (void)
 {
-  return g_getenv ("CNN3D_TEST_QUICK") != NULL ? 47 : 1;
+  return g_getenv ("CNN3D_TEST_QUICK") != NULL ? 101 : 1;
 }
 
 gboolean

@@ -20,6 +20,7 @@ from terminal import run_on_terminal
 TOOL, SOURCE = sys.argv[1:3]
 MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
 CLIP = 16 * 112 * 112 * 3
+QUICK = "CNN3D_TEST_QUICK" in os.environ  # another configuration of CI has run all
 N = 30
 BUNDLED = 0.9  # top-1; measured: 0.99 to 1, with other seeds from 0.96 on
 
@@ -106,7 +107,7 @@ def test_bundled(folder):
     run("synth", "--textures", "40", "--clips", "0", "--test-clips", "100", "-o", data)
     models = sorted(glob.glob(os.path.join(SOURCE, "models", "*.safetensors")))
     check("there are bundled models", len(models) >= 5, models)
-    for model in models:
+    for model in models[:1] if QUICK else models:
         status, out, err = run("eval", model, "--data", os.path.join(data, "test"), "--json")
         top1 = json.loads(out)["videos"]["top1"] if status == 0 else 0
         check(f"{os.path.basename(model)} tells camera motions apart", top1 >= BUNDLED, (top1, err))

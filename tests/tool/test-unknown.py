@@ -76,10 +76,11 @@ def evaluate(model, data, *args):
 
 def test_rules(folder, data, test):
     plain, none = (os.path.join(folder, f"{n}.safetensors") for n in ("plain", "none"))
-    finetune(plain, data)
-    status, text, err = finetune(none, data, "--unknown", "none")
-    check("--unknown none is the default", status == 0 and read(plain) == read(none) and "unknown" not in text,
-          (text, err))
+    if not QUICK:
+        finetune(plain, data)
+        status, text, err = finetune(none, data, "--unknown", "none")
+        check("--unknown none is the default", status == 0 and read(plain) == read(none) and "unknown" not in text,
+              (text, err))
     paths = {}
     # Measured: 0 and 0.89 by distance, 0.08 and 0.35 by margin.
     for rule, most_known, least_unknown in (("distance", 0.15, 0.8), ("margin", 0.15, 0.15)):
