@@ -11,6 +11,7 @@
 
 /* Intel SDM: CPUID.7.0:EDX, and the tiles' two bits of XCR0. */
 #define AMX_BF16 (1u << 22)
+#define AVX512_FP16 (1u << 23)
 #define AMX_TILE (1u << 24)
 #define OSXSAVE (1u << 27)
 #define XFEATURE_XTILEDATA 18
@@ -33,12 +34,26 @@ cnn3d_amx_request (void)
   return syscall (SYS_arch_prctl, REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 ? 0 : errno;
 }
 
+int
+cnn3d_has_fp16 (void)
+{
+  unsigned a, b, c, d;
+
+  return __get_cpuid_count (7, 0, &a, &b, &c, &d) && (d & AVX512_FP16);
+}
+
 #else
 
 int
 cnn3d_amx_request (void)
 {
   return ENODEV;
+}
+
+int
+cnn3d_has_fp16 (void)
+{
+  return 0;
 }
 
 #endif

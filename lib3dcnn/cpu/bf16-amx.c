@@ -168,11 +168,28 @@ finish (const Cnn3dBf16ConvArgs *a, int halves, int v, intptr_t position, int n,
   }
 }
 
+/* Likewise in half precision, without residual; nothing becomes infinite. */
+static void
+finish_in_half (const Cnn3dBf16ConvArgs *a, int halves, int v, intptr_t position, int n, const float *sums)
+{
+  __mmask16 lanes = halves - 2 * v >= 2 ? 0xffff : 0xff;
+  __m512 low = _mm512_set1_ps (a->low > -CNN3D_LARGEST_HALF ? a->low : -CNN3D_LARGEST_HALF);
+  __m512 high = _mm512_set1_ps (a->high < CNN3D_LARGEST_HALF ? a->high : CNN3D_LARGEST_HALF);
+  uint16_t *out = (uint16_t *) a->out + a->out_offsets[2 * v] + position * 2 * CNN3D_BLOCK;
+
+  for (int p = 0; p < n; p++) {
+    __m512 s = _mm512_min_ps (high, _mm512_max_ps (low, _mm512_load_ps (sums + p * CNN3D_BLOCK)));
+
+    _mm256_mask_storeu_epi16 (out + p * 2 * CNN3D_BLOCK, lanes,
+        _mm512_cvtps_ph (s, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  }
+}
+
 /* Whether sums are the output, in all lanes of their vectors. */
 INLINE int
 is_plain (const Cnn3dBf16ConvArgs *a, int halves)
 {
-  return a->residual == NULL && a->low == -INFINITY && a->high == INFINITY && (halves % 2 == 0 || a->padded);
+  return a->residual == NULL && a->low == -INFINITY && a->high == INFINITY && (halves % 2 == 0 || a->padded) && !a->half;
 }
 
 /* The sums of `which` of n positions, which are more than a tile if it is both; but for the first `skip`. */
@@ -180,6 +197,7 @@ INLINE void
 finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int skip, int n, const int which, const int nv)
 {
   _Alignas (64) float sums[4][ROWS * CNN3D_BLOCK];
+  void (*finish_tile) (const Cnn3dBf16ConvArgs *, int, int, intptr_t, int, const float *) = a->half ? finish_in_half : finish;
 
   if (is_plain (a, halves)) {
     float *out = a->out + position * CNN3D_BLOCK;
@@ -189,9 +207,9 @@ finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int skip
   }
   store_sums (sums[0], sums[1], 2 * ROWS * CNN3D_BLOCK, which, nv);
   for (int v = 0; v < nv; v++)
-    finish (a, halves, v, position + skip, (which == BOTH ? ROWS : n) - skip, sums[v] + skip * CNN3D_BLOCK);
+    finish_tile (a, halves, v, position + skip, (which == BOTH ? ROWS : n) - skip, sums[v] + skip * CNN3D_BLOCK);
   for (int v = 0; v < nv && which == BOTH; v++)
-    finish (a, halves, v, position + ROWS, n - ROWS, sums[2 + v]);
+    finish_tile (a, halves, v, position + ROWS, n - ROWS, sums[2 + v]);
 }
 
 INLINE void

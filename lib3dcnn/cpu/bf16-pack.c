@@ -10,6 +10,8 @@
 
 #include "lib3dcnn/cpu/engine.h"
 
+#include <math.h>
+
 /* Words of a natural row may be so many times those that are needed. */
 #define MAX_WASTE 1.25
 
@@ -179,6 +181,21 @@ round_word (float f)
   if ((bits & 0x7f800000) == 0)
     return (guint16) (bits >> 16 & 0x8000);
   return (guint16) ((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+guint16
+cnn3d_half_round (float f)
+{
+  float size = MIN (fabsf (f), CNN3D_LARGEST_HALF);
+  guint16 sign = signbit (f) ? 0x8000 : 0;
+  guint32 bits;
+
+  /* Of denormals, the numbers of the smallest one; nearest to even, as below. */
+  if (size < 0x1p-14f)
+    return sign | (guint16) rintf (size * 0x1p24f);
+  memcpy (&bits, &size, sizeof bits);
+  bits -= 112u << 23;
+  return sign | (guint16) ((bits + 0xfff + (bits >> 13 & 1)) >> 13);
 }
 
 static float

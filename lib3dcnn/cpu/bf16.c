@@ -44,6 +44,14 @@ cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step)
   }
 }
 
+/* Within a chain, whose ring is in half precision then. */
+gboolean
+cnn3d_half_wanted (const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
+{
+  return engine->bf16 != NULL && engine->parts == 1 && engine->bf16->depthwise != NULL && s > engine->steps
+      && s[-1].step->chain > 1 && s[-1].in_bf16;
+}
+
 /* Words of one part of all bands of a stem, which a chain does without. */
 static gsize
 bands_words (const Cnn3dStep *step)
@@ -138,9 +146,35 @@ cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn
   args.high = s->high;
   /* In a row of a stem's own every block is the tile's. */
   args.padded = s->joins;
+  args.half = tile->to_half;
   memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
   memcpy (args.residual_offsets, tile->residual_offsets, sizeof args.residual_offsets);
   engine->bf16->conv (&args, tile->halves, n, engine->parts);
+}
+
+/* Taps of a convolution whose inputs a depthwise one leaves. */
+#define MAX_WORD_TAPS 128
+
+void
+cnn3d_bf16_run_words (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const guint16 *x, gssize apart, gint64 first, gint64 end)
+{
+  for (int k = 0; k < s->n_tiles; k++) {
+    Cnn3dTile tile = s->tiles[k];
+    int32_t taps[MAX_WORD_TAPS];
+    int n;
+
+    g_assert (tile.n_taps <= MAX_WORD_TAPS);
+    for (int i = 0; i < tile.n_taps; i++)
+      taps[i] = (int32_t) (tile.taps[i] / CNN3D_ROW_WORDS * apart) + tile.taps[i] % CNN3D_ROW_WORDS;
+    tile.taps = taps;
+    for (gint64 p = first; p < end; p += n) {
+      Cnn3dWords words = { .x = x + (p - first) * CNN3D_ROW_WORDS, .step = CNN3D_ROW_WORDS };
+      float *place = engine->arena + p * CNN3D_BLOCK;
+
+      n = cnn3d_next_chunk (end - p);
+      cnn3d_bf16_multiply (engine, s, &tile, &words, place, s->step->residual ? place : NULL, n);
+    }
+  }
 }
 
 void

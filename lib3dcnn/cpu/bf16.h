@@ -42,6 +42,7 @@ typedef struct {
   int32_t residual_offsets[CNN3D_MAX_HALVES];
   float low, high;
   int padded; /* whether an odd number of halves may overwrite the one that follows, too */
+  int half;   /* out is in half precision: 32 lanes of two blocks a position; offsets in these */
 } Cnn3dBf16ConvArgs;
 
 /*
@@ -116,12 +117,28 @@ typedef struct {
   intptr_t part;           /* words from hi to lo of out */
 } Cnn3dBf16BandArgs;
 
+/*
+ * Output rows of two blocks of a depthwise convolution in half precision. Where `of` speaks of a block's 16 floats there are
+ * both blocks' 32 halves, in rows, weights and bias; but rows may be floats of one block, which are rounded as they are read.
+ */
+#define CNN3D_LARGEST_HALF 65504.0f
+typedef struct {
+  Cnn3dDepthwiseArgs of;
+  uint16_t low, high; /* in place of those of `of` */
+  int floats;         /* whether rows are */
+  intptr_t in_block;  /* then, from one block to the other */
+  float *second;      /* outputs are floats: where the second block's go, or NULL if there is none */
+  int words;          /* outputs are bfloat16, [width_out][32], zero in lanes that are not wanted; of rows of halves */
+  uint32_t lanes;     /* that are */
+} Cnn3dHalfArgs;
+
 /* parts is 1 or 2. */
 typedef void Cnn3dBf16ConvFunc (const Cnn3dBf16ConvArgs *args, int halves, int positions, int parts);
 typedef void Cnn3dBf16RowsFunc (const Cnn3dBf16RowsArgs *args, int positions, int parts);
 typedef void Cnn3dBf16PixelsFunc (const Cnn3dBf16PixelsArgs *args, int parts);
 typedef void Cnn3dBf16PackedFunc (const Cnn3dBf16PackedArgs *args, int parts);
 typedef void Cnn3dBf16BandFunc (const Cnn3dBf16BandArgs *args, int parts);
+typedef void Cnn3dHalfFunc (const Cnn3dHalfArgs *args, int stride);
 
 typedef struct {
   const char *isa;
@@ -134,6 +151,7 @@ typedef struct {
   Cnn3dBf16PixelsFunc *pixels;
   Cnn3dBf16PackedFunc *packed;
   Cnn3dBf16BandFunc *band;
+  Cnn3dHalfFunc *depthwise; /* then conv can leave halves for it; or NULL */
 } Cnn3dBf16;
 
 /* bf16-rows.c */
@@ -142,11 +160,16 @@ Cnn3dBf16PixelsFunc cnn3d_bf16_pixels;
 Cnn3dBf16PackedFunc cnn3d_bf16_packed;
 Cnn3dBf16BandFunc cnn3d_bf16_band;
 
+/* bf16-half.c */
+Cnn3dHalfFunc cnn3d_half_depthwise;
+
 /*
  * amx.c: asks the system for tiles, for all threads of the process. 0, or an errno: ENODEV if the CPU has no
  * AMX-BF16, ENOSYS if the system does not keep tiles, or why it does not let this process have them.
  */
 int cnn3d_amx_request (void);
+/* Whether the CPU has AVX512-FP16, next to what cnn3d_bf16_init_amx() needs. */
+int cnn3d_has_fp16 (void);
 
 void cnn3d_bf16_init_avx512bf16 (Cnn3dBf16 *kernels);
 void cnn3d_bf16_init_amx (Cnn3dBf16 *kernels);

@@ -14,7 +14,7 @@
 #define RING_BYTES (640 * 1024)
 
 int
-cnn3d_cpu_end_of_group (const Cnn3dCpuStep *s, int first, int max)
+cnn3d_cpu_end_of_group (const Cnn3dCpuStep *s, int first, int max, int together)
 {
   int end = 0, begin = s->tiles[first].first_half;
 
@@ -23,7 +23,7 @@ cnn3d_cpu_end_of_group (const Cnn3dCpuStep *s, int first, int max)
 
     if (end > 0 && next - begin > max * 2)
       break;
-    if (next % 2 == 0)
+    if (next % (2 * together) == 0 || i + 1 == s->n_tiles)
       end = i + 1;
   }
   return end;
@@ -37,6 +37,28 @@ cnn3d_cpu_blocks_of_group (const Cnn3dCpuStep *s, int first, int end)
   return (next - s->tiles[first].first_half) / 2;
 }
 
+/* Where halves of two blocks lie together, pairs of these. */
+static int
+places (const Chain *c, int blocks)
+{
+  return c->half ? (blocks + 1) / 2 : blocks;
+}
+
+/* Whether last reads the words of all blocks of middle, in their order. */
+static gboolean
+reads_words (const Chain *c)
+{
+  const Cnn3dBf16Rows *rows = c->last != NULL ? c->last->bf16 : NULL;
+
+  return c->half && rows != NULL && rows->n_gathers == 0 && rows->n_blocks == c->middle->step->n_blocks;
+}
+
+static int
+end_of_group (const Chain *c, int first)
+{
+  return cnn3d_cpu_end_of_group (c->producer, first, c->max_blocks, c->half ? 2 : 1);
+}
+
 static void
 chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
 {
@@ -48,7 +70,9 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   *c = (Chain){ .producer = s, .middle = s + 1, .last = s->step->chain > 2 ? s + 2 : NULL,
     .frames = middle->in.t, .stride_t = middle->stride.t, .pad_t = middle->pad.t, .kernel_t = middle->kernel.t,
     .step_frames = s->temporal ? CNN3D_POINT_FRAMES : 1,
-    .overlap = MAX (middle->kernel.h - middle->stride.h, 0), .width = s->joins ? middle->out.w : middle->in.w };
+    .overlap = MAX (middle->kernel.h - middle->stride.h, 0), .width = s->joins ? middle->out.w : middle->in.w,
+    .half = s[1].in_half };
+  c->words = reads_words (c);
   if (joins_frames (c)) {
     c->frames = middle->out.t;
     c->stride_t = c->kernel_t = 1;
@@ -62,8 +86,8 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
    */
   c->max_blocks = s->temporal || bands ? 4 : s->in_bf16 ? 9 : 3;
   for (int first = 0; first < s->n_tiles; first = end) {
-    end = cnn3d_cpu_end_of_group (s, first, c->max_blocks);
-    c->n_blocks = MAX (c->n_blocks, cnn3d_cpu_blocks_of_group (s, first, end));
+    end = end_of_group (c, first);
+    c->n_blocks = MAX (c->n_blocks, places (c, cnn3d_cpu_blocks_of_group (s, first, end)));
   }
   row_bytes = c->width * CNN3D_BLOCK * (int) sizeof (float) * (c->n_frames + joins_frames (c)) * c->n_blocks;
   if (s->temporal) {
@@ -78,7 +102,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   c->in_frame = (gsize) (c->ring_rows * c->width) * CNN3D_BLOCK;
   c->in_block = c->in_frame * (gsize) (c->n_frames + joins_frames (c));
   if (c->last != NULL) {
-    c->out_frames = c->n_blocks < s->step->n_blocks ? middle->out.t : 1;
+    c->out_frames = c->n_blocks < places (c, s->step->n_blocks) ? middle->out.t : 1;
     c->out_frame = (gsize) (c->rows * middle->out.w) * CNN3D_BLOCK;
     c->out_block = c->out_frame * (gsize) c->out_frames;
   }
@@ -89,7 +113,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   c->held_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * c->row_floats;
 }
 
-/* Where middle's outputs of a strip of frame t lie until last has read them. */
+/* Where middle's outputs of a strip of frame t lie until last has read them; of words, block is a pair. */
 static float *
 waiting_outputs (const Chain *c, const Room *room, int block, int t)
 {
@@ -209,13 +233,36 @@ static void
 keep_rows (const Chain *c, const Room *room, int first_block, int n_blocks, int t, int place, gboolean back)
 {
   gsize n = kept_rows_floats (c);
+  int first = places (c, first_block);
 
-  for (int b = 0; b < n_blocks; b++) {
+  for (int b = 0; b < places (c, n_blocks); b++) {
     float *ring = ring_row (c, room, t, place) + b * c->in_block;
-    float *kept = room->kept + ((gsize) (first_block + b) * c->producer->step->out.t + t) * n;
+    float *kept = room->kept + ((gsize) (first + b) * c->producer->step->out.t + t) * n;
 
     memcpy (back ? ring : kept, back ? kept : ring, n * sizeof (float));
   }
+}
+
+/* Where the outputs of a strip of frame t go, whose first row is y0. */
+static float *
+middle_outputs (const Cnn3dEngine *engine, const Chain *c, const Room *room, int block, int t, int y0)
+{
+  if (c->last == NULL)
+    return output_row (engine, c, block, t, y0);
+  return waiting_outputs (c, room, c->words ? block / 2 : block, t);
+}
+
+static void
+run_last (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int t, int y0, int y1)
+{
+  const Cnn3dStep *middle = c->middle->step;
+  const float *from = waiting_outputs (c, room, 0, t);
+  gint64 first = ((gint64) t * middle->out.h + y0) * middle->out.w, end = first + (gint64) (y1 - y0) * middle->out.w;
+
+  if (c->words)
+    cnn3d_bf16_run_words (engine, c->last, (const guint16 *) from, 2 * (gssize) c->out_block, first, end);
+  else
+    cnn3d_cpu_run_positions (engine, c->last, thread, from, first, end, 0, c->last->n_tiles);
 }
 
 /*
@@ -248,21 +295,21 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
           keep_rows (c, room, first_block, n_blocks, k, in1 - in0 - c->overlap, FALSE);
       }
     }
-    for (int b = 0; b < n_blocks; b++) {
-      Cnn3dRow row = { .in = room->ring + b * c->in_block, .in_frame = c->in_frame,
+    for (int b = 0; b < n_blocks; b += c->half ? 2 : 1) {
+      int block = first_block + b;
+      Cnn3dRow row = { .in = room->ring + places (c, b) * c->in_block, .in_frame = c->in_frame,
         .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0, .joined = c->producer->joins,
-        .joined_frames = joins_frames (c),
-        .out = c->last != NULL ? waiting_outputs (c, room, first_block + b, t)
-            : output_row (engine, c, first_block + b, t, y0) };
+        .joined_frames = joins_frames (c), .words = c->words,
+        .out = middle_outputs (engine, c, room, block, t, y0) };
 
-      g_assert (middle->blocks[first_block + b].block == first_block + b);
-      cnn3d_cpu_run_rows (engine, c->middle, thread, first_block + b, t, y0, y1 - y0, &row);
+      g_assert (middle->blocks[block].block == block);
+      if (c->half && !c->words && b + 1 < n_blocks)
+        row.second = middle_outputs (engine, c, room, block + 1, t, y0);
+      cnn3d_cpu_run_rows (engine, c->middle, thread, block, t, y0, y1 - y0, &row);
     }
     /* With the last channels a frame is complete, and still in the second cache. */
     if (c->last != NULL && end_tile == c->producer->n_tiles)
-      cnn3d_cpu_run_positions (engine, c->last, thread, waiting_outputs (c, room, 0, t),
-          ((gint64) t * middle->out.h + y0) * middle->out.w,
-          ((gint64) t * middle->out.h + y1) * middle->out.w, 0, c->last->n_tiles);
+      run_last (engine, c, room, thread, t, y0, y1);
   }
 }
 
@@ -286,7 +333,7 @@ run_strips (Cnn3dEngine *engine, const Chain *c, int thread)
     gboolean below = deal.own && y0 == before, above = deal.own && y1 < cnn3d_deal_end (&deal);
 
     for (int tile = 0; tile < c->producer->n_tiles; tile = group) {
-      group = cnn3d_cpu_end_of_group (c->producer, tile, c->max_blocks);
+      group = end_of_group (c, tile);
       run_group (engine, c, &room, thread, tile, group, y0, y1, below, above);
     }
     before = deal.own ? y1 : -1;
@@ -310,5 +357,6 @@ cnn3d_cpu_run_chain_slices (Cnn3dEngine *engine, gsize index, int thread, const 
   chain_init (&c, engine, index);
   c.slices = slices;
   c.last = NULL;
+  c.words = FALSE;
   run_strips (engine, &c, thread);
 }

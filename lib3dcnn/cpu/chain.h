@@ -13,7 +13,9 @@ typedef struct {
   int step_frames; /* that the producer makes at a time */
   int n_frames;    /* in the ring, after which there is the last of a call, if a stem joins frames */
   int max_blocks;  /* of a group, where a tile does not need more */
-  int n_blocks;    /* in the ring, at most */
+  gboolean half;   /* the ring has halves, of two blocks together: where it has a block otherwise, it has a pair */
+  gboolean words;  /* then, if what middle makes is in bfloat16, for last to read as it is; likewise in pairs */
+  int n_blocks;    /* or pairs in the ring, at most */
   int rows;        /* outputs of middle in a strip, at most */
   int ring_rows;   /* that they need */
   int overlap;     /* of these, rows that the next strip needs too */
@@ -73,7 +75,7 @@ chain_input (const Cnn3dEngine *engine, const Chain *c, int t)
   return engine->arena + (gsize) (t * step->out.h * step->out.w) * CNN3D_BLOCK;
 }
 
-/* A producer's tile that writes the halves of a group from first_half on to blocks so many floats apart. */
+/* A producer's tile that writes the half blocks of a group from first_half on to blocks so many floats apart. */
 static inline Cnn3dTile
 moved_tile (const Cnn3dTile *tile, int first_half, gsize block)
 {
@@ -82,6 +84,20 @@ moved_tile (const Cnn3dTile *tile, int first_half, gsize block)
   for (int h = 0; h < tile->halves; h++) {
     int half = tile->first_half + h - first_half;
     moved.out_offsets[h] = (int32_t) ((gsize) (half / 2) * block) + half % 2 * CNN3D_HALF;
+  }
+  return moved;
+}
+
+/* Likewise one in bfloat16 that writes to the ring. */
+static inline Cnn3dTile
+ring_tile (const Chain *c, const Cnn3dTile *tile, int first_half)
+{
+  Cnn3dTile moved = moved_tile (tile, first_half, c->in_block);
+
+  moved.to_half = c->half;
+  for (int h = 0; c->half && h < tile->halves; h++) {
+    int half = tile->first_half + h - first_half;
+    moved.out_offsets[h] = (int32_t) ((gsize) (half / 4) * 2 * c->in_block) + half % 4 * CNN3D_HALF;
   }
   return moved;
 }

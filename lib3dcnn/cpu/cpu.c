@@ -215,6 +215,9 @@ init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
       break;
     case CNN3D_STEP_DEPTHWISE:
       s->run = cnn3d_cpu_run_blocks;
+      s->in_half = cnn3d_half_wanted (engine, s);
+      s->half_low = cnn3d_half_round (s->low);
+      s->half_high = cnn3d_half_round (s->high);
       break;
     case CNN3D_STEP_MAXPOOL:
       if (i == 1 && s[-1].step->kind == CNN3D_STEP_STEM && s[-1].step->chain > 1)

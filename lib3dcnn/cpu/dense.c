@@ -87,7 +87,7 @@ cnn3d_winograd_room (const Cnn3dCpuStep *s, gsize *shared, gsize *of_thread)
   int blocks = 0, end;
 
   for (int first = 0; first < s->n_tiles; first = end) {
-    end = cnn3d_cpu_end_of_group (s, first, 1);
+    end = cnn3d_cpu_end_of_group (s, first, 1, 1);
     blocks = MAX (blocks, cnn3d_cpu_blocks_of_group (s, first, end));
   }
   *shared = padded_floats (&t);
@@ -193,7 +193,7 @@ run_chunk (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Tiling *t, const fl
   int group;
 
   for (int i = first; i < end; i = group) {
-    group = cnn3d_cpu_end_of_group (s, i, 1);
+    group = cnn3d_cpu_end_of_group (s, i, 1, 1);
     multiply (engine, s, t, points, products, i, group, n);
     finish_tiles (engine, s, t, products, i, group, begin, n);
   }

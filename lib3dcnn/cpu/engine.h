@@ -21,6 +21,7 @@ typedef struct {
   const float *weights, *bias;
   int32_t out_offsets[CNN3D_MAX_HALVES]; /* from the arena */
   int32_t residual_offsets[CNN3D_MAX_HALVES];
+  gboolean to_half; /* in a chain: as Cnn3dBf16ConvArgs.half */
 } Cnn3dTile;
 
 /* Of a row's words in bfloat16, those that a group of channels reads: whole units. */
@@ -66,6 +67,8 @@ typedef struct {
   int first_tap, n_taps;       /* of DEPTHWISE: those of 27 that ever meet more than the border */
   gboolean in_bf16;            /* products in bfloat16; tiles are in its order */
   Cnn3dBf16Rows *bf16;         /* then, but for a stem */
+  gboolean in_half; /* DEPTHWISE, in half precision: weights and bias of pairs of blocks, [pair][n_taps][32] and [pair][32] */
+  guint16 half_low, half_high;
 } Cnn3dCpuStep;
 
 struct _Cnn3dEngine {
@@ -223,10 +226,10 @@ void cnn3d_cpu_run_blocks (Cnn3dEngine *engine, gsize index, int thread);
 /* This thread's part of copying a step's input to engine->scratch, with a border up to `padded`. */
 void cnn3d_cpu_pad (Cnn3dEngine *engine, const Cnn3dStep *step, Cnn3dExtent padded, int thread);
 /*
- * chain.c: tiles from `first` on that have whole blocks of the output to themselves, of max blocks
- * where they need no more; and how many blocks these are.
+ * chain.c: tiles from `first` on that have whole blocks of the output to themselves, or where these lie together whole
+ * pairs, of max blocks where they need no more; and how many blocks these are.
  */
-int cnn3d_cpu_end_of_group (const Cnn3dCpuStep *s, int first, int max);
+int cnn3d_cpu_end_of_group (const Cnn3dCpuStep *s, int first, int max, int together);
 int cnn3d_cpu_blocks_of_group (const Cnn3dCpuStep *s, int first, int end);
 /* chain.c: a whole chain of steps (plan.h), from its first. */
 void cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread);
@@ -259,8 +262,12 @@ typedef struct {
   gboolean joined; /* rows of a pool's input are as wide as its output: the stem has joined columns (temporal_tmpl.h) */
   gboolean joined_frames; /* and there are as many frames */
   float *out;
+  /* In half precision, as of Cnn3dHalfArgs: */
+  gboolean floats, words;
+  gsize in_block;
+  float *second;
 } Cnn3dRow;
-/* n rows of frame t from h on, which are written one after the other. */
+/* n rows of frame t from h on, which are written one after the other; in half precision of this block and the next one. */
 void cnn3d_cpu_run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h, int n,
     const Cnn3dRow *first);
 /* Positions [first, end) of some tiles of a pointwise convolution; its taps are counted from x on for the first of them. */
@@ -317,6 +324,12 @@ Cnn3dWords cnn3d_bf16_convert (const Cnn3dEngine *engine, const Cnn3dCpuStep *s,
 void cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile *tile,
     const Cnn3dWords *words, float *out, const float *residual, int n);
 /*
+ * Positions [first, end) of a 1x1x1 convolution, of words that are in place, in natural order: each 32 of a position so many
+ * words apart, from one position to the next 32.
+ */
+void cnn3d_bf16_run_words (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const guint16 *x, gssize apart, gint64 first,
+    gint64 end);
+/*
  * Bands [y0, y1) of a stem of one frame of a clip of n_frames, which is counted from the border on, one after the
  * other. loaded: the first row of the input that the thread has not yet in its own room, where it needs three in turn; 0
  * at the beginning of a frame. part: words from hi to lo.
@@ -337,6 +350,17 @@ cnn3d_bf16_release (const Cnn3dEngine *engine)
 }
 /* What the outputs of row h of frame t read of it. */
 Cnn3dWords cnn3d_bf16_loaded_row (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int t, int h);
+
+/* bf16.c: whether a depthwise convolution is computed in half precision, once the step before it has been filled in. */
+gboolean cnn3d_half_wanted (const Cnn3dEngine *engine, const Cnn3dCpuStep *s);
+/* Blocks of a depthwise convolution that weights are packed for, in half precision pairs of these. */
+static inline int
+cnn3d_depthwise_places (const Cnn3dCpuStep *s)
+{
+  return s->in_half ? (s->step->n_blocks + 1) / 2 : s->step->n_blocks;
+}
+/* bf16-pack.c: the half nearest to a float, the largest one at most. */
+guint16 cnn3d_half_round (float f);
 
 /* bf16-pack.c. Taps [first, end) of the kernel, and the groups of a tile as bits. */
 Cnn3dBf16Rows *cnn3d_bf16_rows_new (const Cnn3dEngine *engine, const Cnn3dStep *step);

@@ -73,6 +73,11 @@ init_bf16_tables (void)
   /* They are compiled with all that the highest of the others needs. */
   for (int i = 0; n_tables == G_N_ELEMENTS (isas) && i < N_BF16 && bf16s[i].supported (); i++)
     bf16s[n_bf16_tables++].init (&bf16_tables[i]);
+#ifdef CNN3D_HAVE_FP16
+  /* Of the others none leaves halves. */
+  if (n_bf16_tables == N_BF16 && cnn3d_has_fp16 ())
+    bf16_tables[N_BF16 - 1].depthwise = cnn3d_half_depthwise;
+#endif
   g_once_init_leave (&once, 1);
 }
 

@@ -436,6 +436,21 @@ pack_depthwise (const Cnn3dCpuStep *s, const Cnn3dFolded *folded, float *weights
   }
 }
 
+/* Likewise in half precision, two blocks together. */
+static void
+pack_half (const Cnn3dCpuStep *s, const Cnn3dFolded *folded, guint16 *weights, guint16 *bias)
+{
+  for (int lane = 0; lane < (s->step->n_blocks + 1) / 2 * 2 * CNN3D_BLOCK; lane++) {
+    int c = lane < s->step->n_blocks * CNN3D_BLOCK ? s->step->lane_channel[lane] : -1;
+    int pair = lane / (2 * CNN3D_BLOCK), l = lane % (2 * CNN3D_BLOCK);
+
+    bias[lane] = cnn3d_half_round (c >= 0 ? folded->bias[c] : 0);
+    for (int k = 0; k < s->n_taps; k++)
+      weights[(pair * s->n_taps + k) * 2 * CNN3D_BLOCK + l] =
+          cnn3d_half_round (c >= 0 ? folded->weights[c * 27 + s->first_tap + k] : 0);
+  }
+}
+
 static gsize
 round_up (gsize floats)
 {
@@ -451,7 +466,7 @@ plain_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
   if (s->winograd_frames > 0)
     return (gsize) step->channels_out;
   if (step->kind == CNN3D_STEP_DEPTHWISE)
-    return (gsize) step->n_blocks * (s->n_taps + 1) * CNN3D_BLOCK;
+    return (gsize) cnn3d_depthwise_places (s) * (s->n_taps + 1) * CNN3D_BLOCK;
   if (cnn3d_gemm_wanted (engine, step))
     return round_up (((gsize) step->channels_in / step->groups + 1) * step->channels_out);
   return 0;
@@ -512,8 +527,11 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
     folded = cnn3d_fold (engine->model, s->step);
     s->weights = weights;
     if (s->step->kind == CNN3D_STEP_DEPTHWISE) {
-      s->bias = weights + (gsize) s->step->n_blocks * s->n_taps * CNN3D_BLOCK;
-      pack_depthwise (s, folded, weights, (float *) s->bias);
+      s->bias = weights + (gsize) cnn3d_depthwise_places (s) * s->n_taps * CNN3D_BLOCK;
+      if (s->in_half)
+        pack_half (s, folded, (guint16 *) weights, (guint16 *) s->bias);
+      else
+        pack_depthwise (s, folded, weights, (float *) s->bias);
     } else if (cnn3d_gemm_wanted (engine, s->step)) {
       s->bias = weights + (gsize) s->step->channels_in / s->step->groups * s->step->channels_out;
       cnn3d_gemm_pack (s->step, folded, weights);

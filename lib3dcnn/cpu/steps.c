@@ -214,12 +214,25 @@ input_frame (const Cnn3dStep *step, const Cnn3dRow *row, int t)
       - (gssize) row->in_first_row * (row->joined ? step->out.w : step->in.w) * CNN3D_BLOCK;
 }
 
+static void
+run_in_half (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, const Cnn3dRow *row, const Cnn3dDepthwiseArgs *args)
+{
+  const guint16 *lanes = row->words ? s[1].bf16->lanes : NULL;
+  Cnn3dHalfArgs half = { .of = *args, .low = s->half_low, .high = s->half_high, .floats = row->floats,
+    .in_block = (gssize) row->in_block, .second = row->second, .words = row->words };
+
+  if (lanes != NULL)
+    half.lanes = lanes[block] | (block + 1 < s->step->n_blocks ? (guint32) lanes[block + 1] << CNN3D_BLOCK : 0);
+  engine->bf16->depthwise (&half, s->step->stride.w);
+}
+
 /* Output rows from h on, n at most, as many as meet the same rows of the kernel. Returns how many. */
 static int
 depthwise_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, int h, int n, const Cnn3dRow *row)
 {
   const Cnn3dStep *step = s->step;
-  const float *weights = s->weights + (gsize) block * s->n_taps * CNN3D_BLOCK;
+  int place = s->in_half ? block / 2 : block;
+  const float *weights = s->weights + (gsize) place * s->n_taps * CNN3D_BLOCK;
   int stride = step->stride.h, first_h = MAX (1 - h * stride, 0), end_h = MIN (3, step->in.h + 1 - h * stride);
   int inner = (step->in.h - 2) / stride - h + 1; /* rows up to the last one that does not meet the lower border */
   gsize width = (gsize) step->in.w * CNN3D_BLOCK;
@@ -227,7 +240,7 @@ depthwise_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, in
 
   /* As in cnn3d_cpu_init_conv(). */
   args.n_rows = 0;
-  args.bias = s->bias + block * CNN3D_BLOCK;
+  args.bias = s->bias + place * CNN3D_BLOCK;
   args.out = row->out;
   args.n_out = h == 0 ? 1 : CLAMP (inner, 1, n);
   args.in_step = stride * (intptr_t) width;
@@ -245,7 +258,9 @@ depthwise_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, in
       args.weights[args.n_rows++] = weights + (kt * 9 + kh * 3 - s->first_tap) * CNN3D_BLOCK;
     }
   }
-  if (step->stride.w == 1)
+  if (s->in_half)
+    run_in_half (engine, s, block, row, &args);
+  else if (step->stride.w == 1)
     engine->kernels->depthwise_s1 (&args);
   else
     engine->kernels->depthwise_s2 (&args);
@@ -291,6 +306,8 @@ cnn3d_cpu_run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int 
       count = depthwise_rows (engine, s, block, t, h, n, &row);
     else
       pool_row (engine, s, thread, t, h, &row);
+    if (row.second != NULL)
+      row.second += (gsize) (count * s->step->out.w) * CNN3D_BLOCK;
   }
 }
 

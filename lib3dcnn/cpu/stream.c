@@ -183,6 +183,20 @@ run_stem (const Stream *stream, const Work *work, int thread, int first, int end
     convolve (stream, work, thread, first, end);
 }
 
+/* Where row `first` of a block of one slice goes. */
+static float *
+rows_out (const Stream *stream, const Work *work, int block, int first)
+{
+  const Cnn3dEngine *engine = stream->engine;
+  const Cnn3dStep *step = engine->steps[work->step].step;
+
+  if (!cnn3d_stream_keeps (stream->s, work->step))
+    return cnn3d_cpu_output_row (engine, step, block, work->t, first);
+  return stream->memory + cnn3d_stream_block_offset (engine, stream->s, work->step, block)
+      + (gsize) cnn3d_stream_slot (stream, work->step, work->t) * cnn3d_stream_slice_floats (engine, work->step)
+      + (gsize) first * step->out.w * CNN3D_BLOCK;
+}
+
 /* Units [first, end) of one slice of a depthwise convolution or pool: rows, of all blocks. */
 static void
 run_rows (const Stream *stream, const Work *work, int thread, int first, int end)
@@ -190,8 +204,9 @@ run_rows (const Stream *stream, const Work *work, int thread, int first, int end
   Cnn3dEngine *engine = stream->engine;
   const Cnn3dStep *step = engine->steps[work->step].step;
   int n_slots = stream->s->n_slots;
+  gboolean half = engine->steps[work->step].in_half;
 
-  for (int b = 0; b < step->n_blocks; b++) {
+  for (int b = 0; b < step->n_blocks; b += half ? 2 : 1) {
     const Cnn3dBlockRef *in = &step->blocks[b];
     Cnn3dRow row = {
       .in = stream->memory + cnn3d_stream_block_offset (engine, stream->s, in->buffer, in->block),
@@ -202,13 +217,15 @@ run_rows (const Stream *stream, const Work *work, int thread, int first, int end
       .in_places = in->buffer == 0 ? stream->places : NULL,
       .joined = engine->steps[in->buffer].joins,
       .joined_frames = engine->steps[in->buffer].joins && engine->steps[in->buffer].temporal,
-      .out = cnn3d_stream_keeps (stream->s, work->step)
-          ? stream->memory + cnn3d_stream_block_offset (engine, stream->s, work->step, b)
-              + (gsize) cnn3d_stream_slot (stream, work->step, work->t) * cnn3d_stream_slice_floats (engine, work->step)
-              + (gsize) first * step->out.w * CNN3D_BLOCK
-          : cnn3d_cpu_output_row (engine, step, b, work->t, first),
+      .floats = half,
+      .out = rows_out (stream, work, b, first),
     };
 
+    if (half && b + 1 < step->n_blocks) {
+      g_assert (in[1].buffer == in->buffer && in[1].block == in->block + 1);
+      row.in_block = cnn3d_stream_ring_floats (engine, stream->s, in->buffer);
+      row.second = rows_out (stream, work, b + 1, first);
+    }
     cnn3d_cpu_run_rows (engine, &engine->steps[work->step], thread, b, work->t, first, end - first, &row);
   }
 }

@@ -20,6 +20,10 @@ void packed_case (const Cnn3dBf16 *table, int parts, int width);
 /* Of words. */
 void band_case (const Cnn3dBf16 *table, int parts, int width);
 
+/* bf16-half.c: depthwise convolutions, and products that are left as halves for them. */
+void half_case (const Cnn3dBf16 *table, bool exact, int n_rows, int width);
+void half_conv_case (const Cnn3dBf16 *table, int halves, int positions);
+
 /* bf16-bounds.c: rows and products of floats against their product, within the bound that is stated there. */
 void product_case (const Cnn3dBf16 *table, int parts, int halves, int positions);
 /* Two tables' products, bit for bit; words of any size, denormals and overflow included. */

@@ -102,6 +102,24 @@ twins (const Cnn3dBf16 *table, int parts, bool exact)
     same_case (table, &emulated, parts, random_int (1, table->max_halves), random_int (1, 100));
 }
 
+static void
+depthwise (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int round = 0; round < rounds; round++)
+    for (int n_rows = 1; n_rows <= 9; n_rows++)
+      for (int width = 1; width <= 60 && !guard_failed (); width++)
+        half_case (table, exact, n_rows, width);
+}
+
+static void
+products_to_halves (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int round = 0; round < 2 * rounds; round++)
+    for (int halves = 1; halves <= table->max_halves; halves++)
+      for (int positions = 1; positions <= 60 && !guard_failed (); positions++)
+        half_conv_case (table, halves, positions);
+}
+
 typedef void Cases (const Cnn3dBf16 *table, int parts, bool exact);
 
 static void
@@ -133,6 +151,8 @@ test_isa (size_t i)
     if (strcmp (isas[i].name, "amx") == 0)
       test (isas[i].name, &table, "same-as-emulated", twins, parts, false);
   }
+  if (strncmp (isas[i].name, "amx", 3) == 0)
+    test (isas[i].name, &table, "to-halves", products_to_halves, 1, false);
 }
 
 int
@@ -171,6 +191,15 @@ main (int argc, char **argv)
     test ("avx512bf16", &table, "packed", packed, parts, false);
     test ("avx512bf16", &table, "bands", bands, parts, false);
   }
+#ifdef CNN3D_HAVE_FP16
+  table.depthwise = cnn3d_half_depthwise;
+  if (cnn3d_has_fp16 ()) {
+    test ("avx512fp16", &table, "depthwise-exact", depthwise, 1, true);
+    test ("avx512fp16", &table, "depthwise-real", depthwise, 1, false);
+  } else {
+    printf ("# avx512fp16: not on this CPU\n");
+  }
+#endif
   printf ("1..%d\n", n_tests);
   return n_failed > 0;
 }
