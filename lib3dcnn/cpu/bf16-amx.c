@@ -168,20 +168,37 @@ finish (const Cnn3dBf16ConvArgs *a, int halves, int v, intptr_t position, int n,
   }
 }
 
-/* Likewise in half precision, without residual; nothing becomes infinite. */
-static void
-finish_in_half (const Cnn3dBf16ConvArgs *a, int halves, int v, intptr_t position, int n, const float *sums)
+INLINE __m256i
+round_to_half (__m512 low, __m512 high, const float *sums)
 {
-  __mmask16 lanes = halves - 2 * v >= 2 ? 0xffff : 0xff;
+  __m512 s = _mm512_min_ps (high, _mm512_max_ps (low, _mm512_load_ps (sums)));
+
+  return _mm512_cvtps_ph (s, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* Likewise in half precision, without residual, of all blocks; nothing becomes infinite. */
+static void
+finish_in_half (const Cnn3dBf16ConvArgs *a, int halves, int nv, intptr_t position, int n, const float *first,
+    const float *second)
+{
   __m512 low = _mm512_set1_ps (a->low > -CNN3D_LARGEST_HALF ? a->low : -CNN3D_LARGEST_HALF);
   __m512 high = _mm512_set1_ps (a->high < CNN3D_LARGEST_HALF ? a->high : CNN3D_LARGEST_HALF);
-  uint16_t *out = (uint16_t *) a->out + a->out_offsets[2 * v] + position * 2 * CNN3D_BLOCK;
+  uint16_t *out = (uint16_t *) a->out + position * 2 * CNN3D_BLOCK;
 
-  for (int p = 0; p < n; p++) {
-    __m512 s = _mm512_min_ps (high, _mm512_max_ps (low, _mm512_load_ps (sums + p * CNN3D_BLOCK)));
+  if (halves == 4 && a->out_offsets[2] == a->out_offsets[0] + CNN3D_BLOCK) {
+    out += a->out_offsets[0];
+    for (int p = 0; p < n; p++)
+      _mm512_storeu_si512 (out + p * 2 * CNN3D_BLOCK,
+          _mm512_inserti64x4 (_mm512_castsi256_si512 (round_to_half (low, high, first + p * CNN3D_BLOCK)),
+              round_to_half (low, high, second + p * CNN3D_BLOCK), 1));
+    return;
+  }
+  for (int v = 0; v < nv; v++) {
+    __mmask16 lanes = halves - 2 * v >= 2 ? 0xffff : 0xff;
 
-    _mm256_mask_storeu_epi16 (out + p * 2 * CNN3D_BLOCK, lanes,
-        _mm512_cvtps_ph (s, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    for (int p = 0; p < n; p++)
+      _mm256_mask_storeu_epi16 (out + a->out_offsets[2 * v] + p * 2 * CNN3D_BLOCK, lanes,
+          round_to_half (low, high, (v == 0 ? first : second) + p * CNN3D_BLOCK));
   }
 }
 
@@ -197,7 +214,6 @@ INLINE void
 finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int skip, int n, const int which, const int nv)
 {
   _Alignas (64) float sums[4][ROWS * CNN3D_BLOCK];
-  void (*finish_tile) (const Cnn3dBf16ConvArgs *, int, int, intptr_t, int, const float *) = a->half ? finish_in_half : finish;
 
   if (is_plain (a, halves)) {
     float *out = a->out + position * CNN3D_BLOCK;
@@ -206,10 +222,17 @@ finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int skip
     return;
   }
   store_sums (sums[0], sums[1], 2 * ROWS * CNN3D_BLOCK, which, nv);
+  if (a->half) {
+    finish_in_half (a, halves, nv, position + skip, (which == BOTH ? ROWS : n) - skip, sums[0] + skip * CNN3D_BLOCK,
+        sums[1] + skip * CNN3D_BLOCK);
+    if (which == BOTH)
+      finish_in_half (a, halves, nv, position + ROWS, n - ROWS, sums[2], sums[3]);
+    return;
+  }
   for (int v = 0; v < nv; v++)
-    finish_tile (a, halves, v, position + skip, (which == BOTH ? ROWS : n) - skip, sums[v] + skip * CNN3D_BLOCK);
+    finish (a, halves, v, position + skip, (which == BOTH ? ROWS : n) - skip, sums[v] + skip * CNN3D_BLOCK);
   for (int v = 0; v < nv && which == BOTH; v++)
-    finish_tile (a, halves, v, position + ROWS, n - ROWS, sums[2 + v]);
+    finish (a, halves, v, position + ROWS, n - ROWS, sums[2 + v]);
 }
 
 INLINE void

@@ -19,33 +19,11 @@
 #define RUN 14
 /* Of a run with a stride of 1, which take turns, as there; with 2 that many loads are not to be had at a time. */
 #define PARTS 4
-#define ROUND (_MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 
 INLINE __m512h
 load (const float *x)
 {
   return (__m512h) _mm512_loadu_si512 (x);
-}
-
-INLINE __m512h
-join (__m256i low, __m256i high)
-{
-  return (__m512h) _mm512_inserti64x4 (_mm512_castsi256_si512 (low), high, 1);
-}
-
-/* Nothing becomes infinite; x is the second operand, so that a NaN stays one. */
-INLINE __m256i
-round_floats (const float *x)
-{
-  __m512 v = _mm512_max_ps (_mm512_set1_ps (-CNN3D_LARGEST_HALF), _mm512_loadu_ps (x));
-
-  return _mm512_cvtps_ph (_mm512_min_ps (_mm512_set1_ps (CNN3D_LARGEST_HALF), v), ROUND);
-}
-
-INLINE __m512h
-load_column (const Cnn3dHalfArgs *a, const float *x, const int floats)
-{
-  return floats ? join (round_floats (x), round_floats (x + a->in_block)) : load (x);
 }
 
 INLINE void
@@ -64,7 +42,7 @@ store_outputs (const Cnn3dHalfArgs *a, intptr_t place, __m512h v, const int word
 }
 
 INLINE void
-run (const Cnn3dHalfArgs *half, int y, int first, const int n, const int stride, const int floats, const int words)
+run (const Cnn3dHalfArgs *half, int y, int first, const int n, const int stride, const int words)
 {
   const Cnn3dDepthwiseArgs *a = &half->of;
   const __m512h low = (__m512h) _mm512_set1_epi16 ((short) half->low), high = (__m512h) _mm512_set1_epi16 ((short) half->high);
@@ -79,6 +57,8 @@ run (const Cnn3dHalfArgs *half, int y, int first, const int n, const int stride,
     const float *x = a->rows[r] + y * a->in_step + (intptr_t) start * CNN3D_BLOCK;
     __m512h w[3];
 
+    /* Else each column's address is kept, in memory for want of registers. */
+    __asm__ ("" : "+r"(x));
     UNROLL for (int k = 0; k < 3; k++)
       w[k] = load (a->weights[r] + k * CNN3D_BLOCK);
     /* Column c of a part's input is tap 0, 1 or 2 of the outputs that it touches; the first and the last may be the border. */
@@ -91,7 +71,10 @@ run (const Cnn3dHalfArgs *half, int y, int first, const int n, const int stride,
         v[part] = _mm512_setzero_ph ();
         if (from >= n || c >= (end - 1) * stride + 3 || (column == 0 && left) || (column == (n - 1) * stride + 2 && right))
           continue;
-        v[part] = load_column (half, x + column * CNN3D_BLOCK, floats);
+        v[part] = load (x + column * CNN3D_BLOCK);
+        /* In a register: two outputs read it, or one. */
+        if (stride == 2)
+          __asm__ ("" : "+v"(v[part]));
       }
       UNROLL for (int k = 0; k < 3; k++)
         UNROLL for (int part = 0; part < parts; part++) {
@@ -108,17 +91,17 @@ run (const Cnn3dHalfArgs *half, int y, int first, const int n, const int stride,
 }
 
 INLINE void
-rows (const Cnn3dHalfArgs *a, const int stride, const int floats, const int words)
+rows (const Cnn3dHalfArgs *a, const int stride, const int words)
 {
   for (int y = 0; y < a->of.n_out; y++) {
     int first = 0, left = a->of.width_out;
 
     for (; left >= RUN; first += RUN, left -= RUN)
-      run (a, y, first, RUN, stride, floats, words);
+      run (a, y, first, RUN, stride, words);
     for (; left >= 7; first += 7, left -= 7)
-      run (a, y, first, 7, stride, floats, words);
+      run (a, y, first, 7, stride, words);
     for (; left >= 1; first++, left--)
-      run (a, y, first, 1, stride, floats, words);
+      run (a, y, first, 1, stride, words);
   }
 }
 
@@ -126,11 +109,9 @@ INLINE void
 choose (const Cnn3dHalfArgs *a, const int stride)
 {
   if (a->words)
-    rows (a, stride, 0, 1);
-  else if (a->floats)
-    rows (a, stride, 1, 0);
+    rows (a, stride, 1);
   else
-    rows (a, stride, 0, 0);
+    rows (a, stride, 0);
 }
 
 void

@@ -119,16 +119,14 @@ typedef struct {
 
 /*
  * Output rows of two blocks of a depthwise convolution in half precision. Where `of` speaks of a block's 16 floats there are
- * both blocks' 32 halves, in rows, weights and bias; but rows may be floats of one block, which are rounded as they are read.
+ * both blocks' 32 halves, in rows, weights and bias.
  */
 #define CNN3D_LARGEST_HALF 65504.0f
 typedef struct {
   Cnn3dDepthwiseArgs of;
   uint16_t low, high; /* in place of those of `of` */
-  int floats;         /* whether rows are */
-  intptr_t in_block;  /* then, from one block to the other */
   float *second;      /* outputs are floats: where the second block's go, or NULL if there is none */
-  int words;          /* outputs are bfloat16, [width_out][32], zero in lanes that are not wanted; of rows of halves */
+  int words;          /* outputs are bfloat16, [width_out][32], zero in lanes that are not wanted */
   uint32_t lanes;     /* that are */
 } Cnn3dHalfArgs;
 

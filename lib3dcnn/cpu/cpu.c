@@ -499,6 +499,15 @@ run (gpointer data, const Cnn3dClip *clips, int n, float *logits, float *feature
   return TRUE;
 }
 
+static gboolean
+uses_halves (const Cnn3dEngine *engine)
+{
+  for (guint i = 0; i < engine->plan->steps->len; i++)
+    if (engine->steps[i].in_half)
+      return TRUE;
+  return FALSE;
+}
+
 static char *
 describe (gpointer data)
 {
@@ -507,9 +516,9 @@ describe (gpointer data)
   g_autofree char *bf16 = NULL;
 
   if (engine->bf16 != NULL)
-    bf16 = g_strdup_printf (", %s by %s",
+    bf16 = g_strdup_printf (", %s by %s%s",
         cnn3d_precision_get_name (engine->parts == 2 ? CNN3D_PRECISION_BF16X3 : CNN3D_PRECISION_BF16),
-        engine->bf16->isa);
+        engine->bf16->isa, uses_halves (engine) ? " and avx512fp16" : "");
   return g_strdup_printf ("cpu (%s%s%s), %d thread%s", engine->kernels->isa,
       engine->use_gemm ? " and OpenBLAS" : "", bf16 ? bf16 : "", engine->max_threads,
       engine->max_threads == 1 ? "" : "s");

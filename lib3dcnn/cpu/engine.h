@@ -263,8 +263,7 @@ typedef struct {
   gboolean joined_frames; /* and there are as many frames */
   float *out;
   /* In half precision, as of Cnn3dHalfArgs: */
-  gboolean floats, words;
-  gsize in_block;
+  gboolean words;
   float *second;
 } Cnn3dRow;
 /* n rows of frame t from h on, which are written one after the other; in half precision of this block and the next one. */

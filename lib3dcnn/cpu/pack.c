@@ -114,7 +114,8 @@ cut_tiles (const Cut *cut, int max, int *next)
       if (best[h + k] == G_MAXDOUBLE || !is_allowed (cut, h, k))
         continue;
       cost = tile_cost (cut, h, k) + best[h + k];
-      if (cost < best[h]) {
+      /* Of the same cost, that with the whole tiles first: what they leave in half precision lies in whole pairs of blocks. */
+      if (cost < best[h] || (cut->s->in_bf16 && cost <= best[h] * (1 + 1e-9))) {
         best[h] = cost;
         next[h] = h + k;
       }

@@ -218,8 +218,7 @@ static void
 run_in_half (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, const Cnn3dRow *row, const Cnn3dDepthwiseArgs *args)
 {
   const guint16 *lanes = row->words ? s[1].bf16->lanes : NULL;
-  Cnn3dHalfArgs half = { .of = *args, .low = s->half_low, .high = s->half_high, .floats = row->floats,
-    .in_block = (gssize) row->in_block, .second = row->second, .words = row->words };
+  Cnn3dHalfArgs half = { .of = *args, .low = s->half_low, .high = s->half_high, .second = row->second, .words = row->words };
 
   if (lanes != NULL)
     half.lanes = lanes[block] | (block + 1 < s->step->n_blocks ? (guint32) lanes[block + 1] << CNN3D_BLOCK : 0);
@@ -319,6 +318,7 @@ run_rows_of_block (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int b
     .in_frame = (gsize) step->in.h * step->in.w * CNN3D_BLOCK,
     .out = cnn3d_cpu_output_row (engine, step, block, t, h) };
 
+  g_assert (!s->in_half);
   cnn3d_cpu_run_rows (engine, s, thread, block, t, h, n, &row);
 }
 

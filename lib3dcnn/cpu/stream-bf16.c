@@ -45,10 +45,9 @@ cnn3d_stream_run_bands (const Stream *stream, const Work *work, int thread, int 
   const Cnn3dCpuStep *stem = &engine->steps[0];
   const Cnn3dStep *step = stem->step;
   int n_taps = stem->tiles[0].n_taps, a_frame = n_taps / 3;
-  gsize wide_block = (gsize) step->out.w * CNN3D_BLOCK, ring_block = cnn3d_stream_ring_floats (engine, s, 0);
+  gsize wide_block = (gsize) step->out.w * CNN3D_BLOCK;
   float *wide = engine->rings + (gsize) thread * engine->ring_floats;
-  float *slice = stream->memory + s->rings[0]
-      + (gsize) cnn3d_stream_slot (stream, 0, work->t) * cnn3d_stream_slice_floats (engine, 0);
+  gsize slice = (gsize) cnn3d_stream_slot (stream, 0, work->t) * cnn3d_stream_slice_floats (engine, 0);
   gsize row_floats = cnn3d_stream_slice_floats (engine, 0) / (gsize) step->out.h;
   const guint16 *bands = (const guint16 *) (const void *) (stream->memory + s->frames);
   int32_t taps[MAX_TAPS];
@@ -63,20 +62,21 @@ cnn3d_stream_run_bands (const Stream *stream, const Work *work, int thread, int 
   }
   for (int y = first; y < end; y++) {
     Cnn3dWords words = { bands + (gssize) (y * step->out.w) * CNN3D_BAND_STEP, part_words (step), CNN3D_BAND_STEP };
-    float *row = slice + (gsize) y * row_floats;
+    gsize row = (gsize) y * row_floats;
 
     for (int k = 0; k < stem->n_tiles; k++) {
-      Cnn3dTile tile = stem->tiles[k];
+      Cnn3dTile tile = s->tiles[0][k];
 
       tile.taps = taps;
-      for (int h = 0; h < tile.halves; h++) {
+      for (int h = 0; h < tile.halves && stem->joins; h++) {
         int half = tile.first_half + h;
 
-        tile.out_offsets[h] = (int32_t) ((gsize) (half / 2) * (stem->joins ? wide_block : ring_block)) + half % 2 * CNN3D_HALF;
+        tile.out_offsets[h] = (int32_t) ((gsize) (half / 2) * wide_block) + half % 2 * CNN3D_HALF;
       }
-      cnn3d_bf16_multiply (engine, stem, &tile, &words, stem->joins ? wide : row, NULL, step->out.w);
+      cnn3d_bf16_multiply (engine, stem, &tile, &words, stem->joins ? wide : stream->memory + slice + row, NULL, step->out.w);
     }
     if (stem->joins)
-      cnn3d_bf16_join_columns (engine, stem[1].step, wide, step->n_blocks, row, ring_block);
+      cnn3d_bf16_join_columns (engine, stem[1].step, wide, step->n_blocks, stream->memory + s->rings[0] + slice + row,
+          cnn3d_stream_ring_floats (engine, s, 0));
   }
 }

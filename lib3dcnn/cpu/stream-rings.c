@@ -36,10 +36,31 @@ cnn3d_stream_ring_floats (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, in
   return (gsize) (s->n_slots + (i == 0 ? cnn3d_stream_more_slots (engine, s) : 0)) * cnn3d_stream_slice_floats (engine, i);
 }
 
+/* Whether a ring has halves, two blocks together as in a chain's. */
+static gboolean
+is_half (const Cnn3dEngine *engine, int i)
+{
+  return (guint) i + 1 < engine->plan->steps->len && engine->steps[i + 1].in_half;
+}
+
 gsize
 cnn3d_stream_block_offset (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int buffer, int block)
 {
-  return s->rings[buffer] + (gsize) block * cnn3d_stream_ring_floats (engine, s, buffer);
+  return s->rings[buffer] + (gsize) (is_half (engine, buffer) ? block / 2 : block) * cnn3d_stream_ring_floats (engine, s, buffer);
+}
+
+/* Where a tile in rings leaves its outputs of a ring. */
+static void
+place_outputs (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i, Cnn3dTile *tile)
+{
+  tile->to_half = is_half (engine, i);
+  for (int h = 0; h < tile->halves; h++) {
+    int half = tile->first_half + h;
+    gsize block = cnn3d_stream_block_offset (engine, s, i, half / 2);
+
+    tile->out_offsets[h] = tile->to_half ? (int32_t) (2 * block) + half % 4 * CNN3D_HALF
+                                         : (int32_t) block + half % 2 * CNN3D_HALF;
+  }
 }
 
 /* Where in the rings an input of a step lies that is at `offset` in the arena. */
@@ -82,16 +103,14 @@ make_tiles (const Cnn3dEngine *engine, Cnn3dCpuSlices *s, int i, int32_t *taps)
   for (int k = 0; k < cpu->n_tiles; k++) {
     Cnn3dTile *tile = &s->tiles[i][k];
 
-    for (int h = 0; h < tile->halves; h++) {
-      int lane = (tile->first_half + h) * CNN3D_HALF;
-      int32_t in_block = lane % CNN3D_BLOCK;
+    if (cnn3d_stream_keeps (s, i))
+      place_outputs (engine, s, i, tile);
+    for (int h = 0; h < tile->halves && step->residual != NULL; h++) {
+      int half = tile->first_half + h;
+      const Cnn3dBlockRef *residual = &step->residual[half / 2];
 
-      lane /= CNN3D_BLOCK;
-      if (cnn3d_stream_keeps (s, i))
-        tile->out_offsets[h] = (int32_t) cnn3d_stream_block_offset (engine, s, i, lane) + in_block;
-      if (step->residual != NULL)
-        tile->residual_offsets[h] = (int32_t) cnn3d_stream_block_offset (engine, s, step->residual[lane].buffer,
-            step->residual[lane].block) + in_block;
+      tile->residual_offsets[h] = (int32_t) cnn3d_stream_block_offset (engine, s, residual->buffer, residual->block)
+          + half % 2 * CNN3D_HALF;
     }
     /* Those of the stem are made for each slice; in bfloat16 they are places in a row of words. */
     if (step->kind == CNN3D_STEP_STEM || cpu->in_bf16)
@@ -134,7 +153,8 @@ lay_out (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
     if (!cnn3d_stream_keeps (s, i))
       continue;
     s->rings[i] = s->memory_floats;
-    s->memory_floats += (gsize) step->n_blocks * cnn3d_stream_ring_floats (engine, s, i);
+    s->memory_floats += (gsize) (is_half (engine, i) ? (step->n_blocks + 1) / 2 : step->n_blocks)
+        * cnn3d_stream_ring_floats (engine, s, i);
     s->max_work += step->out.t;
   }
   s->frames = s->memory_floats;
@@ -180,7 +200,8 @@ cnn3d_cpu_slices_new (Cnn3dEngine *engine)
   s->tiles = g_new0 (Cnn3dTile *, s->slices->n_steps);
   s->blocks = g_new0 (gint32 *, s->slices->n_steps);
   lay_out (engine, s);
-  if (s->slices->n_kept == 0 || s->memory_floats > G_MAXINT32) {
+  /* Tiles count halves. */
+  if (s->slices->n_kept == 0 || s->memory_floats > G_MAXINT32 / 2) {
     cnn3d_cpu_slices_free (s);
     return NULL;
   }

@@ -217,15 +217,11 @@ run_rows (const Stream *stream, const Work *work, int thread, int first, int end
       .in_places = in->buffer == 0 ? stream->places : NULL,
       .joined = engine->steps[in->buffer].joins,
       .joined_frames = engine->steps[in->buffer].joins && engine->steps[in->buffer].temporal,
-      .floats = half,
       .out = rows_out (stream, work, b, first),
     };
 
-    if (half && b + 1 < step->n_blocks) {
-      g_assert (in[1].buffer == in->buffer && in[1].block == in->block + 1);
-      row.in_block = cnn3d_stream_ring_floats (engine, stream->s, in->buffer);
+    if (half && b + 1 < step->n_blocks)
       row.second = rows_out (stream, work, b + 1, first);
-    }
     cnn3d_cpu_run_rows (engine, &engine->steps[work->step], thread, b, work->t, first, end - first, &row);
   }
 }

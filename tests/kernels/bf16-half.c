@@ -63,11 +63,7 @@ typedef struct {
 static double
 input (const Half *h, int r, int y, int i, int lane)
 {
-  const float *row = h->a.of.rows[r] + y * h->a.of.in_step + i * CNN3D_BLOCK;
-
-  if (h->a.floats)
-    return nearest_half (row[lane / CNN3D_BLOCK * h->a.in_block + lane % CNN3D_BLOCK]);
-  return half_to_float (((const uint16_t *) row)[lane]);
+  return half_to_float (((const uint16_t *) (h->a.of.rows[r] + y * h->a.of.in_step + i * CNN3D_BLOCK))[lane]);
 }
 
 static double
@@ -126,31 +122,26 @@ half_case (const Cnn3dBf16 *table, bool exact, int n_rows, int width)
 {
   Half h = { .stride = random_int (1, 2), .exact = exact };
   Cnn3dDepthwiseArgs *a = &h.a.of;
-  int n_out = random_int (1, 3), row = width * CNN3D_BLOCK, kind = random_int (0, 2), step, floats;
+  int n_out = random_int (1, 3), row = width * CNN3D_BLOCK, step = row + random_int (0, 2) * CNN3D_BLOCK;
+  int floats = (n_out - 1) * step + row;
   const char *activation = random_bounds (&a->low, &a->high);
-  bool second = kind == 2 || random_int (0, 1);
+  bool second;
   float *bias;
 
-  h.a.floats = kind == 0;
-  h.a.words = kind == 2;
+  h.a.words = random_int (0, 1);
+  second = h.a.words || random_int (0, 1);
   h.a.lanes = (uint32_t) random_int (0, 0xffff) << 16 | (uint32_t) random_int (0, 0xffff);
-  step = row + random_int (0, 2) * CNN3D_BLOCK;
   h.a.low = half_of (nearest_half (a->low));
   h.a.high = half_of (nearest_half (a->high));
   *a = (Cnn3dDepthwiseArgs){ .n_rows = n_rows, .width_in = width, .width_out = (width - 1) / h.stride + 1, .n_out = n_out,
     .in_step = step };
-  case_begin ("%d rows, %d outputs, width %d, stride %d, %s to %s, %s", n_rows, n_out, width, h.stride,
-      h.a.floats ? "floats" : "halves", h.a.words ? "words" : second ? "two blocks" : "a block", activation);
+  case_begin ("%d rows, %d outputs, width %d, stride %d, %s, %s", n_rows, n_out, width, h.stride,
+      h.a.words ? "words" : second ? "two blocks" : "a block", activation);
 
-  /* Of floats, blocks are one after the other; without a second one, it is the first again. */
-  floats = (n_out - 1) * step + row;
-  h.a.in_block = h.a.floats && second ? floats : 0;
-  floats += (int) h.a.in_block;
   scatter_rows (a->rows, n_rows, floats, exact, POISON);
   scatter_rows (a->weights, n_rows, 3 * CNN3D_BLOCK, exact, POISON);
   for (int r = 0; r < n_rows; r++) {
-    if (!h.a.floats)
-      fill_halves ((float *) a->rows[r], floats, exact);
+    fill_halves ((float *) a->rows[r], floats, exact);
     fill_halves ((float *) a->weights[r], 3 * CNN3D_BLOCK, exact);
   }
   a->bias = bias = guarded (CNN3D_BLOCK);

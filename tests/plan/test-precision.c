@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "lib3dcnn/cpu/engine.h"
 #include "lib3dcnn/cpu/isa.h"
 #include "lib3dcnn/model-private.h"
 #include "lib3dcnn/stream.h"
@@ -345,6 +346,30 @@ test_auto (void)
   }
 }
 
+/* Against rounding in double precision: all halves, what is between them, denormals, and more than the largest. */
+static void
+test_halves (void)
+{
+  for (guint32 bits = 0; bits < 0x48000000; bits += 0x3ff) {
+    float f;
+    double unit, want;
+    int exponent;
+    guint16 half, positive;
+
+    memcpy (&f, &bits, sizeof f);
+    frexp (f, &exponent);
+    unit = ldexp (1, MAX (exponent - 11, -24));
+    want = MIN (nearbyint (f / unit) * unit, CNN3D_LARGEST_HALF);
+    half = cnn3d_half_round (-f);
+    positive = cnn3d_half_round (f);
+    g_assert_cmpint (half, ==, positive | 0x8000);
+    if (positive < 1024)
+      g_assert_cmpfloat (ldexp (positive, -24), ==, want);
+    else
+      g_assert_cmpfloat (ldexp (1024 + positive % 1024, positive / 1024 - 25), ==, want);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -354,6 +379,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/precision/errors", test_errors);
   g_test_add_func ("/precision/names", test_names);
+  g_test_add_func ("/precision/halves", test_halves);
   g_test_add_func ("/precision/auto", test_auto);
   for (guint i = 0; i < G_N_ELEMENTS (configs); i += step) {
     const Cnn3dConfig *c = &configs[i];
