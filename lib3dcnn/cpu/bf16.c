@@ -2,7 +2,7 @@
 
 /*
  * Runs steps in bfloat16 (bf16.h): a chunk of positions is turned into rows of words, which all
- * tiles of the step then read. What steps read and write stays in single precision.
+ * tiles of the step then read. What steps read and write stays in single precision, but within some chains.
  */
 
 #include "lib3dcnn/cpu/engine.h"

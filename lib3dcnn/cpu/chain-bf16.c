@@ -2,7 +2,7 @@
 
 /*
  * Rows of a chain's rings in bfloat16. Of a stem, the strip's bands (bf16.h) of as many frames as the kernel spans are
- * kept, as the next frame needs all of them but one.
+ * kept, as the next frame needs all of them but one. For a depthwise convolution in half precision the rows are halves.
  */
 
 #include "lib3dcnn/cpu/chain.h"
