@@ -72,7 +72,7 @@ run (const Cnn3dHalfArgs *half, int y, int first, const int n, const int stride,
         if (from >= n || c >= (end - 1) * stride + 3 || (column == 0 && left) || (column == (n - 1) * stride + 2 && right))
           continue;
         v[part] = load (x + column * CNN3D_BLOCK);
-        /* In a register: two outputs read it, or one. */
+        /* Else it is loaded again for each output that it touches. */
         if (stride == 2)
           __asm__ ("" : "+v"(v[part]));
       }
