@@ -33,7 +33,8 @@ typedef enum {
  *   mantissa; products and sums of them in single precision. Errors are near those of fp32. Only of the
  *   cpu backend, and only on CPUs with AMX-BF16 or AVX512_BF16; faster than fp32 only with AMX
  * @CNN3D_PRECISION_BF16: factors of matrix products in bfloat16, 8 bits of mantissa; sums in single precision.
- *   Where @CNN3D_PRECISION_BF16X3 is to be had; layers that gain nothing by it stay in fp32
+ *   Where @CNN3D_PRECISION_BF16X3 is to be had; layers that gain nothing by it stay in fp32, and with AMX and AVX512-FP16
+ *   some depthwise convolutions are in half precision (doc/precision.md)
  *
  * In which precision a network is computed.
  */

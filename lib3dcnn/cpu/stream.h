@@ -104,7 +104,10 @@ cnn3d_stream_has (const Stream *stream, int i, int t)
 /* stream-rings.c: NULL if there is nothing to keep. */
 Cnn3dCpuSlices *cnn3d_cpu_slices_new (Cnn3dEngine *engine);
 gboolean cnn3d_stream_keeps (const Cnn3dCpuSlices *s, int i);
-/* Floats of a slice of one block of a step's output, of all slots of one block, and where slot 0 of a block is. */
+/*
+ * Floats of a slice of one block of a step's output, of all slots of one block, and where slot 0 of a block is; where a
+ * depthwise convolution in half precision reads them, of a pair of blocks, which takes as much.
+ */
 gsize cnn3d_stream_slice_floats (const Cnn3dEngine *engine, int i);
 gsize cnn3d_stream_ring_floats (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i);
 gsize cnn3d_stream_block_offset (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i, int block);
