@@ -152,28 +152,24 @@ cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn
   engine->bf16->conv (&args, tile->halves, n, engine->parts);
 }
 
-/* Taps of a convolution whose inputs a depthwise one leaves. */
-#define MAX_WORD_TAPS 128
-
 void
 cnn3d_bf16_run_words (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const guint16 *x, gssize apart, gint64 first, gint64 end)
 {
+  const Cnn3dWords words = { .x = x, .step = CNN3D_ROW_WORDS };
+  float *place = engine->arena + first * CNN3D_BLOCK;
+  int32_t *taps;
+  int most = 0;
+
+  for (int k = 0; k < s->n_tiles; k++)
+    most = MAX (most, s->tiles[k].n_taps);
+  taps = g_newa (int32_t, most);
   for (int k = 0; k < s->n_tiles; k++) {
     Cnn3dTile tile = s->tiles[k];
-    int32_t taps[MAX_WORD_TAPS];
-    int n;
 
-    g_assert (tile.n_taps <= MAX_WORD_TAPS);
     for (int i = 0; i < tile.n_taps; i++)
       taps[i] = (int32_t) (tile.taps[i] / CNN3D_ROW_WORDS * apart) + tile.taps[i] % CNN3D_ROW_WORDS;
     tile.taps = taps;
-    for (gint64 p = first; p < end; p += n) {
-      Cnn3dWords words = { .x = x + (p - first) * CNN3D_ROW_WORDS, .step = CNN3D_ROW_WORDS };
-      float *place = engine->arena + p * CNN3D_BLOCK;
-
-      n = cnn3d_next_chunk (end - p);
-      cnn3d_bf16_multiply (engine, s, &tile, &words, place, s->step->residual ? place : NULL, n);
-    }
+    cnn3d_bf16_multiply (engine, s, &tile, &words, place, s->step->residual ? place : NULL, (int) (end - first));
   }
 }
 

@@ -59,6 +59,7 @@ produce_stem (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread,
   const Cnn3dStep *step = c->producer->step;
   int first_half = c->producer->tiles[first_tile].first_half, pitch = step->out.w * CNN3D_BAND_STEP;
   int n_blocks = cnn3d_cpu_blocks_of_group (c->producer, first_tile, end_tile);
+  gsize block = c->producer->joins ? (gsize) step->out.w * CNN3D_BLOCK : c->in_block;
   int n_taps = c->producer->tiles[first_tile].n_taps, a_frame = n_taps / 3;
   Loaded loaded = { t * step->stride.t, 0 };
   int end = loaded.frame + 3;
@@ -71,10 +72,7 @@ produce_stem (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread,
         + (int32_t) frame_words (c, t * step->stride.t + i / a_frame);
   g_assert (end_tile - first_tile <= MAX_TILES);
   for (int k = first_tile; k < end_tile; k++) {
-    const Cnn3dTile *tile = &c->producer->tiles[k];
-
-    tiles[k - first_tile] = c->producer->joins ? moved_tile (tile, first_half, (gsize) step->out.w * CNN3D_BLOCK)
-                                               : ring_tile (c, tile, first_half);
+    tiles[k - first_tile] = moved_tile (&c->producer->tiles[k], first_half, block, c->half);
     tiles[k - first_tile].taps = taps;
   }
   /* Frames that the output's frame before this one has left; the last, row by row, is read while it is in the first cache. */
@@ -111,7 +109,7 @@ produce_pointwise (Cnn3dEngine *engine, const Chain *c, const Room *room, int th
   Cnn3dTile *tiles = g_newa (Cnn3dTile, end_tile - first_tile);
 
   for (int k = first_tile; k < end_tile; k++)
-    tiles[k - first_tile] = ring_tile (c, &c->producer->tiles[k], first_half);
+    tiles[k - first_tile] = moved_tile (&c->producer->tiles[k], first_half, c->in_block, c->half);
   for (int i = 0; i < n; i += count) {
     float *out = ring_row (c, room, t, place) + (gsize) i * CNN3D_BLOCK;
     Cnn3dWords words;

@@ -67,7 +67,7 @@ transform_row (Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int
 static void
 init_temporal (Cnn3dTemporalArgs *args, const Chain *c, const Room *room, const Cnn3dTile *tile, int first_half)
 {
-  const Cnn3dTile moved = moved_tile (tile, first_half, c->in_block);
+  const Cnn3dTile moved = moved_tile (tile, first_half, c->in_block, FALSE);
 
   args->n_taps = tile->n_taps;
   args->weights = tile->weights;

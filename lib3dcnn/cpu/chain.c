@@ -209,7 +209,7 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
   }
   for (int i = first_tile; i < end_tile; i++) {
     const Cnn3dTile *tiles = c->slices != NULL ? c->slices->tiles : c->producer->tiles;
-    const Cnn3dTile moved = moved_tile (&tiles[i], first_half, c->in_block), *tile = &moved;
+    const Cnn3dTile moved = moved_tile (&tiles[i], first_half, c->in_block, FALSE), *tile = &moved;
 
     for (int y = y0; y < y1; y += rows_a_call) {
       Cnn3dConvArgs args;

@@ -75,30 +75,15 @@ chain_input (const Cnn3dEngine *engine, const Chain *c, int t)
   return engine->arena + (gsize) (t * step->out.h * step->out.w) * CNN3D_BLOCK;
 }
 
-/* A producer's tile that writes the half blocks of a group from first_half on to blocks so many floats apart. */
+/* A producer's tile that writes the half blocks of a group from first_half on to blocks, or pairs, so many floats apart. */
 static inline Cnn3dTile
-moved_tile (const Cnn3dTile *tile, int first_half, gsize block)
+moved_tile (const Cnn3dTile *tile, int first_half, gsize block, gboolean to_half)
 {
   Cnn3dTile moved = *tile;
 
-  for (int h = 0; h < tile->halves; h++) {
-    int half = tile->first_half + h - first_half;
-    moved.out_offsets[h] = (int32_t) ((gsize) (half / 2) * block) + half % 2 * CNN3D_HALF;
-  }
-  return moved;
-}
-
-/* Likewise one in bfloat16 that writes to the ring. */
-static inline Cnn3dTile
-ring_tile (const Chain *c, const Cnn3dTile *tile, int first_half)
-{
-  Cnn3dTile moved = moved_tile (tile, first_half, c->in_block);
-
-  moved.to_half = c->half;
-  for (int h = 0; c->half && h < tile->halves; h++) {
-    int half = tile->first_half + h - first_half;
-    moved.out_offsets[h] = (int32_t) ((gsize) (half / 4) * 2 * c->in_block) + half % 4 * CNN3D_HALF;
-  }
+  moved.to_half = to_half;
+  for (int h = 0; h < tile->halves; h++)
+    moved.out_offsets[h] = cnn3d_half_offset (tile->first_half + h - first_half, block, to_half);
   return moved;
 }
 

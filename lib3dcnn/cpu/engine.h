@@ -24,6 +24,17 @@ typedef struct {
   gboolean to_half; /* in a chain: as Cnn3dBf16ConvArgs.half */
 } Cnn3dTile;
 
+/*
+ * Where half h of a block goes, counted over all blocks, from the first one on, of blocks so many floats apart; to_half: in
+ * halves, of pairs of blocks.
+ */
+static inline int32_t
+cnn3d_half_offset (int h, gsize block, gboolean to_half)
+{
+  return to_half ? (int32_t) ((gsize) (h / 4) * 2 * block) + h % 4 * CNN3D_HALF
+                 : (int32_t) ((gsize) (h / 2) * block) + h % 2 * CNN3D_HALF;
+}
+
 /* Of a row's words in bfloat16, those that a group of channels reads: whole units. */
 typedef struct {
   int first, units;

@@ -214,15 +214,20 @@ input_frame (const Cnn3dStep *step, const Cnn3dRow *row, int t)
       - (gssize) row->in_first_row * (row->joined ? step->out.w : step->in.w) * CNN3D_BLOCK;
 }
 
+/* With what a block's arguments lack. */
 static void
-run_in_half (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, const Cnn3dRow *row, const Cnn3dDepthwiseArgs *args)
+run_in_half (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, const Cnn3dRow *row, Cnn3dHalfArgs *args)
 {
-  const guint16 *lanes = row->words ? s[1].bf16->lanes : NULL;
-  Cnn3dHalfArgs half = { .of = *args, .low = s->half_low, .high = s->half_high, .second = row->second, .words = row->words };
+  args->low = s->half_low;
+  args->high = s->half_high;
+  args->second = row->second;
+  args->words = row->words;
+  if (row->words) {
+    const guint16 *lanes = s[1].bf16->lanes;
 
-  if (lanes != NULL)
-    half.lanes = lanes[block] | (block + 1 < s->step->n_blocks ? (guint32) lanes[block + 1] << CNN3D_BLOCK : 0);
-  engine->bf16->depthwise (&half, s->step->stride.w);
+    args->lanes = lanes[block] | (block + 1 < s->step->n_blocks ? (guint32) lanes[block + 1] << CNN3D_BLOCK : 0);
+  }
+  engine->bf16->depthwise (args, s->step->stride.w);
 }
 
 /* Output rows from h on, n at most, as many as meet the same rows of the kernel. Returns how many. */
@@ -235,35 +240,36 @@ depthwise_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, in
   int stride = step->stride.h, first_h = MAX (1 - h * stride, 0), end_h = MIN (3, step->in.h + 1 - h * stride);
   int inner = (step->in.h - 2) / stride - h + 1; /* rows up to the last one that does not meet the lower border */
   gsize width = (gsize) step->in.w * CNN3D_BLOCK;
-  Cnn3dDepthwiseArgs args;
+  Cnn3dHalfArgs half;
+  Cnn3dDepthwiseArgs *args = &half.of;
 
   /* As in cnn3d_cpu_init_conv(). */
-  args.n_rows = 0;
-  args.bias = s->bias + place * CNN3D_BLOCK;
-  args.out = row->out;
-  args.n_out = h == 0 ? 1 : CLAMP (inner, 1, n);
-  args.in_step = stride * (intptr_t) width;
-  args.width_in = step->in.w;
-  args.width_out = step->out.w;
-  args.low = s->low;
-  args.high = s->high;
+  args->n_rows = 0;
+  args->bias = s->bias + place * CNN3D_BLOCK;
+  args->out = row->out;
+  args->n_out = h == 0 ? 1 : CLAMP (inner, 1, n);
+  args->in_step = stride * (intptr_t) width;
+  args->width_in = step->in.w;
+  args->width_out = step->out.w;
+  args->low = s->low;
+  args->high = s->high;
   for (int kt = 0; kt < 3; kt++) {
     const float *x = input_frame (step, row, t * step->stride.t + kt - 1);
 
     if (x == NULL)
       continue;
     for (int kh = first_h; kh < end_h; kh++) {
-      args.rows[args.n_rows] = x + (h * stride + kh - 1) * width;
-      args.weights[args.n_rows++] = weights + (kt * 9 + kh * 3 - s->first_tap) * CNN3D_BLOCK;
+      args->rows[args->n_rows] = x + (h * stride + kh - 1) * width;
+      args->weights[args->n_rows++] = weights + (kt * 9 + kh * 3 - s->first_tap) * CNN3D_BLOCK;
     }
   }
   if (s->in_half)
-    run_in_half (engine, s, block, row, &args);
+    run_in_half (engine, s, block, row, &half);
   else if (step->stride.w == 1)
-    engine->kernels->depthwise_s1 (&args);
+    engine->kernels->depthwise_s1 (args);
   else
-    engine->kernels->depthwise_s2 (&args);
-  return args.n_out;
+    engine->kernels->depthwise_s2 (args);
+  return args->n_out;
 }
 
 static void

@@ -68,11 +68,8 @@ cnn3d_stream_run_bands (const Stream *stream, const Work *work, int thread, int 
       Cnn3dTile tile = s->tiles[0][k];
 
       tile.taps = taps;
-      for (int h = 0; h < tile.halves && stem->joins; h++) {
-        int half = tile.first_half + h;
-
-        tile.out_offsets[h] = (int32_t) ((gsize) (half / 2) * wide_block) + half % 2 * CNN3D_HALF;
-      }
+      for (int h = 0; h < tile.halves && stem->joins; h++)
+        tile.out_offsets[h] = cnn3d_half_offset (tile.first_half + h, wide_block, FALSE);
       cnn3d_bf16_multiply (engine, stem, &tile, &words, stem->joins ? wide : stream->memory + slice + row, NULL, step->out.w);
     }
     if (stem->joins)

@@ -54,13 +54,9 @@ static void
 place_outputs (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i, Cnn3dTile *tile)
 {
   tile->to_half = is_half (engine, i);
-  for (int h = 0; h < tile->halves; h++) {
-    int half = tile->first_half + h;
-    gsize block = cnn3d_stream_block_offset (engine, s, i, half / 2);
-
-    tile->out_offsets[h] = tile->to_half ? (int32_t) (2 * block) + half % 4 * CNN3D_HALF
-                                         : (int32_t) block + half % 2 * CNN3D_HALF;
-  }
+  for (int h = 0; h < tile->halves; h++)
+    tile->out_offsets[h] = (int32_t) (s->rings[i] * (tile->to_half ? 2 : 1))
+        + cnn3d_half_offset (tile->first_half + h, cnn3d_stream_ring_floats (engine, s, i), tile->to_half);
 }
 
 /* Where in the rings an input of a step lies that is at `offset` in the arena. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Each call of CUDA and cuDNN in a session's life fails once, and once for good: while it is made, while clips
- * run, when it ends. Either there is an error with a reason, or the session goes on without what failed and
+ * Each call of CUDA and cuDNN in a session's life fails once: while it is made, while clips run, when it ends. So it does
+ * for good, at some calls of its making and at each of its runs. Either there is an error with a reason, or the session goes on without what failed and
  * gives the same logits. Nothing is leaked. With `auto`, no clip is lost: the CPU takes over.
  *
  * The networks are the beginnings of each architecture. What is made is only checked, not computed, unless
