@@ -135,7 +135,7 @@ compute_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, const i
   load_bias (a->bias, which, nv);
   for (int k = 0; k < a->n_taps; k++, w += parts * tap_words) {
     load_weights (w, lanes, nv);
-    if (parts == 2) {
+    if (parts == 2 && a->part != 0) {
       load_positions (x + a->taps[k] + a->part, step, which);
       multiply (which, nv);
     }

@@ -171,9 +171,8 @@ cnn3d_bf16_rows_free (Cnn3dBf16Rows *rows)
   g_free (rows);
 }
 
-/* The word nearest to a float, as VCVTNEPS2BF16 rounds; the weights of a network are no NaN. */
-static guint16
-round_word (float f)
+guint16
+cnn3d_bf16_round (float f)
 {
   guint32 bits;
 
@@ -198,8 +197,8 @@ cnn3d_half_round (float f)
   return sign | (guint16) ((bits + 0xfff + (bits >> 13 & 1)) >> 13);
 }
 
-static float
-word_to_float (guint16 word)
+float
+cnn3d_bf16_to_float (guint16 word)
 {
   guint32 bits = (guint32) word << 16;
   float f;
@@ -215,17 +214,39 @@ typedef struct {
   int place;       /* of the kernel; of STEM: its frame */
 } Tap;
 
-/* Of an output channel, the weight that word i of a tap meets; -1 if there is none. */
+/* The weight that meets a byte of a pixel at one of the 27 places of a stem's kernel. */
+static float
+stem_weight (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int channel, int place, int byte)
+{
+  return folded->weights[(gsize) channel * folded->inputs + engine->bytes.plane[byte] * 27 + place]
+      / engine->colors.scale[byte];
+}
+
+float
+cnn3d_bf16_stem_bias (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int channel)
+{
+  double bias = folded->bias[channel];
+
+  /* Of weights as they are rounded, so that a normalised zero adds nothing. */
+  for (int i = 0; i < 81; i++) {
+    float w = stem_weight (engine, folded, channel, i / 3, i % 3), rest = engine->colors.rest[i % 3];
+    float hi = cnn3d_bf16_to_float (cnn3d_bf16_round (w));
+
+    bias -= (double) hi * rest;
+    if (engine->parts == 2)
+      bias -= (double) cnn3d_bf16_to_float (cnn3d_bf16_round (w - hi)) * rest;
+  }
+  return (float) bias;
+}
+
+/* Of an output channel, the weight that word i of a tap meets; -1 if there is none. Of a stem, of 27 places by 3 bytes. */
 static int
 weight_of (const Cnn3dStep *step, const Cnn3dBf16Rows *rows, const Tap *tap, int i)
 {
   int volume = step->kernel.t * step->kernel.h * step->kernel.w, word = tap->word + i, c;
 
-  if (step->kind == CNN3D_STEP_STEM) {
-    if (word >= CNN3D_BAND_WORDS)
-      return -1;
-    return word % 3 * 27 + tap->place * 9 + word / 3;
-  }
+  if (step->kind == CNN3D_STEP_STEM)
+    return word < CNN3D_BAND_WORDS ? tap->place * CNN3D_BAND_WORDS + word : -1;
   c = rows->channel[word] - tap->group * (step->channels_in / step->groups);
   return c < 0 || c >= step->channels_in / step->groups ? -1 : c * volume + tap->place;
 }
@@ -247,10 +268,11 @@ pack_tap (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *f
       float w = 0;
 
       if (k >= 0 && o >= 0 && o / group_out == tap->group)
-        w = folded->weights[(gsize) o * folded->inputs + k];
-      *to = round_word (w);
+        w = s->step->kind == CNN3D_STEP_STEM ? stem_weight (engine, folded, o, k / 3, k % 3)
+                                             : folded->weights[(gsize) o * folded->inputs + k];
+      *to = cnn3d_bf16_round (w);
       if (engine->parts == 2)
-        to[unit * row] = round_word (w - word_to_float (*to));
+        to[unit * row] = cnn3d_bf16_round (w - cnn3d_bf16_to_float (*to));
     }
   }
 }

@@ -126,6 +126,13 @@ interleave (const __m512i plane[3], uint16_t *out)
   }
 }
 
+INLINE __m512
+scale_pixels (const Cnn3dBf16PixelsArgs *a, int plane, int x, __mmask16 lanes)
+{
+  return _mm512_fmadd_ps (_mm512_maskz_loadu_ps (lanes, a->planes[plane] + x), _mm512_set1_ps (a->colors->scale[plane]),
+      _mm512_set1_ps (a->colors->rest[plane]));
+}
+
 INLINE void
 pixels (const Cnn3dBf16PixelsArgs *a, const int parts)
 {
@@ -137,8 +144,7 @@ pixels (const Cnn3dBf16PixelsArgs *a, const int parts)
     __m512i hi[3], lo[3];
 
     for (int p = 0; p < 3; p++) {
-      __m512 low = _mm512_maskz_loadu_ps (first, a->planes[p] + x);
-      __m512 high = _mm512_maskz_loadu_ps (second, a->planes[p] + x + 16);
+      __m512 low = scale_pixels (a, p, x, first), high = scale_pixels (a, p, x + 16, second);
 
       hi[p] = round_words (low, high);
       if (parts == 2)
@@ -159,38 +165,25 @@ cnn3d_bf16_pixels (const Cnn3dBf16PixelsArgs *a, int parts)
     pixels (a, 2);
 }
 
-/* Whole pixels at a time, so that the same lanes have the same channels. */
-INLINE void
-packed (const Cnn3dBf16PackedArgs *a, const int parts)
-{
-  __m512 mean = _mm512_loadu_ps (a->colors->mean), scale = _mm512_loadu_ps (a->colors->scale);
-  __m512i channel = _mm512_loadu_si512 (a->colors->channel);
-  const uint8_t *rgb = a->rgb;
-  uint16_t *out = a->out;
-  int n = 3 * a->width;
-
-  for (int i = 0; i < n; i += CNN3D_COLOR_LANES) {
-    __mmask16 lanes = n - i < CNN3D_COLOR_LANES ? (1u << (n - i)) - 1 : (1u << CNN3D_COLOR_LANES) - 1;
-    __m128i bytes = _mm_maskz_loadu_epi8 (lanes, rgb + i);
-    __m512 x = _mm512_permutexvar_ps (channel, _mm512_cvtepi32_ps (_mm512_cvtepu8_epi32 (bytes)));
-    __m256i hi;
-
-    x = _mm512_mul_ps (_mm512_sub_ps (x, mean), scale);
-    hi = (__m256i) _mm512_cvtneps_pbh (x);
-    _mm256_storeu_si256 ((__m256i *) (out + i), hi);
-    if (parts == 2)
-      _mm256_storeu_si256 ((__m256i *) (out + a->part + i),
-          (__m256i) _mm512_cvtneps_pbh (_mm512_sub_ps (x, words_to_floats (hi))));
-  }
-}
-
 void
-cnn3d_bf16_packed (const Cnn3dBf16PackedArgs *a, int parts)
+cnn3d_bf16_packed (const Cnn3dBf16PackedArgs *a)
 {
-  if (parts == 1)
-    packed (a, 1);
-  else
-    packed (a, 2);
+  const Cnn3dBf16Colors *colors = a->colors;
+  uint16_t *out = a->out;
+
+  for (int i = 0; i < 3 * a->total; i += CNN3D_COLOR_WORDS)
+    for (int k = 0; k < CNN3D_COLOR_WORDS; k += 32)
+      _mm512_storeu_si512 (out + i + k, _mm512_loadu_si512 (colors->border[0] + k));
+  out += 3 * a->left;
+  for (int i = 0, left = 3 * a->width; left > 0; i += 32, left -= 32) {
+    __mmask32 words = left < 32 ? (1u << left) - 1 : ~0u;
+    __m512i x = _mm512_sub_epi16 (_mm512_cvtepu8_epi16 (_mm256_maskz_loadu_epi8 (words, a->rgb + i)),
+        _mm512_loadu_si512 (colors->offset + i % CNN3D_COLOR_WORDS));
+    __m512 low = _mm512_cvtepi32_ps (_mm512_cvtepi16_epi32 (_mm512_castsi512_si256 (x)));
+    __m512 high = _mm512_cvtepi32_ps (_mm512_cvtepi16_epi32 (_mm512_extracti64x4_epi64 (x, 1)));
+
+    _mm512_mask_storeu_epi16 (out + i, words, round_words (low, high));
+  }
 }
 
 INLINE void

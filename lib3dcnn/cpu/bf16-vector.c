@@ -122,15 +122,17 @@ conv_tile (const Cnn3dBf16ConvArgs *a, intptr_t position, const int halves, cons
         tail[p] = multiply_half (tail[p], tail_hi, _mm512_castsi512_si256 (b));
       if (parts == 1)
         continue;
-      c = pair (xk + p * step + part);
-      UNROLL for (int v = 0; v < nv; v++) {
+      UNROLL for (int v = 0; v < nv; v++)
         acc[v][p] = multiply (acc[v][p], lo[v], b);
-        acc[v][p] = multiply (acc[v][p], hi[v], c);
-      }
-      if (halves % 2) {
+      if (halves % 2)
         tail[p] = multiply_half (tail[p], tail_lo, _mm512_castsi512_si256 (b));
+      if (part == 0)
+        continue;
+      c = pair (xk + p * step + part);
+      UNROLL for (int v = 0; v < nv; v++)
+        acc[v][p] = multiply (acc[v][p], hi[v], c);
+      if (halves % 2)
         tail[p] = multiply_half (tail[p], tail_hi, _mm512_castsi512_si256 (c));
-      }
     }
   }
   store_tile (a, position, acc, tail, halves, np);

@@ -7,6 +7,8 @@
 
 #include "lib3dcnn/cpu/engine.h"
 
+#include <math.h>
+
 /*
  * All products, but dense 3x3x3 convolutions only where they are more than eight times as fast as in single precision:
  * Winograd's minimal filtering has an eighth of the multiplications, and its transforms would magnify what bfloat16
@@ -177,11 +179,18 @@ void
 cnn3d_bf16_init_colors (Cnn3dEngine *engine)
 {
   const Cnn3dCard *card = engine->model->card;
+  Cnn3dBf16Colors *colors = &engine->colors;
 
-  for (int i = 0; i < CNN3D_COLOR_LANES; i++) {
-    engine->colors.channel[i] = i / 3 * 3 + (card->channel_order == CNN3D_CHANNEL_ORDER_RGB ? i % 3 : 2 - i % 3);
-    engine->colors.mean[i] = card->mean[i % 3];
-    engine->colors.scale[i] = 1 / card->std[i % 3];
+  for (int i = 0; i < CNN3D_COLOR_WORDS; i++) {
+    int c = i % 3, p = engine->bytes.plane[c];
+    float rest;
+
+    colors->offset[i] = (gint16) CLAMP (rintf (card->mean[p]), 0, 255);
+    rest = card->mean[p] - colors->offset[i];
+    colors->border[0][i] = cnn3d_bf16_round (rest);
+    colors->border[1][i] = cnn3d_bf16_round (rest - cnn3d_bf16_to_float (colors->border[0][i]));
+    colors->rest[c] = rest;
+    colors->scale[c] = card->std[p];
   }
 }
 
@@ -192,30 +201,25 @@ load_pixels (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dClip *
 {
   gsize width = (gsize) cnn3d_padded_extent (step).w;
   int t = frame - step->pad.t, h = row - step->pad.h;
-  Cnn3dBf16PixelsArgs args = { .width = (int) width, .out = out, .part = 3 * CNN3D_PIXEL_ROW ((gssize) width) };
+  gboolean inside = t >= 0 && t < n_frames && h >= 0 && h < step->in.h;
+  Cnn3dBf16PixelsArgs args = { .colors = &engine->colors, .width = (int) width, .out = out,
+    .part = 3 * CNN3D_PIXEL_ROW ((gssize) width) };
 
-  if (t < 0 || t >= n_frames || h < 0 || h >= step->in.h) {
-    for (int i = 0; i < engine->parts; i++)
-      memset (out + i * args.part, 0, 3 * width * sizeof *out);
-    return;
-  }
   if (clip->rgb != NULL) {
-    Cnn3dBf16PackedArgs packed = { .rgb = clip->rgb + (gsize) (t * step->in.h + h) * (gsize) step->in.w * 3,
-      .colors = &engine->colors, .width = step->in.w, .out = out + 3 * step->pad.w, .part = args.part };
-    int left = 3 * step->pad.w, right = left + 3 * step->in.w;
+    Cnn3dBf16PackedArgs packed = { .colors = &engine->colors, .width = inside ? step->in.w : 0, .left = step->pad.w,
+      .total = (int) width, .out = out };
 
-    engine->bf16->packed (&packed, engine->parts);
-    for (int i = 0; i < engine->parts; i++) {
-      memset (out + i * args.part, 0, (gsize) left * sizeof *out);
-      memset (out + i * args.part + right, 0, (3 * width - (gsize) right) * sizeof *out);
-    }
+    if (inside)
+      packed.rgb = clip->rgb + (gsize) (t * step->in.h + h) * (gsize) step->in.w * 3;
+    engine->bf16->packed (&packed);
     return;
   }
   memset (planes, 0, 3 * width * sizeof (float));
-  cnn3d_cpu_load_row (engine, clip, (gsize) (n_frames * step->in.h) * step->in.w, t * step->in.h + h,
-      planes + step->pad.w, width);
-  for (int p = 0; p < 3; p++)
-    args.planes[p] = planes + (gsize) p * width;
+  if (inside)
+    cnn3d_cpu_load_row (engine, clip, (gsize) (n_frames * step->in.h) * step->in.w, t * step->in.h + h,
+        planes + step->pad.w, width);
+  for (int c = 0; c < 3; c++)
+    args.planes[c] = planes + (gsize) engine->bytes.plane[c] * width;
   engine->bf16->pixels (&args, engine->parts);
 }
 
@@ -236,7 +240,7 @@ cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thr
       load_pixels (engine, step, clip, n_frames, frame, row, planes, pixels + row % 3 * CNN3D_PIXEL_ROW (width));
     for (int r = 0; r < 3; r++)
       args.rows[r] = pixels + (y * step->stride.h + r) % 3 * CNN3D_PIXEL_ROW (width);
-    engine->bf16->band (&args, engine->parts);
+    engine->bf16->band (&args, cnn3d_bf16_parts_of (engine, clip));
   }
   *loaded = row;
 }
@@ -290,7 +294,7 @@ cnn3d_bf16_loaded_row (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int t, 
 
   if (step->kind == CNN3D_STEP_STEM)
     return (Cnn3dWords){ words + (frame * step->out.h + h) * step->out.w * CNN3D_BAND_STEP,
-      (gssize) bands_words (step), CNN3D_BAND_STEP };
+      cnn3d_bf16_part_of (engine, &engine->clip, (gssize) bands_words (step)), CNN3D_BAND_STEP };
   return (Cnn3dWords){
     words + (frame * padded.h + (gint64) h * step->stride.h) * padded.w * s->bf16->step,
     (gssize) input_words (s), s->bf16->step };

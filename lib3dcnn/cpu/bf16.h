@@ -30,7 +30,7 @@ cnn3d_bf16_lanes (int halves)
  */
 typedef struct {
   const uint16_t *x;
-  intptr_t part;       /* words from hi to lo of x; of two parts */
+  intptr_t part;       /* words from hi to lo of x; of two parts; 0: hi is all that there is */
   intptr_t step;       /* words from one position to the next */
   const int32_t *taps; /* words from x */
   int n_taps;
@@ -71,31 +71,33 @@ typedef struct {
   intptr_t part, step; /* words from hi to lo, and from one position to the next */
 } Cnn3dBf16RowsArgs;
 
-/* A row of three planes to words that take turns: [width][3]. */
+/*
+ * What a stem reads of pixels: their bytes less a whole number near the mean, which bfloat16 has all bits of, so that of
+ * bytes there is no lo. A normalised x, (byte - mean) / deviation, is x * scale + rest in these units. By byte of a pixel.
+ */
+#define CNN3D_COLOR_WORDS 96 /* what is the same for all pixels, again and again, in whole vectors */
+typedef struct {
+  float scale[3], rest[3];
+  int16_t offset[CNN3D_COLOR_WORDS];
+  uint16_t border[CNN3D_MAX_PARTS][CNN3D_COLOR_WORDS]; /* a normalised zero: what is beside the pixels */
+} Cnn3dBf16Colors;
+
+/* A row of three planes of normalised pixels, in the order of their bytes, to words that take turns: [width][3]. */
 typedef struct {
   const float *planes[3];
+  const Cnn3dBf16Colors *colors;
   int width;
   uint16_t *out; /* CNN3D_PIXEL_ROW (width) words */
   intptr_t part; /* words from hi to lo of out */
 } Cnn3dBf16PixelsArgs;
 
-/*
- * What five pixels, 15 lanes, become: (rgb[channel[lane]] - mean[lane]) * scale[lane]. Lanes have the planes of a pixel in
- * turn; the last one is not used.
- */
-#define CNN3D_COLOR_LANES 15
-typedef struct {
-  int32_t channel[16];
-  float mean[16], scale[16];
-} Cnn3dBf16Colors;
-
-/* Such a row from packed pixels; 16 words past the last may be overwritten. */
+/* Such a row, of one part, from packed pixels, with what is beside them. */
 typedef struct {
   const uint8_t *rgb;
   const Cnn3dBf16Colors *colors;
-  int width;
-  uint16_t *out;
-  intptr_t part; /* words from hi to lo of out */
+  int width;       /* of the pixels; 0: there are none */
+  int left, total; /* pixels of the row before them, and all */
+  uint16_t *out;   /* CNN3D_PIXEL_ROW (total) words */
 } Cnn3dBf16PackedArgs;
 
 /* Whole vectors, and what a band reads past the last pixel. */
@@ -134,7 +136,7 @@ typedef struct {
 typedef void Cnn3dBf16ConvFunc (const Cnn3dBf16ConvArgs *args, int halves, int positions, int parts);
 typedef void Cnn3dBf16RowsFunc (const Cnn3dBf16RowsArgs *args, int positions, int parts);
 typedef void Cnn3dBf16PixelsFunc (const Cnn3dBf16PixelsArgs *args, int parts);
-typedef void Cnn3dBf16PackedFunc (const Cnn3dBf16PackedArgs *args, int parts);
+typedef void Cnn3dBf16PackedFunc (const Cnn3dBf16PackedArgs *args);
 typedef void Cnn3dBf16BandFunc (const Cnn3dBf16BandArgs *args, int parts);
 typedef void Cnn3dHalfFunc (const Cnn3dHalfArgs *args, int stride);
 

@@ -85,8 +85,8 @@ produce_stem (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread,
   load_bands (engine, c, room, thread, y0, y0, y0 + 1, &loaded);
   for (int y = y0; y < y1; y++, place++) {
     float *row = ring_row (c, room, t, place), *out = c->producer->joins ? room->wide : row;
-    Cnn3dWords words = { room->bands + (gsize) ((y - y0) * pitch), (gssize) c->bands_part,
-      CNN3D_BAND_STEP };
+    Cnn3dWords words = { room->bands + (gsize) ((y - y0) * pitch),
+      cnn3d_bf16_part_of (engine, &engine->clip, (gssize) c->bands_part), CNN3D_BAND_STEP };
 
     if (y + 1 < y1)
       load_bands (engine, c, room, thread, y0, y + 1, y + 2, &loaded);

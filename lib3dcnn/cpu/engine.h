@@ -349,6 +349,17 @@ void cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, in
 /* The larger of three columns each, for a pool: a row of n_blocks, of which those of the output are so many floats apart. */
 void cnn3d_bf16_join_columns (const Cnn3dEngine *engine, const Cnn3dStep *pool, const float *wide, int n_blocks, float *out,
     gsize out_block);
+/* Parts of a stem's bands: bytes need one alone (bf16.h); and the words from hi to lo, or 0. */
+static inline int
+cnn3d_bf16_parts_of (const Cnn3dEngine *engine, const Cnn3dClip *clip)
+{
+  return clip->rgb != NULL ? 1 : engine->parts;
+}
+static inline gssize
+cnn3d_bf16_part_of (const Cnn3dEngine *engine, const Cnn3dClip *clip, gssize part)
+{
+  return cnn3d_bf16_parts_of (engine, clip) == 2 ? part : 0;
+}
 /* A thread's share of bringing the clip, of a stem, or engine->scratch into engine->words. */
 void cnn3d_bf16_load (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread);
 /* What a thread has to do at the end of a run. */
@@ -369,6 +380,9 @@ cnn3d_depthwise_places (const Cnn3dCpuStep *s)
 {
   return s->in_half ? (s->step->n_blocks + 1) / 2 : s->step->n_blocks;
 }
+/* bf16-pack.c: the word nearest to a float, as VCVTNEPS2BF16 rounds; of no NaN; and back. */
+guint16 cnn3d_bf16_round (float f);
+float cnn3d_bf16_to_float (guint16 word);
 /* bf16-pack.c: the half nearest to a float, the largest one at most. */
 guint16 cnn3d_half_round (float f);
 
@@ -378,6 +392,8 @@ void cnn3d_bf16_rows_free (Cnn3dBf16Rows *rows);
 int cnn3d_bf16_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, guint64 groups, int first, int end);
 void cnn3d_bf16_pack (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *folded,
     Cnn3dTile *tile, guint64 groups, int first, int end, gint32 *taps, float *weights);
+/* Of a stem, which reads pixels in units of their own (Cnn3dBf16Colors), an output channel's bias. */
+float cnn3d_bf16_stem_bias (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int channel);
 
 /* Where a lane's first position lies, from the arena's start. */
 static inline gsize

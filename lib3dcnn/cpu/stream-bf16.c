@@ -23,17 +23,29 @@ cnn3d_stream_bands_floats (const Cnn3dEngine *engine)
   return (gsize) (engine->parts * part_words (engine->steps[0].step)) / 2;
 }
 
-/* A thread's share of the bands of the frame that is being pushed. */
-void
-cnn3d_stream_load_bands (const Stream *stream, int thread, float *frame)
+/* A thread's share of the bands of a frame of a clip of n. */
+static void
+load_share (const Stream *stream, int thread, const Cnn3dClip *clip, int n, float *frame)
 {
   const Cnn3dEngine *engine = stream->engine;
   const Cnn3dStep *step = engine->steps[0].step;
   int first = (int) cnn3d_share (step->out.h, thread, engine->n_threads);
   int end = (int) cnn3d_share (step->out.h, thread + 1, engine->n_threads), loaded = 0;
 
-  cnn3d_bf16_load_bands (engine, step, thread, stream->frame, 1, step->pad.t, first, end, &loaded,
+  cnn3d_bf16_load_bands (engine, step, thread, clip, n, step->pad.t, first, end, &loaded,
       (guint16 *) (void *) frame + (gssize) (first * step->out.w) * CNN3D_BAND_STEP, part_words (step));
+}
+
+/* Of the frame that is being pushed; with the first one, of the empty one as well. */
+void
+cnn3d_stream_load_bands (const Stream *stream, int thread, float *frame)
+{
+  const Cnn3dCpuSlices *s = stream->s;
+  const Cnn3dClip nothing = { NULL };
+
+  if (stream->n_frames == 1)
+    load_share (stream, thread, &nothing, 0, stream->memory + s->frames + (gsize) s->n_slots * s->frame_floats);
+  load_share (stream, thread, stream->frame, 1, frame);
 }
 
 /* Rows [first, end) of one slice. */
@@ -61,7 +73,8 @@ cnn3d_stream_run_bands (const Stream *stream, const Work *work, int thread, int 
     taps[i] = stem->tiles[0].taps[i % a_frame] + (int32_t) ((gsize) slot * s->frame_floats * 2);
   }
   for (int y = first; y < end; y++) {
-    Cnn3dWords words = { bands + (gssize) (y * step->out.w) * CNN3D_BAND_STEP, part_words (step), CNN3D_BAND_STEP };
+    Cnn3dWords words = { bands + (gssize) (y * step->out.w) * CNN3D_BAND_STEP,
+      stream->planes && engine->parts == 2 ? part_words (step) : 0, CNN3D_BAND_STEP };
     gsize row = (gsize) y * row_floats;
 
     for (int k = 0; k < stem->n_tiles; k++) {
