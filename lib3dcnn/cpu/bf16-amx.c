@@ -32,28 +32,37 @@ typedef struct {
 
 _Static_assert (sizeof (TileConfig) == 64, "the size that LDTILECFG reads");
 
-/* Rows of this thread's tiles of positions; 0 if it has none. */
-static _Thread_local int configured[2];
+/* What this thread's tiles are for: rows of two tiles of positions, or of a stem's channels. */
+static _Thread_local int configured;
+enum { NO_TILES, SECOND_ROW = ROWS + 1, STEM_TILES = SECOND_ROW * SECOND_ROW };
+
+INLINE void
+load_config (const TileConfig *config, int what)
+{
+  configured = what;
+  /* gcc's intrinsic does not say that all of it is read. */
+  __asm__ volatile("" : : "r"(config) : "memory");
+  _tile_loadconfig (config);
+}
 
 /* Two tiles of positions, or one. Of channels there are always 16, as weights have them, whether a tile wants all or not. */
 static void
 configure (int first, int second)
 {
   TileConfig config = { .palette = 1 };
+  int what = first + second * SECOND_ROW;
 
-  if (configured[0] == first && configured[1] == second)
+  if (configured == what)
     return;
   for (int m = 0; m < 2; m++) {
-    int rows = configured[m] = m == 0 ? first : second;
+    int rows = m == 0 ? first : second;
 
     config.rows[2 * m] = config.rows[2 * m + 1] = config.rows[4 + m] = (uint8_t) rows;
     config.bytes[2 * m] = config.bytes[2 * m + 1] = config.bytes[4 + m] = rows > 0 ? UNIT * sizeof (uint16_t) : 0;
     config.rows[6 + m] = UNIT / 2;
     config.bytes[6 + m] = UNIT * sizeof (uint16_t);
   }
-  /* gcc's intrinsic does not say that all of it is read. */
-  __asm__ volatile("" : : "r"(&config) : "memory");
-  _tile_loadconfig (&config);
+  load_config (&config, what);
 }
 
 /* Which of the two tiles of positions, and of their sums. */
@@ -206,7 +215,7 @@ finish_in_half (const Cnn3dBf16ConvArgs *a, int halves, int nv, intptr_t positio
 INLINE int
 is_plain (const Cnn3dBf16ConvArgs *a, int halves)
 {
-  return a->residual == NULL && a->low == -INFINITY && a->high == INFINITY && (halves % 2 == 0 || a->padded) && !a->half;
+  return a->residual == NULL && a->low == -INFINITY && a->high == INFINITY && halves % 2 == 0 && !a->half;
 }
 
 /* The sums of `which` of n positions, which are more than a tile if it is both; but for the first `skip`. */
@@ -303,12 +312,14 @@ conv (const Cnn3dBf16ConvArgs *a, int halves, int positions, int parts)
   }
 }
 
+#include "lib3dcnn/cpu/stem-amx_tmpl.h"
+
 static void
 release (void)
 {
-  if (configured[0] > 0)
+  if (configured != NO_TILES)
     _tile_release ();
-  configured[0] = 0;
+  configured = NO_TILES;
 }
 
 void
@@ -316,5 +327,6 @@ cnn3d_bf16_init_amx (Cnn3dBf16 *kernels)
 {
   *kernels = (Cnn3dBf16){ .isa = "amx", .unit = UNIT, .max_halves = MAX_HALVES, .align_halves = 2, .dense = 1,
     .conv = conv, .release = release, .rows = cnn3d_bf16_rows,
-    .pixels = cnn3d_bf16_pixels, .packed = cnn3d_bf16_packed, .band = cnn3d_bf16_band };
+    .pixels = cnn3d_bf16_pixels, .packed = cnn3d_bf16_packed, .band = cnn3d_bf16_band,
+    .lines = cnn3d_bf16_lines, .stem = stem, .join = cnn3d_bf16_join };
 }

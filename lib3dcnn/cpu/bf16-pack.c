@@ -214,9 +214,8 @@ typedef struct {
   int place;       /* of the kernel; of STEM: its frame */
 } Tap;
 
-/* The weight that meets a byte of a pixel at one of the 27 places of a stem's kernel. */
-static float
-stem_weight (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int channel, int place, int byte)
+float
+cnn3d_bf16_stem_weight (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int channel, int place, int byte)
 {
   return folded->weights[(gsize) channel * folded->inputs + engine->bytes.plane[byte] * 27 + place]
       / engine->colors.scale[byte];
@@ -229,7 +228,7 @@ cnn3d_bf16_stem_bias (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int 
 
   /* Of weights as they are rounded, so that a normalised zero adds nothing. */
   for (int i = 0; i < 81; i++) {
-    float w = stem_weight (engine, folded, channel, i / 3, i % 3), rest = engine->colors.rest[i % 3];
+    float w = cnn3d_bf16_stem_weight (engine, folded, channel, i / 3, i % 3), rest = engine->colors.rest[i % 3];
     float hi = cnn3d_bf16_to_float (cnn3d_bf16_round (w));
 
     bias -= (double) hi * rest;
@@ -268,7 +267,7 @@ pack_tap (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *f
       float w = 0;
 
       if (k >= 0 && o >= 0 && o / group_out == tap->group)
-        w = s->step->kind == CNN3D_STEP_STEM ? stem_weight (engine, folded, o, k / 3, k % 3)
+        w = s->step->kind == CNN3D_STEP_STEM ? cnn3d_bf16_stem_weight (engine, folded, o, k / 3, k % 3)
                                              : folded->weights[(gsize) o * folded->inputs + k];
       *to = cnn3d_bf16_round (w);
       if (engine->parts == 2)

@@ -197,10 +197,84 @@ conv (const Cnn3dBf16ConvArgs *a, int halves, int positions, int parts)
   }
 }
 
+/* Vectors of outputs, and channels, whose sums stay in registers. */
+#define STEM_VECTORS 4
+#define STEM_LANES 4
+
+INLINE void
+stem_tile (const Cnn3dBf16StemArgs *a, int channel, int x, const int nv, const int parts)
+{
+  const int pitch = CNN3D_LINE_WORDS (a->outputs), part_words = cnn3d_stem_rows (a->channels) * CNN3D_STEM_WORDS;
+  __m512 acc[STEM_LANES][STEM_VECTORS];
+
+  UNROLL for (int c = 0; c < STEM_LANES; c++)
+    UNROLL for (int v = 0; v < nv; v++)
+      acc[c][v] = _mm512_setzero_ps ();
+  for (int k = 0; k < 3 * 3 * CNN3D_LINES; k++) {
+    const int frame = k / (3 * CNN3D_LINES), line = k % (3 * CNN3D_LINES);
+    const uint16_t *from = a->lines[frame] + line * pitch + 2 * x;
+    const uint16_t *w = a->weights + frame * parts * part_words + channel * CNN3D_STEM_WORDS + 2 * line;
+    __m512i hi[STEM_VECTORS], lo[STEM_VECTORS];
+
+    UNROLL for (int v = 0; v < nv; v++) {
+      hi[v] = _mm512_loadu_si512 (from + v * 32);
+      if (parts == 2)
+        lo[v] = _mm512_loadu_si512 (from + a->part + v * 32);
+    }
+    UNROLL for (int c = 0; c < STEM_LANES; c++, w += CNN3D_STEM_WORDS) {
+      __m512i b = pair (w);
+
+      UNROLL for (int v = 0; v < nv; v++)
+        acc[c][v] = multiply (acc[c][v], hi[v], b);
+      if (parts == 1)
+        continue;
+      if (a->part != 0)
+        UNROLL for (int v = 0; v < nv; v++)
+          acc[c][v] = multiply (acc[c][v], lo[v], b);
+      b = pair (w + part_words);
+      UNROLL for (int v = 0; v < nv; v++)
+        acc[c][v] = multiply (acc[c][v], hi[v], b);
+    }
+  }
+  UNROLL for (int c = 0; c < STEM_LANES; c++)
+    UNROLL for (int v = 0; v < nv; v++)
+      _mm512_storeu_ps (a->out + (channel + c) * (pitch / 2) + x + v * 16, acc[c][v]);
+}
+
+INLINE void
+stem_row (const Cnn3dBf16StemArgs *a, const int parts)
+{
+  for (int x = 0; x < a->outputs; x += 16 * STEM_VECTORS)
+    for (int c = 0; c < a->channels; c += STEM_LANES)
+      switch ((a->outputs - x + 15) / 16) {
+        case 1:
+          stem_tile (a, c, x, 1, parts);
+          break;
+        case 2:
+          stem_tile (a, c, x, 2, parts);
+          break;
+        case 3:
+          stem_tile (a, c, x, 3, parts);
+          break;
+        default:
+          stem_tile (a, c, x, STEM_VECTORS, parts);
+      }
+}
+
+static void
+stem (const Cnn3dBf16StemArgs *a, int parts)
+{
+  if (parts == 1)
+    stem_row (a, 1);
+  else
+    stem_row (a, 2);
+}
+
 void
 cnn3d_bf16_init_avx512bf16 (Cnn3dBf16 *kernels)
 {
   *kernels = (Cnn3dBf16){ .isa = "avx512bf16", .unit = 2, .max_halves = 6, .align_halves = 2,
     .conv = conv, .rows = cnn3d_bf16_rows, .pixels = cnn3d_bf16_pixels,
-    .packed = cnn3d_bf16_packed, .band = cnn3d_bf16_band };
+    .packed = cnn3d_bf16_packed, .band = cnn3d_bf16_band, .lines = cnn3d_bf16_lines, .stem = stem,
+    .join = cnn3d_bf16_join };
 }

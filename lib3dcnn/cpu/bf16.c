@@ -5,7 +5,7 @@
  * tiles of the step then read. What steps read and write stays in single precision, but within some chains.
  */
 
-#include "lib3dcnn/cpu/engine.h"
+#include "lib3dcnn/cpu/lines.h"
 
 #include <math.h>
 
@@ -37,7 +37,7 @@ cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step)
   switch (step->kind) {
     case CNN3D_STEP_STEM:
       return k.t == 3 && k.h == 3 && k.w == 3 && step->channels_in == 3
-          && (one || step->channels_out > FEW_STEM_CHANNELS);
+          && (one || step->channels_out > FEW_STEM_CHANNELS || (engine->bf16->dense && cnn3d_lines_fit (engine, step)));
     case CNN3D_STEP_CONV:
       return (engine->bf16->dense && one) || !cnn3d_winograd_fits (step);
     default:
@@ -146,8 +146,6 @@ cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn
   args.residual = residual;
   args.low = s->low;
   args.high = s->high;
-  /* In a row of a stem's own every block is the tile's. */
-  args.padded = s->joins;
   args.half = tile->to_half;
   memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
   memcpy (args.residual_offsets, tile->residual_offsets, sizeof args.residual_offsets);

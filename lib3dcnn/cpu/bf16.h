@@ -41,7 +41,6 @@ typedef struct {
   int32_t out_offsets[CNN3D_MAX_HALVES];
   int32_t residual_offsets[CNN3D_MAX_HALVES];
   float low, high;
-  int padded; /* whether an odd number of halves may overwrite the one that follows, too */
   int half;   /* out is in half precision: 32 lanes of two blocks a position; offsets in these */
 } Cnn3dBf16ConvArgs;
 
@@ -120,6 +119,59 @@ typedef struct {
 } Cnn3dBf16BandArgs;
 
 /*
+ * Lines: what a 3x3x3 stem reads, in place of bands, if a pool follows it. Of a row of pixels there are five, of a pair of
+ * words for each output: for each byte of a pixel what the first two columns of the kernel meet, and of what the third one
+ * meets the first two bytes, and the last one and zero. They are little else than the row's planes; the 15 lines of three
+ * rows are, as they lie, a tile of AMX for 16 outputs. Sums come out channel by channel, [channel][output], which a pool can
+ * join as well, and only what is left of them has to be turned into blocks.
+ */
+#define CNN3D_LINES 5
+#define CNN3D_LINE_FLOATS(outputs) (((outputs) / 16 + 1) * 16) /* also of a channel's sums */
+#define CNN3D_LINE_WORDS(outputs) (2 * CNN3D_LINE_FLOATS (outputs))
+typedef struct {
+  const uint8_t *rgb;      /* a row of packed pixels; NULL: of planes, in the order of their bytes */
+  const float *planes[3];
+  const Cnn3dBf16Colors *colors;
+  int width;   /* of the row; 0: all is border, of which there is a column on both sides */
+  int outputs; /* at a stride of 2 */
+  uint16_t *out; /* [CNN3D_LINES][CNN3D_LINE_WORDS (outputs)] */
+  intptr_t part; /* words from hi to lo of out */
+} Cnn3dBf16LinesArgs;
+
+/* Sums of a row of some channels, without bias. A channel's weights are 15 pairs, as lines are, and a pair that is not read. */
+#define CNN3D_STEM_CHANNELS 32
+#define CNN3D_STEM_WORDS 32
+typedef struct {
+  const uint16_t *lines[3]; /* of three frames: those of the first of three rows of pixels, which follow each other */
+  intptr_t part;            /* words from hi to lo of lines; of two parts; 0: hi is all that there is */
+  int outputs, channels;    /* channels: CNN3D_STEM_CHANNELS at most */
+  const uint16_t *weights;  /* [3][parts][cnn3d_stem_rows (channels)][CNN3D_STEM_WORDS] */
+  float *out;               /* [cnn3d_stem_rows (channels)][CNN3D_LINE_FLOATS (outputs)] */
+} Cnn3dBf16StemArgs;
+
+static inline int
+cnn3d_stem_rows (int channels)
+{
+  return (channels + 3) / 4 * 4;
+}
+
+/*
+ * Three such rows of a frame, or twice the same, for a pool of three frames, rows and columns at a stride of two: with what
+ * frames before have left, their largest, by output of the pool, with bias and bounds; of one block. Without `out`, what is
+ * to be left for the next frame: the largest of all; with it, that of this frame alone.
+ */
+typedef struct {
+  const float *rows[3];
+  const float *before; /* or NULL */
+  float *after;        /* or NULL; may be before */
+  int channels;        /* 16 at most, and CNN3D_STEM_CHANNELS without `out` */
+  int width, outputs;  /* of the rows, and of the pool */
+  const float *bias;
+  float low, high;
+  float *out; /* [outputs][16], zero past the channels */
+} Cnn3dBf16JoinArgs;
+
+/*
  * Output rows of two blocks of a depthwise convolution in half precision. Where `of` speaks of a block's 16 floats there are
  * both blocks' 32 halves, in rows, weights and bias.
  */
@@ -138,6 +190,9 @@ typedef void Cnn3dBf16RowsFunc (const Cnn3dBf16RowsArgs *args, int positions, in
 typedef void Cnn3dBf16PixelsFunc (const Cnn3dBf16PixelsArgs *args, int parts);
 typedef void Cnn3dBf16PackedFunc (const Cnn3dBf16PackedArgs *args);
 typedef void Cnn3dBf16BandFunc (const Cnn3dBf16BandArgs *args, int parts);
+typedef void Cnn3dBf16LinesFunc (const Cnn3dBf16LinesArgs *args, int parts);
+typedef void Cnn3dBf16StemFunc (const Cnn3dBf16StemArgs *args, int parts);
+typedef void Cnn3dBf16JoinFunc (const Cnn3dBf16JoinArgs *args);
 typedef void Cnn3dHalfFunc (const Cnn3dHalfArgs *args, int stride);
 
 typedef struct {
@@ -151,6 +206,9 @@ typedef struct {
   Cnn3dBf16PixelsFunc *pixels;
   Cnn3dBf16PackedFunc *packed;
   Cnn3dBf16BandFunc *band;
+  Cnn3dBf16LinesFunc *lines;
+  Cnn3dBf16StemFunc *stem;
+  Cnn3dBf16JoinFunc *join;
   Cnn3dHalfFunc *depthwise; /* then conv can leave halves for it; or NULL */
 } Cnn3dBf16;
 
@@ -159,6 +217,10 @@ Cnn3dBf16RowsFunc cnn3d_bf16_rows;
 Cnn3dBf16PixelsFunc cnn3d_bf16_pixels;
 Cnn3dBf16PackedFunc cnn3d_bf16_packed;
 Cnn3dBf16BandFunc cnn3d_bf16_band;
+
+/* bf16-lines.c */
+Cnn3dBf16LinesFunc cnn3d_bf16_lines;
+Cnn3dBf16JoinFunc cnn3d_bf16_join;
 
 /* bf16-half.c */
 Cnn3dHalfFunc cnn3d_half_depthwise;

@@ -7,8 +7,6 @@
 
 #include "lib3dcnn/cpu/chain.h"
 
-#include <math.h>
-
 /* Taps of a stem: three frames of 27 words, two a tap at least. */
 #define MAX_TAPS (3 * 14)
 #define MAX_TILES 8
@@ -36,30 +34,12 @@ load_bands (const Cnn3dEngine *engine, const Chain *c, const Room *room, int thr
       (gssize) c->bands_part);
 }
 
-void
-cnn3d_bf16_join_columns (const Cnn3dEngine *engine, const Cnn3dStep *pool, const float *wide, int n_blocks, float *out,
-    gsize out_block)
-{
-  Cnn3dPoolArgs args = { .n_rows = 1, .width_in = pool->in.w, .width_out = pool->out.w, .kernel = 3, .stride = 2,
-    .pad = 1, .low = -INFINITY, .high = INFINITY };
-
-  for (int b = 0; b < n_blocks; b++) {
-    const float *row = wide + (gsize) (b * pool->in.w) * CNN3D_BLOCK;
-
-    args.rows = &row;
-    args.out = out + b * out_block;
-    engine->kernels->pool_max (&args);
-  }
-}
-
 static void
 produce_stem (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile, int end_tile, int t,
     int y0, int y1, int place)
 {
   const Cnn3dStep *step = c->producer->step;
   int first_half = c->producer->tiles[first_tile].first_half, pitch = step->out.w * CNN3D_BAND_STEP;
-  int n_blocks = cnn3d_cpu_blocks_of_group (c->producer, first_tile, end_tile);
-  gsize block = c->producer->joins ? (gsize) step->out.w * CNN3D_BLOCK : c->in_block;
   int n_taps = c->producer->tiles[first_tile].n_taps, a_frame = n_taps / 3;
   Loaded loaded = { t * step->stride.t, 0 };
   int end = loaded.frame + 3;
@@ -72,7 +52,7 @@ produce_stem (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread,
         + (int32_t) frame_words (c, t * step->stride.t + i / a_frame);
   g_assert (end_tile - first_tile <= MAX_TILES);
   for (int k = first_tile; k < end_tile; k++) {
-    tiles[k - first_tile] = moved_tile (&c->producer->tiles[k], first_half, block, c->half);
+    tiles[k - first_tile] = moved_tile (&c->producer->tiles[k], first_half, c->in_block, c->half);
     tiles[k - first_tile].taps = taps;
   }
   /* Frames that the output's frame before this one has left; the last, row by row, is read while it is in the first cache. */
@@ -84,7 +64,7 @@ produce_stem (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread,
   /* A row's bands are made before the products of the row before it, which else would wait for them to reach the cache. */
   load_bands (engine, c, room, thread, y0, y0, y0 + 1, &loaded);
   for (int y = y0; y < y1; y++, place++) {
-    float *row = ring_row (c, room, t, place), *out = c->producer->joins ? room->wide : row;
+    float *out = ring_row (c, room, t, place);
     Cnn3dWords words = { room->bands + (gsize) ((y - y0) * pitch),
       cnn3d_bf16_part_of (engine, &engine->clip, (gssize) c->bands_part), CNN3D_BAND_STEP };
 
@@ -92,8 +72,6 @@ produce_stem (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread,
       load_bands (engine, c, room, thread, y0, y + 1, y + 2, &loaded);
     for (int k = 0; k < end_tile - first_tile; k++)
       cnn3d_bf16_multiply (engine, c->producer, &tiles[k], &words, out, NULL, step->out.w);
-    if (c->producer->joins)
-      cnn3d_bf16_join_columns (engine, c->middle->step, room->wide, n_blocks, row, c->in_block);
   }
 }
 

@@ -120,7 +120,7 @@ cnn3d_chain_produce_temporal (Cnn3dEngine *engine, const Chain *c, const Room *r
       args[i].taps = tiles[i].taps + y * step->stride.h % step->kernel.h * tiles[i].n_taps;
       for (int k = 0; k < c->step_frames; k++)
         args[i].out[k] = ring_row (c, room, t + k, y - y0 + place);
-      if (joins_frames (c))
+      if (c->producer->joins)
         args[i].out[2] = last_frame (c, room, y - y0 + place);
       engine->kernels->temporal (&args[i], tiles[i].halves, step->out.w);
     }

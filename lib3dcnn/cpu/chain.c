@@ -73,7 +73,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
     .overlap = MAX (middle->kernel.h - middle->stride.h, 0), .width = s->joins ? middle->out.w : middle->in.w,
     .half = s[1].in_half };
   c->words = reads_words (c);
-  if (joins_frames (c)) {
+  if (s->joins) {
     c->frames = middle->out.t;
     c->stride_t = c->kernel_t = 1;
     c->pad_t = 0;
@@ -85,31 +85,32 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
    * them.
    */
   c->max_blocks = s->temporal || bands ? 4 : s->in_bf16 ? 9 : 3;
+  c->n_blocks = s->in_lines ? s->step->n_blocks : 0;
   for (int first = 0; first < s->n_tiles; first = end) {
     end = end_of_group (c, first);
     c->n_blocks = MAX (c->n_blocks, places (c, cnn3d_cpu_blocks_of_group (s, first, end)));
   }
-  row_bytes = c->width * CNN3D_BLOCK * (int) sizeof (float) * (c->n_frames + joins_frames (c)) * c->n_blocks;
+  row_bytes = c->width * CNN3D_BLOCK * (int) sizeof (float) * (c->n_frames + s->joins) * c->n_blocks;
   if (s->temporal) {
     c->row_floats = (gsize) (s->step->channels_in * cnn3d_winograd_pitch (s->step));
     row_bytes += 2 * CNN3D_HELD * s->step->stride.h * (int) (c->row_floats * sizeof (float));
   }
-  if (bands)
+  if (s->in_lines)
+    row_bytes = (int) cnn3d_chain_lines_bytes (engine, s->step);
+  else if (bands)
     row_bytes += 3 * engine->parts * s->step->out.w * CNN3D_BAND_STEP * (int) sizeof (guint16);
   c->rows = RING_BYTES / row_bytes;
   c->rows = CLAMP ((c->rows - middle->kernel.h) / middle->stride.h + 1, 1, middle->out.h);
   c->ring_rows = (c->rows - 1) * middle->stride.h + middle->kernel.h;
   c->in_frame = (gsize) (c->ring_rows * c->width) * CNN3D_BLOCK;
-  c->in_block = c->in_frame * (gsize) (c->n_frames + joins_frames (c));
+  c->in_block = c->in_frame * (gsize) (c->n_frames + s->joins);
   if (c->last != NULL) {
     c->out_frames = c->n_blocks < places (c, s->step->n_blocks) ? middle->out.t : 1;
     c->out_frame = (gsize) (c->rows * middle->out.w) * CNN3D_BLOCK;
     c->out_block = c->out_frame * (gsize) c->out_frames;
   }
-  if (bands) {
+  if (bands)
     c->bands_part = 3 * (gsize) (c->ring_rows * s->step->out.w * CNN3D_BAND_STEP);
-    c->wide_floats = s->joins ? (gsize) (c->n_blocks * s->step->out.w) * CNN3D_BLOCK : 0;
-  }
   c->held_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * c->row_floats;
 }
 
@@ -138,15 +139,19 @@ divide_room (const Chain *c, const Cnn3dEngine *engine, float *from, Room *room)
   gsize points = CNN3D_POINTS * (gsize) step->kernel.h * c->row_floats;
   gsize bands = (gsize) engine->parts * c->bands_part / 2; /* whole cache lines */
 
+  if (c->producer->in_lines) {
+    if (room != NULL)
+      *room = (Room){ .out = from };
+    return out + cnn3d_chain_lines_room (c, engine, from + out, room);
+  }
   if (room != NULL) {
     *room = (Room){ .ring = from, .kept = from + ring, .out = from + ring + kept };
     room->held = room->out + out;
     room->rows = room->held + held;
     room->points = room->rows + rows;
-    room->wide = room->points + points;
-    room->bands = (guint16 *) (room->wide + c->wide_floats);
+    room->bands = (guint16 *) (room->points + points);
   }
-  return ring + kept + out + held + rows + points + c->wide_floats + bands;
+  return ring + kept + out + held + rows + points + bands;
 }
 
 void
@@ -281,7 +286,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
   int n_blocks = cnn3d_cpu_blocks_of_group (c->producer, first_tile, end_tile);
   int known = below ? c->overlap : 0;
 
-  if (joins_frames (c))
+  if (c->producer->joins)
     cnn3d_chain_clear_last_frames (c, room, n_blocks);
   for (int t = first; t < end; t++) {
     int needed = MIN (t * c->stride_t - c->pad_t + c->kernel_t, c->frames);
@@ -299,7 +304,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
       int block = first_block + b;
       Cnn3dRow row = { .in = room->ring + places (c, b) * c->in_block, .in_frame = c->in_frame,
         .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0, .joined = c->producer->joins,
-        .joined_frames = joins_frames (c), .words = c->words,
+        .joined_frames = c->producer->joins, .words = c->words,
         .out = middle_outputs (engine, c, room, block, t, y0) };
 
       g_assert (middle->blocks[block].block == block);
@@ -309,6 +314,20 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
     }
     /* With the last channels a frame is complete, and still in the second cache. */
     if (c->last != NULL && end_tile == c->producer->n_tiles)
+      run_last (engine, c, room, thread, t, y0, y1);
+  }
+}
+
+/* Likewise of a stem on lines, which keeps nothing for the strip below. */
+static void
+run_lines (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int y0, int y1)
+{
+  const Cnn3dStep *pool = c->middle->step;
+  gsize block = (gsize) cnn3d_plan_buffer (engine->plan, pool->buffer)->positions * CNN3D_BLOCK;
+
+  for (int t = 0; t < pool->out.t; t++) {
+    cnn3d_chain_pool_lines (engine, c, room, t, y0, y1, middle_outputs (engine, c, room, 0, t, y0), block);
+    if (c->last != NULL)
       run_last (engine, c, room, thread, t, y0, y1);
   }
 }
@@ -332,6 +351,8 @@ run_strips (Cnn3dEngine *engine, const Chain *c, int thread)
     int y1 = y0 + n;
     gboolean below = deal.own && y0 == before, above = deal.own && y1 < cnn3d_deal_end (&deal);
 
+    if (c->producer->in_lines)
+      run_lines (engine, c, &room, thread, y0, y1);
     for (int tile = 0; tile < c->producer->n_tiles; tile = group) {
       group = end_of_group (c, tile);
       run_group (engine, c, &room, thread, tile, group, y0, y1, below, above);

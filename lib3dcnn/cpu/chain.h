@@ -27,8 +27,7 @@ typedef struct {
   gsize row_floats, held_floats;
   int width; /* of the ring's rows */
   const Cnn3dChainSlices *slices; /* of a stream; NULL: all outputs of the middle step */
-  /* Of a stem in bfloat16: words from hi to lo, and floats of its rows before columns are joined. */
-  gsize bands_part, wide_floats;
+  gsize bands_part; /* of a stem in bfloat16: words from hi to lo */
 } Chain;
 
 /* What a thread works on. */
@@ -42,18 +41,14 @@ typedef struct {
   float *points; /* [point][row of the kernel][channel][even columns, odd ones][pitch / 2] */
   /* Of a stem in bfloat16: */
   guint16 *bands; /* [part][frame % 3][row][w][32] */
-  float *wide;    /* [block][w][16] */
+  /* Of a stem on lines, which has none of the above but `out`: */
+  guint16 *lines; /* [part][frame % 3][row of pixels][line][output][2] */
+  float *sums;    /* [row % 3][lane][pitch] */
+  float *largest; /* of frames: [row][lane][pitch] */
 } Room;
 
 /* Of six frames of the input, two are those that the last four of the output have left. */
 #define CNN3D_HELD (CNN3D_POINTS - CNN3D_POINT_FRAMES)
-
-/* Whether a stem joins frames, as it does columns, for the pool that follows. */
-static inline gboolean
-joins_frames (const Chain *c)
-{
-  return c->producer->temporal && c->producer->joins;
-}
 
 /* Where row y (of the strip's, whose first is y0) of frame t lies in the ring. */
 static inline float *
@@ -96,5 +91,14 @@ void cnn3d_chain_produce_temporal (Cnn3dEngine *engine, const Chain *c, const Ro
 /* chain-bf16.c: rows [y0, y1) of frame t, as produce() in chain.c. */
 void cnn3d_bf16_produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile, int end_tile,
     int t, int y0, int y1, int place);
+
+/*
+ * chain-lines.c: bytes that a strip needs for a row of the stem; what all of it needs, as divide_room() in chain.c; and rows
+ * [y0, y1) of frame t of the pool, in their order of time.
+ */
+gsize cnn3d_chain_lines_bytes (const Cnn3dEngine *engine, const Cnn3dStep *stem);
+gsize cnn3d_chain_lines_room (const Chain *c, const Cnn3dEngine *engine, float *from, Room *room);
+void cnn3d_chain_pool_lines (const Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int y0, int y1, float *out,
+    gsize out_block);
 
 G_END_DECLS

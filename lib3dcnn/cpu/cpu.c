@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "lib3dcnn/cpu/engine.h"
+#include "lib3dcnn/cpu/lines.h"
 
 #include <math.h>
 #include <sched.h>
@@ -142,6 +142,7 @@ init_bf16 (Cnn3dEngine *engine, Cnn3dCpuStep *s, const Cnn3dSessionOptions *opti
     return;
   if (s->step->kind != CNN3D_STEP_STEM)
     s->bf16 = cnn3d_bf16_rows_new (engine, s->step);
+  s->in_lines = s->step->kind == CNN3D_STEP_STEM && cnn3d_lines_fit (engine, s->step);
   cnn3d_bf16_room (engine, s, &shared, &of_thread);
   engine->words_floats = MAX (engine->words_floats, shared);
   /* Whole cache lines for each thread. */
@@ -163,10 +164,8 @@ share_with_pool (Cnn3dCpuStep *stem, Cnn3dCpuStep *pool)
   pool->high = MIN (stem->high, pool->high);
   stem->low = -INFINITY;
   stem->high = INFINITY;
-  stem->joins = step->kernel.w == 3 && step->stride.w == 2 && step->pad.w == 1 && step->in.w % 2 == 0
-      && (stem->in_bf16
-          || (stem->temporal && step->kernel.t == 3 && step->stride.t == 2 && step->pad.t == 1
-              && step->in.t % 2 == 0));
+  stem->joins = stem->temporal && step->kernel.w == 3 && step->stride.w == 2 && step->pad.w == 1 && step->in.w % 2 == 0
+      && step->kernel.t == 3 && step->stride.t == 2 && step->pad.t == 1 && step->in.t % 2 == 0;
 }
 
 static void

@@ -73,8 +73,9 @@ typedef struct {
   int *splits; /* for 1 to max_threads threads, one list after the other */
   int winograd_frames, winograd_size; /* tiles of a dense convolution in dense.c; else 0 */
   gboolean temporal; /* a stem by Winograd's filtering over frames; tiles hold the taps of one frame */
-  gboolean joins;    /* a stem, that or in bfloat16, which joins columns for the pool that follows; the former frames as well */
-  const float *weights, *bias; /* of DEPTHWISE: [block][n_taps][16] and [block][16]; or see gemm.c */
+  gboolean joins;    /* then, it joins columns and frames for the pool that follows */
+  gboolean in_lines; /* a stem in bfloat16 that is computed together with the pool that follows (lines.h); it has no tiles */
+  const float *weights, *bias; /* of DEPTHWISE: [block][n_taps][16] and [block][16]; or see gemm.c, lines.c */
   int first_tap, n_taps;       /* of DEPTHWISE: those of 27 that ever meet more than the border */
   gboolean in_bf16;            /* products in bfloat16; tiles are in its order */
   Cnn3dBf16Rows *bf16;         /* then, but for a stem */
@@ -270,8 +271,8 @@ typedef struct {
   gsize in_frame;   /* floats between frames; time t is frame (in_start + t * in_scale) modulo in_frames */
   int in_frames, in_start, in_scale, in_first_row;
   const int *in_places; /* where these frames are; NULL: in order */
-  gboolean joined; /* rows of a pool's input are as wide as its output: the stem has joined columns (temporal_tmpl.h) */
-  gboolean joined_frames; /* and there are as many frames */
+  gboolean joined; /* rows of a pool's input are as wide as its output: the stem has joined columns (temporal_tmpl.h, lines.h) */
+  gboolean joined_rows, joined_frames; /* and there are as many rows, or frames */
   float *out;
   /* In half precision, as of Cnn3dHalfArgs: */
   gboolean words;
@@ -346,9 +347,6 @@ void cnn3d_bf16_run_words (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const gui
  */
 void cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread, const Cnn3dClip *clip, int n_frames,
     int frame, int y0, int y1, int *loaded, guint16 *out, gssize part);
-/* The larger of three columns each, for a pool: a row of n_blocks, of which those of the output are so many floats apart. */
-void cnn3d_bf16_join_columns (const Cnn3dEngine *engine, const Cnn3dStep *pool, const float *wide, int n_blocks, float *out,
-    gsize out_block);
 /* Parts of a stem's bands: bytes need one alone (bf16.h); and the words from hi to lo, or 0. */
 static inline int
 cnn3d_bf16_parts_of (const Cnn3dEngine *engine, const Cnn3dClip *clip)
@@ -392,7 +390,11 @@ void cnn3d_bf16_rows_free (Cnn3dBf16Rows *rows);
 int cnn3d_bf16_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, guint64 groups, int first, int end);
 void cnn3d_bf16_pack (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *folded,
     Cnn3dTile *tile, guint64 groups, int first, int end, gint32 *taps, float *weights);
-/* Of a stem, which reads pixels in units of their own (Cnn3dBf16Colors), an output channel's bias. */
+/*
+ * Of a stem, which reads pixels in units of their own (Cnn3dBf16Colors): the weight of a byte of a pixel at one of the 27
+ * places of the kernel, and an output channel's bias.
+ */
+float cnn3d_bf16_stem_weight (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int channel, int place, int byte);
 float cnn3d_bf16_stem_bias (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int channel);
 
 /* Where a lane's first position lies, from the arena's start. */

@@ -9,7 +9,7 @@
  * channel; tile_cost() weighs the two, and dynamic programming finds the best cut.
  */
 
-#include "lib3dcnn/cpu/engine.h"
+#include "lib3dcnn/cpu/lines.h"
 
 typedef struct {
   const Cnn3dEngine *engine;
@@ -471,6 +471,8 @@ plain_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
 
   if (s->winograd_frames > 0)
     return (gsize) step->channels_out;
+  if (s->in_lines)
+    return cnn3d_lines_weight_floats (engine, s);
   if (step->kind == CNN3D_STEP_DEPTHWISE)
     return (gsize) cnn3d_depthwise_places (s) * (s->n_taps + 1) * CNN3D_BLOCK;
   if (cnn3d_gemm_wanted (engine, step))
@@ -511,7 +513,7 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
       s->first_tap *= 9;
     }
     n_weights += plain_floats (engine, s);
-    if (s->step->kind != CNN3D_STEP_DEPTHWISE && !cnn3d_gemm_wanted (engine, s->step))
+    if (s->step->kind != CNN3D_STEP_DEPTHWISE && !s->in_lines && !cnn3d_gemm_wanted (engine, s->step))
       make_tiles (engine, s);
     for (int t = 0; t < s->n_tiles; t++) {
       n_taps += tap_count (s, &s->tiles[t]);
@@ -538,6 +540,8 @@ cnn3d_cpu_pack (Cnn3dEngine *engine)
         pack_half (s, folded, (guint16 *) weights, (guint16 *) s->bias);
       else
         pack_depthwise (s, folded, weights, (float *) s->bias);
+    } else if (s->in_lines) {
+      cnn3d_lines_pack (engine, s, folded, weights);
     } else if (cnn3d_gemm_wanted (engine, s->step)) {
       s->bias = weights + (gsize) s->step->channels_in / s->step->groups * s->step->channels_out;
       cnn3d_gemm_pack (s->step, folded, weights);

@@ -290,7 +290,9 @@ pool_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int t, int h, 
 
     if (x == NULL)
       continue;
-    for (int kh = MAX (0, -first); kh < MIN (step->kernel.h, step->in.h - first); kh++)
+    if (row->joined_rows)
+      rows[args.n_rows++] = x + (gsize) (h * args.width_in) * CNN3D_BLOCK;
+    for (int kh = MAX (0, -first); kh < MIN (step->kernel.h, step->in.h - first) && !row->joined_rows; kh++)
       rows[args.n_rows++] = x + (gsize) (first + kh) * (gsize) args.width_in * CNN3D_BLOCK;
   }
   if (step->kind == CNN3D_STEP_MAXPOOL)

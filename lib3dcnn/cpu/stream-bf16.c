@@ -50,25 +50,21 @@ cnn3d_stream_load_bands (const Stream *stream, int thread, float *frame)
 
 /* Rows [first, end) of one slice. */
 void
-cnn3d_stream_run_bands (const Stream *stream, const Work *work, int thread, int first, int end)
+cnn3d_stream_run_bands (const Stream *stream, const Work *work, int first, int end)
 {
   const Cnn3dCpuSlices *s = stream->s;
   Cnn3dEngine *engine = stream->engine;
   const Cnn3dCpuStep *stem = &engine->steps[0];
   const Cnn3dStep *step = stem->step;
   int n_taps = stem->tiles[0].n_taps, a_frame = n_taps / 3;
-  gsize wide_block = (gsize) step->out.w * CNN3D_BLOCK;
-  float *wide = engine->rings + (gsize) thread * engine->ring_floats;
   gsize slice = (gsize) cnn3d_stream_slot (stream, 0, work->t) * cnn3d_stream_slice_floats (engine, 0);
   gsize row_floats = cnn3d_stream_slice_floats (engine, 0) / (gsize) step->out.h;
   const guint16 *bands = (const guint16 *) (const void *) (stream->memory + s->frames);
   int32_t taps[MAX_TAPS];
 
   g_assert (n_taps <= MAX_TAPS);
-  g_assert (!stem->joins || (gsize) step->n_blocks * wide_block <= engine->ring_floats);
   for (int i = 0; i < n_taps; i++) {
-    int t = work->t * step->stride.t - step->pad.t + i / a_frame;
-    int slot = t < 0 || t >= step->in.t ? s->n_slots : (int) ((stream->clip + t) % s->n_slots);
+    int slot = cnn3d_stream_frame_slot (stream, work->t * step->stride.t - step->pad.t + i / a_frame);
 
     taps[i] = stem->tiles[0].taps[i % a_frame] + (int32_t) ((gsize) slot * s->frame_floats * 2);
   }
@@ -81,12 +77,7 @@ cnn3d_stream_run_bands (const Stream *stream, const Work *work, int thread, int 
       Cnn3dTile tile = s->tiles[0][k];
 
       tile.taps = taps;
-      for (int h = 0; h < tile.halves && stem->joins; h++)
-        tile.out_offsets[h] = cnn3d_half_offset (tile.first_half + h, wide_block, FALSE);
-      cnn3d_bf16_multiply (engine, stem, &tile, &words, stem->joins ? wide : stream->memory + slice + row, NULL, step->out.w);
+      cnn3d_bf16_multiply (engine, stem, &tile, &words, stream->memory + slice + row, NULL, step->out.w);
     }
-    if (stem->joins)
-      cnn3d_bf16_join_columns (engine, stem[1].step, wide, step->n_blocks, stream->memory + s->rings[0] + slice + row,
-          cnn3d_stream_ring_floats (engine, s, 0));
   }
 }

@@ -27,6 +27,8 @@ cnn3d_stream_slice_floats (const Cnn3dEngine *engine, int i)
 {
   const Cnn3dCpuStep *cpu = &engine->steps[i];
 
+  if (cpu->in_lines)
+    cpu++; /* its slices are what the pool joins of a frame */
   return (gsize) cpu->step->out.h * (gsize) (cpu->joins ? cpu[1].step->out.w : cpu->step->out.w) * CNN3D_BLOCK;
 }
 
@@ -155,7 +157,8 @@ lay_out (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
   }
   s->frames = s->memory_floats;
   /* Rows stay aligned as they are in the session's own input. */
-  s->frame_floats = engine->steps[0].in_bf16 ? cnn3d_stream_bands_floats (engine)
+  s->frame_floats = engine->steps[0].in_lines ? cnn3d_stream_lines_floats (engine)
+      : engine->steps[0].in_bf16         ? cnn3d_stream_bands_floats (engine)
       : s->n_groups > 0                      ? 3 * (gsize) stem->in.h * stem->in.w
       : 3 * (gsize) cnn3d_padded_extent (stem).h * (gsize) cnn3d_padded_extent (stem).w;
   s->memory_floats += s->frame_floats * ((gsize) s->n_slots + (s->n_groups == 0));

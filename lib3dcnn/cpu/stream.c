@@ -53,7 +53,8 @@ stream_new (gpointer data)
   n_keys = (gsize) s->slices->n_steps * (gsize) s->n_slots;
   stream->keys = g_new (Key, n_keys);
   stream->work = g_new (Work, s->max_work);
-  stream->stem_taps = g_new (int32_t, engine->steps[0].step->out.t * engine->steps[0].tiles[0].n_taps);
+  if (!engine->steps[0].in_bf16)
+    stream->stem_taps = g_new (int32_t, engine->steps[0].step->out.t * engine->steps[0].tiles[0].n_taps);
   stream->places = g_new (int, s->n_slots + s->n_groups);
   stream->first_slices = g_new (gint64, s->n_groups);
   for (int slot = 0; slot < s->n_slots + s->n_groups; slot++)
@@ -78,8 +79,7 @@ make_stem_taps (Stream *stream, int t, int32_t *taps)
   for (int c = 0; c < 3; c++)
     for (int kt = 0; kt < step->kernel.t; kt++) {
       int frame = t * step->stride.t - step->pad.t + kt;
-      int slot = frame < 0 || frame >= step->in.t ? s->n_slots
-                                                  : (int) ((stream->clip + frame) % s->n_slots);
+      int slot = cnn3d_stream_frame_slot (stream, frame);
       gsize plane = s->frames + (gsize) slot * s->frame_floats + (gsize) c * padded.h * padded.w;
 
       for (int kh = 0; kh < step->kernel.h; kh++)
@@ -93,7 +93,6 @@ static void
 list_work (Stream *stream)
 {
   const Cnn3dCpuSlices *s = stream->s;
-  int n_taps = stream->engine->steps[0].tiles[0].n_taps;
 
   stream->n_work = 0;
   if (s->n_groups > 0)
@@ -106,7 +105,7 @@ list_work (Stream *stream)
         continue;
       *cnn3d_stream_slot_key (stream, i, t) = cnn3d_stream_key (stream, i, t);
       if (i == 0 && !stream->engine->steps[0].in_bf16)
-        make_stem_taps (stream, t, stream->stem_taps + stream->n_work * n_taps);
+        make_stem_taps (stream, t, stream->stem_taps + stream->n_work * stream->engine->steps[0].tiles[0].n_taps);
       stream->work[stream->n_work++] = (Work){ .step = i, .t = t };
     }
   }
@@ -171,14 +170,16 @@ convolve (const Stream *stream, const Work *work, int thread, int first, int end
   }
 }
 
-/* Rows [first, end) of one slice of the stem, or of a group of slices. */
+/* Rows [first, end) of one slice of the stem, or of a group of slices; if they are joined for a pool, of the pool. */
 static void
 run_stem (const Stream *stream, const Work *work, int thread, int first, int end)
 {
   if (stream->s->n_groups > 0)
     cnn3d_stream_run_group (stream, work, thread, first, end);
+  else if (stream->engine->steps[0].in_lines)
+    cnn3d_stream_run_lines (stream, work, thread, first, end);
   else if (stream->engine->steps[0].in_bf16)
-    cnn3d_stream_run_bands (stream, work, thread, first, end);
+    cnn3d_stream_run_bands (stream, work, first, end);
   else
     convolve (stream, work, thread, first, end);
 }
@@ -215,8 +216,9 @@ run_rows (const Stream *stream, const Work *work, int thread, int first, int end
       .in_start = (int) (stream->clip % n_slots),
       .in_scale = stream->s->slices->steps[in->buffer].scale,
       .in_places = in->buffer == 0 ? stream->places : NULL,
-      .joined = engine->steps[in->buffer].joins,
-      .joined_frames = engine->steps[in->buffer].joins && engine->steps[in->buffer].temporal,
+      .joined = engine->steps[in->buffer].joins || engine->steps[in->buffer].in_lines,
+      .joined_rows = engine->steps[in->buffer].in_lines,
+      .joined_frames = engine->steps[in->buffer].joins,
       .out = rows_out (stream, work, b, first),
     };
 
@@ -260,6 +262,8 @@ run_work (const Stream *stream, const Work *work, int n, int thread)
     }
     return;
   }
+  if (stream->engine->steps[work->step].in_lines)
+    units = stream->engine->steps[work->step + 1].step->out.h;
   deal = cnn3d_cpu_deal (stream->engine, thread, n * units, NULL);
   while ((count = cnn3d_deal_take (&deal, pointwise ? CNN3D_UNIT : 1, pointwise ? CNN3D_CHUNK : units, &first)) > 0)
     for (int end = first + count; first < end; first += units - first % units) {
@@ -287,6 +291,10 @@ load_frame (const Stream *stream, int thread)
   if (stream->s->n_groups > 0) {
     if (thread == 0)
       cnn3d_stream_load_frame (stream, frame);
+    return;
+  }
+  if (stream->engine->steps[0].in_lines) {
+    cnn3d_stream_load_lines (stream, thread, frame);
     return;
   }
   if (stream->engine->steps[0].in_bf16) {

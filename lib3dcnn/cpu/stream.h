@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What stream.c, stream-rings.c, stream-stem.c and stream-bf16.c work on. */
+/* What stream.c, stream-rings.c, stream-stem.c, stream-bf16.c and stream-lines.c work on. */
 
 #include "lib3dcnn/cpu/engine.h"
 #include "lib3dcnn/slices.h"
@@ -34,7 +34,7 @@ struct _Cnn3dCpuSlices {
   int n_slots;
   gsize *rings;        /* for each kept step, where its ring begins; [block][slot][h][w][16] */
   gsize memory_floats; /* rings and, after them, frames and sums */
-  /* n_slots frames: for a stem by Winograd's filtering as they were pushed; else padded planes or bands, then an empty one */
+  /* n_slots frames: for a stem by Winograd's filtering as they were pushed; else padded planes, bands or lines, then an empty one */
   gsize frames, frame_floats;
   Cnn3dTile **tiles;  /* for each convolution that is not WHOLE: taps and offsets in rings */
   gint32 **blocks;    /* and for those in bfloat16, where the blocks of their input are */
@@ -87,6 +87,15 @@ cnn3d_stream_key (const Stream *stream, int i, int t)
   return (Key){ stream->clip + t * slices->scale, t >= slices->first && t < slices->end ? shared : stream->clip };
 }
 
+/* The slot of frame t of the clip; beyond its ends, that of the empty one. */
+static inline int
+cnn3d_stream_frame_slot (const Stream *stream, int t)
+{
+  int n = stream->s->n_slots;
+
+  return t < 0 || t >= n ? n : (int) ((stream->clip + t) % n);
+}
+
 static inline Key *
 cnn3d_stream_slot_key (const Stream *stream, int i, int t)
 {
@@ -127,9 +136,14 @@ void cnn3d_stream_forget_groups (Stream *stream);
 void cnn3d_stream_load_frame (const Stream *stream, float *frame);
 void cnn3d_stream_run_group (const Stream *stream, const Work *work, int thread, int first, int end);
 
-/* stream-bf16.c: likewise of a stem in bfloat16; floats of a frame's bands. */
+/* stream-lines.c: likewise of a stem on lines; floats of a frame's. */
+gsize cnn3d_stream_lines_floats (const Cnn3dEngine *engine);
+void cnn3d_stream_load_lines (const Stream *stream, int thread, float *frame);
+void cnn3d_stream_run_lines (const Stream *stream, const Work *work, int thread, int first, int end);
+
+/* stream-bf16.c: likewise of any other stem in bfloat16; floats of a frame's bands. */
 gsize cnn3d_stream_bands_floats (const Cnn3dEngine *engine);
 void cnn3d_stream_load_bands (const Stream *stream, int thread, float *frame);
-void cnn3d_stream_run_bands (const Stream *stream, const Work *work, int thread, int first, int end);
+void cnn3d_stream_run_bands (const Stream *stream, const Work *work, int first, int end);
 
 G_END_DECLS

@@ -90,6 +90,14 @@ tilestored (int n, void *base, long stride)
     memcpy ((char *) base + r * stride, t->data[r], (size_t) t->bytes);
 }
 
+static void
+tilezero (int n)
+{
+  Tile *t = get_tile ("TILEZERO", n);
+
+  memset (t->data, 0, sizeof t->data);
+}
+
 static inline float
 low_word (uint32_t dword)
 {
@@ -157,11 +165,13 @@ tdpbf16ps (int nc, int na, int nb)
 #undef _tile_release
 #undef _tile_loadd
 #undef _tile_stored
+#undef _tile_zero
 #undef _tile_dpbf16ps
 #define _tile_loadconfig(config) ldtilecfg (config)
 #define _tile_release() tilerelease ()
 #define _tile_loadd(tile, base, stride) tileloadd (tile, base, stride)
 #define _tile_stored(tile, base, stride) tilestored (tile, base, stride)
+#define _tile_zero(tile) tilezero (tile)
 #define _tile_dpbf16ps(c, a, b) tdpbf16ps (c, a, b)
 #define cnn3d_bf16_init_amx amx_emulated_init
 #include "lib3dcnn/cpu/bf16-amx.c"

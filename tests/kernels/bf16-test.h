@@ -11,7 +11,13 @@
 uint16_t nearest_word (float f);
 float word_to_float (uint16_t word);
 
-/* bf16-cases.c: against the same words in double precision. */
+/* bf16-cases.c: guarded memory; small integers or reals, a lo smaller; whether a word is part of a float, if that is no NaN. */
+uint16_t *guarded_words (size_t n);
+uint16_t random_word (bool exact, int part);
+bool is_part (uint16_t word, float f, int part);
+/* Of pixels with any means and deviations. */
+void random_colors (Cnn3dBf16Colors *colors);
+/* Against the same words in double precision. */
 void conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positions);
 /* Every word of rows of all kinds of floats. */
 void rows_case (const Cnn3dBf16 *table, int parts, int n_blocks, int positions);
@@ -19,6 +25,11 @@ void pixels_case (const Cnn3dBf16 *table, int parts, int width);
 void packed_case (const Cnn3dBf16 *table, int parts, int width);
 /* Of words. */
 void band_case (const Cnn3dBf16 *table, int parts, int width);
+
+/* bf16-lines.c: what a stem that a pool follows reads, its sums, and the pool. */
+void lines_case (const Cnn3dBf16 *table, int parts, int width);
+void stem_case (const Cnn3dBf16 *table, bool exact, int parts, int channels, int outputs);
+void join_case (const Cnn3dBf16 *table, int channels, int width);
 
 /* bf16-half.c: depthwise convolutions, and products that are left as halves for them. */
 void half_case (const Cnn3dBf16 *table, bool exact, int n_rows, int width);

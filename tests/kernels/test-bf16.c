@@ -93,6 +93,30 @@ packed (const Cnn3dBf16 *table, int parts, bool exact)
 }
 
 static void
+lines (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int round = 0; round < 4 * rounds; round++)
+    for (int width = 1; width <= 130 && !guard_failed (); width++)
+      lines_case (table, parts, width);
+}
+
+static void
+stems (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int channels = 1; channels <= CNN3D_STEM_CHANNELS; channels++)
+    for (int i = 0; i < 4 * rounds && !guard_failed (); i++)
+      stem_case (table, exact, parts, channels, random_int (1, 140));
+}
+
+static void
+joins (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int width = 1; width <= 130; width++)
+    for (int i = 0; i < 4 * rounds && !guard_failed (); i++)
+      join_case (table, random_int (1, i % 2 ? 16 : CNN3D_STEM_CHANNELS), width);
+}
+
+static void
 twins (const Cnn3dBf16 *table, int parts, bool exact)
 {
   Cnn3dBf16 emulated;
@@ -148,6 +172,8 @@ test_isa (size_t i)
     test (isas[i].name, &table, "conv-exact", convs, parts, true);
     test (isas[i].name, &table, "conv-real", convs, parts, false);
     test (isas[i].name, &table, "bound", products, parts, false);
+    test (isas[i].name, &table, "stem-exact", stems, parts, true);
+    test (isas[i].name, &table, "stem-real", stems, parts, false);
     if (strcmp (isas[i].name, "amx") == 0)
       test (isas[i].name, &table, "same-as-emulated", twins, parts, false);
   }
@@ -186,10 +212,12 @@ main (int argc, char **argv)
   /* All have the same. */
   cnn3d_bf16_init_avx512bf16 (&table);
   test ("avx512bf16", &table, "packed", packed, 1, false);
+  test ("avx512bf16", &table, "joins", joins, 1, false);
   for (int parts = 1; parts <= 2; parts++) {
     test ("avx512bf16", &table, "rows", rows, parts, false);
     test ("avx512bf16", &table, "pixels", pixels, parts, false);
     test ("avx512bf16", &table, "bands", bands, parts, false);
+    test ("avx512bf16", &table, "lines", lines, parts, false);
   }
 #ifdef CNN3D_HAVE_FP16
   table.depthwise = cnn3d_half_depthwise;

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Lines of words of a row of pixels, and the pool that follows a stem on lines (bf16.h), by AVX-512 with BF16 and BW. */
+
+#include "lib3dcnn/cpu/bf16.h"
+
+#include <immintrin.h>
+#include <math.h>
+
+#define INLINE static inline __attribute__ ((always_inline))
+#define COLUMNS 32 /* that are brought in line at a time */
+
+INLINE __m512
+words_to_floats (__m256i words)
+{
+  return _mm512_castsi512_ps (_mm512_slli_epi32 (_mm512_cvtepu16_epi32 (words), 16));
+}
+
+INLINE __mmask32
+first_columns (int n)
+{
+  return n >= COLUMNS ? ~0u : n <= 0 ? 0 : (1u << n) - 1;
+}
+
+/* 16 packed pixels, the n first of which are there, four to a quarter. */
+INLINE __m512i
+load_packed (const uint8_t *rgb, int n)
+{
+  const __m512i quarters = _mm512_setr_epi32 (0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 9, 10, 11, 0);
+  __mmask64 bytes = n >= 16 ? ((__mmask64) 1 << 48) - 1 : n <= 0 ? 0 : ((__mmask64) 1 << 3 * n) - 1;
+
+  return _mm512_permutexvar_epi32 (quarters, _mm512_maskz_loadu_epi8 (bytes, rgb));
+}
+
+/* Byte c of 16 such pixels, in units of words. */
+INLINE __m512
+pick_byte (__m512i pixels, int c, __m512i offset)
+{
+  const __m128i pick = _mm_setr_epi8 (0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1);
+  __m512i bytes = _mm512_shuffle_epi8 (pixels,
+      _mm512_broadcast_i32x4 (_mm_add_epi8 (pick, _mm_setr_epi8 ((char) c, 0, 0, 0, (char) c, 0, 0, 0, (char) c, 0, 0, 0,
+          (char) c, 0, 0, 0))));
+
+  return _mm512_cvtepi32_ps (_mm512_sub_epi32 (bytes, offset));
+}
+
+/* Of a plane, 16 pixels, the n first of which are there. */
+INLINE __m512
+load_plane (const Cnn3dBf16LinesArgs *a, int c, int x, int n)
+{
+  __mmask16 lanes = (__mmask16) first_columns (n);
+
+  return _mm512_fmadd_ps (_mm512_maskz_loadu_ps (lanes, a->planes[c] + x), _mm512_set1_ps (a->colors->scale[c]),
+      _mm512_set1_ps (a->colors->rest[c]));
+}
+
+/* The words of columns [x, x + 32) in their places. The kernel's first column is the one before the first pixel. */
+INLINE void
+store_lines (const Cnn3dBf16LinesArgs *a, const __m512i words[3], int x, uint16_t *out)
+{
+  const __m512i odd = _mm512_set1_epi32 ((int) 0xffff0000);
+  const int pitch = CNN3D_LINE_WORDS (a->outputs);
+  __mmask32 room = x + COLUMNS < pitch ? ~0u : ~0u >> 1;
+
+  for (int c = 0; c < 3; c++)
+    _mm512_mask_storeu_epi16 (out + c * pitch + 1 + x, room, words[c]);
+  /* Every second column: (first & ~odd) of the one, (second & odd) of the other. */
+  _mm512_storeu_si512 (out + 3 * pitch + x,
+      _mm512_ternarylogic_epi32 (odd, words[1], _mm512_srli_epi32 (words[0], 16), 0xea));
+  _mm512_storeu_si512 (out + 4 * pitch + x, _mm512_srli_epi32 (words[2], 16));
+}
+
+INLINE void
+lines (const Cnn3dBf16LinesArgs *a, const int packed, const int parts)
+{
+  const Cnn3dBf16Colors *colors = a->colors;
+  const int pitch = CNN3D_LINE_WORDS (a->outputs);
+
+  for (int part = 0; part < parts; part++)
+    for (int c = 0; c < 3; c++)
+      a->out[part * a->part + c * pitch] = colors->border[part][c];
+  for (int x = 0; x < 2 * a->outputs; x += COLUMNS) {
+    int n = a->width - x;
+    __m512i first, second, hi[3], lo[3];
+
+    if (packed) {
+      first = load_packed (a->rgb + 3 * x, n);
+      second = load_packed (a->rgb + 3 * x + 48, n - 16);
+    }
+    for (int c = 0; c < 3; c++) {
+      __m512i offset = _mm512_set1_epi32 (colors->offset[c]);
+      __m512 low = packed ? pick_byte (first, c, offset) : load_plane (a, c, x, n);
+      __m512 high = packed ? pick_byte (second, c, offset) : load_plane (a, c, x + 16, n - 16);
+
+      hi[c] = (__m512i) _mm512_cvtne2ps_pbh (high, low);
+      if (parts == 2)
+        lo[c] = (__m512i) _mm512_cvtne2ps_pbh (
+            _mm512_sub_ps (high, words_to_floats (_mm512_extracti64x4_epi64 (hi[c], 1))),
+            _mm512_sub_ps (low, words_to_floats (_mm512_castsi512_si256 (hi[c]))));
+      hi[c] = _mm512_mask_blend_epi16 (first_columns (n), _mm512_set1_epi16 ((short) colors->border[0][c]), hi[c]);
+      if (parts == 2)
+        lo[c] = _mm512_mask_blend_epi16 (first_columns (n), _mm512_set1_epi16 ((short) colors->border[1][c]), lo[c]);
+    }
+    store_lines (a, hi, x, a->out);
+    if (parts == 2)
+      store_lines (a, lo, x, a->out + a->part);
+  }
+}
+
+/* Where there are no pixels. To load them with all lanes masked would do, but takes as long as a fault if there is no memory. */
+static void
+border (const Cnn3dBf16LinesArgs *a, int parts)
+{
+  for (int part = 0; part < parts; part++) {
+    const uint16_t *words = a->colors->border[part];
+    const uint32_t pairs[CNN3D_LINES] = { words[0] * 0x10001u, words[1] * 0x10001u, words[2] * 0x10001u,
+      words[0] | (uint32_t) words[1] << 16, words[2] };
+    uint16_t *out = a->out + part * a->part;
+
+    for (int k = 0; k < CNN3D_LINES; k++)
+      for (int i = 0; i < CNN3D_LINE_WORDS (a->outputs); i += 32, out += 32)
+        _mm512_storeu_si512 (out, _mm512_set1_epi32 ((int) pairs[k]));
+  }
+}
+
+void
+cnn3d_bf16_lines (const Cnn3dBf16LinesArgs *a, int parts)
+{
+  if (a->width == 0)
+    border (a, parts);
+  else if (a->rgb != NULL && parts == 1)
+    lines (a, 1, 1);
+  else if (a->rgb != NULL)
+    lines (a, 1, 2);
+  else if (parts == 1)
+    lines (a, 0, 1);
+  else
+    lines (a, 0, 2);
+}
+
+INLINE __m512
+larger_of_rows (const Cnn3dBf16JoinArgs *a, int i)
+{
+  return _mm512_max_ps (_mm512_max_ps (_mm512_loadu_ps (a->rows[0] + i), _mm512_loadu_ps (a->rows[1] + i)),
+      _mm512_loadu_ps (a->rows[2] + i));
+}
+
+/* Frames alone. */
+static void
+keep (const Cnn3dBf16JoinArgs *a)
+{
+  int n = a->channels * CNN3D_LINE_FLOATS (a->width);
+
+  for (int i = 0; i < n; i += 16) {
+    __m512 v = larger_of_rows (a, i);
+
+    _mm512_storeu_ps (a->after + i, a->before ? _mm512_max_ps (v, _mm512_loadu_ps (a->before + i)) : v);
+  }
+}
+
+/* 16 columns from i on, of which `left` are there: the largest so far; and keeps what the next frame needs. */
+INLINE __m512
+join_frames (const Cnn3dBf16JoinArgs *a, int i, int left)
+{
+  __m512 v = larger_of_rows (a, i), all = a->before ? _mm512_max_ps (v, _mm512_loadu_ps (a->before + i)) : v;
+
+  if (a->after)
+    _mm512_storeu_ps (a->after + i, v);
+  return _mm512_mask_blend_ps ((__mmask16) first_columns (left), _mm512_set1_ps (-INFINITY), all);
+}
+
+/* Of 32 columns from i on, for every second the largest of it and its neighbours. odd: odd columns, of the 32 before. */
+INLINE __m512
+join_columns (const Cnn3dBf16JoinArgs *a, int i, int left, __m512 *odd)
+{
+  const __m512i evens = _mm512_setr_epi32 (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i odds = _mm512_add_epi32 (evens, _mm512_set1_epi32 (1));
+  __m512 low = join_frames (a, i, left), before = *odd;
+  __m512 high = left > 16 ? join_frames (a, i + 16, left - 16) : _mm512_set1_ps (-INFINITY);
+
+  *odd = _mm512_permutex2var_ps (low, odds, high);
+  before = _mm512_castsi512_ps (_mm512_alignr_epi32 (_mm512_castps_si512 (*odd), _mm512_castps_si512 (before), 15));
+  return _mm512_max_ps (_mm512_max_ps (_mm512_permutex2var_ps (low, evens, high), *odd), before);
+}
+
+/* 16 rows of 16 to 16 columns. */
+INLINE void
+transpose (__m512 r[16])
+{
+  __m512 t[16];
+
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps (r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps (r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4)
+    for (int k = 0; k < 2; k++) {
+      __m512d a = _mm512_castps_pd (t[i + k]), b = _mm512_castps_pd (t[i + 2 + k]);
+
+      r[i + 2 * k] = _mm512_castpd_ps (_mm512_unpacklo_pd (a, b));
+      r[i + 2 * k + 1] = _mm512_castpd_ps (_mm512_unpackhi_pd (a, b));
+    }
+  /* Of quarters, now those of four rows each. */
+  for (int k = 0; k < 4; k++) {
+    __m512 even[2], odd[2];
+
+    for (int h = 0; h < 2; h++) {
+      even[h] = _mm512_shuffle_f32x4 (r[8 * h + k], r[8 * h + 4 + k], 0x88);
+      odd[h] = _mm512_shuffle_f32x4 (r[8 * h + k], r[8 * h + 4 + k], 0xdd);
+    }
+    t[k] = _mm512_shuffle_f32x4 (even[0], even[1], 0x88);
+    t[4 + k] = _mm512_shuffle_f32x4 (odd[0], odd[1], 0x88);
+    t[8 + k] = _mm512_shuffle_f32x4 (even[0], even[1], 0xdd);
+    t[12 + k] = _mm512_shuffle_f32x4 (odd[0], odd[1], 0xdd);
+  }
+  for (int i = 0; i < 16; i++)
+    r[i] = t[i];
+}
+
+static void
+pool (const Cnn3dBf16JoinArgs *a)
+{
+  const __m512 low = _mm512_set1_ps (a->low), high = _mm512_set1_ps (a->high);
+  int pitch = CNN3D_LINE_FLOATS (a->width);
+  _Alignas (64) float odd[16][16], joined[16][16];
+  __m512 r[16];
+
+  for (int c = 0; c < a->channels; c++)
+    _mm512_store_ps (odd[c], _mm512_set1_ps (-INFINITY));
+  for (int x = 0; x < a->outputs; x += 16) {
+    int n = a->outputs - x < 16 ? a->outputs - x : 16;
+
+    for (int c = 0; c < a->channels; c++) {
+      __m512 last = _mm512_load_ps (odd[c]), v = join_columns (a, c * pitch + 2 * x, a->width - 2 * x, &last);
+
+      _mm512_store_ps (odd[c], last);
+      v = _mm512_add_ps (v, _mm512_set1_ps (a->bias[c]));
+      _mm512_store_ps (joined[c], _mm512_min_ps (high, _mm512_max_ps (low, v)));
+    }
+    for (int c = 0; c < 16; c++)
+      r[c] = c < a->channels ? _mm512_load_ps (joined[c]) : _mm512_setzero_ps ();
+    transpose (r);
+    for (int i = 0; i < 16; i++)
+      if (i < n)
+        _mm512_storeu_ps (a->out + (x + i) * CNN3D_BLOCK, r[i]);
+  }
+}
+
+void
+cnn3d_bf16_join (const Cnn3dBf16JoinArgs *a)
+{
+  if (a->out == NULL)
+    keep (a);
+  else
+    pool (a);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* See lines.h. Lanes of the output's blocks are what kernels call channels, in their order. */
+
+#include "lib3dcnn/cpu/lines.h"
+
+gboolean
+cnn3d_lines_fit (const Cnn3dEngine *engine, const Cnn3dStep *stem)
+{
+  const Cnn3dStep *pool = stem->chain > 1 ? cnn3d_plan_step (engine->plan, 1) : NULL;
+  Cnn3dExtent k = stem->kernel, s = stem->stride, p = stem->pad;
+
+  if (pool == NULL || pool->kind != CNN3D_STEP_MAXPOOL || stem->channels_in != 3)
+    return FALSE;
+  if (k.t != 3 || k.h != 3 || k.w != 3 || s.t != 1 || s.h != 2 || s.w != 2 || p.t != 1 || p.h != 1 || p.w != 1)
+    return FALSE;
+  k = pool->kernel;
+  s = pool->stride;
+  p = pool->pad;
+  return k.t == 3 && k.h == 3 && k.w == 3 && s.t == 2 && s.h == 2 && s.w == 2 && p.t == 1 && p.h == 1 && p.w == 1;
+}
+
+/* Up to the last lane that has a channel. */
+static int
+count_lanes (const Cnn3dStep *stem)
+{
+  int n = stem->n_blocks * CNN3D_BLOCK;
+
+  while (n > 1 && stem->lane_channel[n - 1] < 0)
+    n--;
+  return n;
+}
+
+/* Lanes of the group that begins with a lane. */
+static int
+lanes_of_group (const Cnn3dStep *stem, int lane)
+{
+  return MIN (count_lanes (stem) - lane, CNN3D_STEM_CHANNELS);
+}
+
+/* Words of a group's weights. */
+static gsize
+group_words (const Cnn3dEngine *engine, int lanes)
+{
+  return (gsize) (3 * engine->parts * cnn3d_stem_rows (lanes) * CNN3D_STEM_WORDS);
+}
+
+gsize
+cnn3d_lines_weight_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *stem)
+{
+  gsize words = 0;
+
+  for (int lane = 0; lane < count_lanes (stem->step); lane += CNN3D_STEM_CHANNELS)
+    words += group_words (engine, lanes_of_group (stem->step, lane));
+  return words / 2 + (gsize) stem->step->n_blocks * CNN3D_BLOCK;
+}
+
+/* Place of the kernel within a frame that a word of a channel's weights meets, and which byte of the pixel; -1 if none. */
+static int
+place_of_word (int word, int *byte)
+{
+  int row = word / (2 * CNN3D_LINES), line = word / 2 % CNN3D_LINES, second = word % 2;
+
+  *byte = line < 3 ? line : 2 * (line - 3) + second;
+  return row < 3 && *byte < 3 ? row * 3 + (line < 3 ? second : 2) : -1;
+}
+
+void
+cnn3d_lines_pack (const Cnn3dEngine *engine, Cnn3dCpuStep *stem, const Cnn3dFolded *folded, float *weights)
+{
+  const Cnn3dStep *step = stem->step;
+  guint16 *words = (guint16 *) weights;
+  int n = count_lanes (step), lanes;
+  float *bias = weights + cnn3d_lines_weight_floats (engine, stem) - step->n_blocks * CNN3D_BLOCK;
+
+  stem->weights = weights;
+  stem->bias = bias;
+  for (int lane = 0; lane < n; lane++)
+    bias[lane] = step->lane_channel[lane] < 0 ? 0 : cnn3d_bf16_stem_bias (engine, folded, step->lane_channel[lane]);
+  for (int first = 0; first < n; first += lanes) {
+    gsize part = (gsize) (cnn3d_stem_rows (lanes = lanes_of_group (step, first)) * CNN3D_STEM_WORDS);
+
+    for (int frame = 0; frame < 3; frame++, words += engine->parts * (int) part)
+      for (int i = 0; i < lanes * CNN3D_STEM_WORDS; i++) {
+        int byte, place = place_of_word (i % CNN3D_STEM_WORDS, &byte);
+        int channel = step->lane_channel[first + i / CNN3D_STEM_WORDS];
+        float w = 0;
+
+        if (place >= 0 && channel >= 0)
+          w = cnn3d_bf16_stem_weight (engine, folded, channel, frame * 9 + place, byte);
+        words[i] = cnn3d_bf16_round (w);
+        if (engine->parts == 2)
+          words[part + (gsize) i] = cnn3d_bf16_round (w - cnn3d_bf16_to_float (words[i]));
+      }
+  }
+}
+
+void
+cnn3d_lines_load (const Cnn3dEngine *engine, const Cnn3dClip *clip, int n_frames, int frame, int first, int end,
+    guint16 *out, gssize part)
+{
+  const Cnn3dStep *step = engine->steps[0].step;
+  gsize plane = (gsize) (n_frames * step->in.h) * (gsize) step->in.w;
+  int t = frame - step->pad.t;
+
+  for (int row = first; row < end; row++, out += cnn3d_lines_row_words (step)) {
+    int h = row - step->pad.h;
+    gboolean inside = t >= 0 && t < n_frames && h >= 0 && h < step->in.h;
+    gsize place = inside ? (gsize) (t * step->in.h + h) * (gsize) step->in.w : 0;
+    Cnn3dBf16LinesArgs args = { .colors = &engine->colors, .width = inside ? step->in.w : 0, .outputs = step->out.w,
+      .out = out, .part = part };
+
+    if (inside && clip->rgb != NULL)
+      args.rgb = clip->rgb + 3 * place;
+    for (int c = 0; c < 3 && inside && clip->rgb == NULL; c++)
+      args.planes[c] = clip->planes + (gsize) engine->bytes.plane[c] * plane + place;
+    engine->bf16->lines (&args, cnn3d_bf16_parts_of (engine, clip));
+  }
+}
+
+/* Floats of a row of sums of one lane. */
+static int
+pitch_of (const Cnn3dStep *stem)
+{
+  return CNN3D_LINE_FLOATS (stem->out.w);
+}
+
+gsize
+cnn3d_lines_sums_floats (const Cnn3dStep *stem)
+{
+  return (gsize) (3 * CNN3D_STEM_CHANNELS * pitch_of (stem));
+}
+
+gsize
+cnn3d_lines_kept_floats (const Cnn3dStep *stem)
+{
+  return (gsize) (stem->n_blocks * CNN3D_BLOCK * pitch_of (stem));
+}
+
+int
+cnn3d_lines_first (int first)
+{
+  return MAX (2 * first - 1, 0);
+}
+
+int
+cnn3d_lines_count (const Cnn3dStep *stem, int first, int end)
+{
+  return MIN (2 * end, stem->out.h) - cnn3d_lines_first (first);
+}
+
+/* Sums of row y, in one of three places that take turns. */
+static float *
+place_sums (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int y)
+{
+  return frame->sums + y % 3 * CNN3D_STEM_CHANNELS * pitch_of (engine->steps[0].step);
+}
+
+/* Of a row of the pool, what earlier frames have left, from a lane on. */
+static float *
+place_kept (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int row, int lane)
+{
+  const Cnn3dStep *step = engine->steps[0].step;
+
+  return frame->kept + (gsize) row * cnn3d_lines_kept_floats (step) + lane * pitch_of (step);
+}
+
+/* Row p of the pool, where `first` is the first one, of a group of lanes; its rows of sums are there. */
+static void
+join_row (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int lane, int lanes, int p, int first)
+{
+  const Cnn3dStep *step = engine->steps[0].step, *pool = engine->steps[1].step;
+  int pitch = pitch_of (step), y0 = cnn3d_lines_first (p), y1 = MIN (2 * p + 1, step->out.h - 1);
+  Cnn3dBf16JoinArgs args = { .width = step->out.w, .outputs = pool->out.w };
+  int each = frame->out != NULL ? CNN3D_BLOCK : lanes;
+
+  for (int i = 0; i < lanes; i += each) {
+    for (int r = 0; r < 3; r++)
+      args.rows[r] = place_sums (engine, frame, CLAMP (2 * p - 1 + r, y0, y1)) + i * pitch;
+    if (frame->begun)
+      args.before = place_kept (engine, frame, p - first, lane + i);
+    if (frame->keeps)
+      args.after = place_kept (engine, frame, p - first, lane + i);
+    if (frame->out != NULL)
+      args.out = frame->out + (gsize) ((lane + i) / CNN3D_BLOCK) * frame->out_block
+          + (gsize) ((p - first) * pool->out.w) * CNN3D_BLOCK;
+    args.channels = MIN (each, lanes - i);
+    args.bias = engine->steps[0].bias + lane + i;
+    args.low = engine->steps[1].low;
+    args.high = engine->steps[1].high;
+    engine->bf16->join (&args);
+  }
+}
+
+void
+cnn3d_lines_run (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int first, int end)
+{
+  const Cnn3dStep *step = engine->steps[0].step;
+  gsize row_words = cnn3d_lines_row_words (step);
+  Cnn3dBf16StemArgs args = { .part = frame->part, .outputs = step->out.w,
+    .weights = (const guint16 *) engine->steps[0].weights };
+  int n = count_lanes (step), lanes;
+
+  for (int lane = 0; lane < n; lane += lanes, args.weights += group_words (engine, lanes)) {
+    int y = cnn3d_lines_first (first);
+
+    args.channels = lanes = lanes_of_group (step, lane);
+    for (int p = first; p < end; p++) {
+      for (; y < MIN (2 * p + 2, step->out.h); y++) {
+        for (int f = 0; f < 3; f++)
+          args.lines[f] = frame->lines[f] + (gsize) (2 * y - frame->first_row) * row_words;
+        args.out = place_sums (engine, frame, y);
+        engine->bf16->stem (&args, engine->parts);
+      }
+      join_row (engine, frame, lane, lanes, p, first);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A stem in bfloat16 that a pool follows, both of them together (bf16.h): rows of pixels become lines, three frames of these
+ * a row of sums, and three rows of sums one of what the pool joins of a frame.
+ */
+
+#include "lib3dcnn/cpu/engine.h"
+
+G_BEGIN_DECLS
+
+/* Whether a stem can be had so: it is 3x3x3, and a pool of three at a stride of two ends it. */
+gboolean cnn3d_lines_fit (const Cnn3dEngine *engine, const Cnn3dStep *stem);
+
+/* Floats of its weights and, after them, bias, and what is in there. */
+gsize cnn3d_lines_weight_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *stem);
+void cnn3d_lines_pack (const Cnn3dEngine *engine, Cnn3dCpuStep *stem, const Cnn3dFolded *folded, float *weights);
+
+/* Words of a row of pixels, of one part. */
+static inline gsize
+cnn3d_lines_row_words (const Cnn3dStep *stem)
+{
+  return (gsize) (CNN3D_LINES * CNN3D_LINE_WORDS (stem->out.w));
+}
+
+/*
+ * Rows [first, end) of a frame of a clip of n_frames, both counted from the border on, one after the other. part: words from
+ * hi to lo.
+ */
+void cnn3d_lines_load (const Cnn3dEngine *engine, const Cnn3dClip *clip, int n_frames, int frame, int first, int end,
+    guint16 *out, gssize part);
+
+/* Floats that a thread needs for rows of sums. */
+gsize cnn3d_lines_sums_floats (const Cnn3dStep *stem);
+/* Of what is kept of frames for those that follow, floats of one row of the pool. */
+gsize cnn3d_lines_kept_floats (const Cnn3dStep *stem);
+
+/* A frame of the stem, in the rows of the pool that are asked for. */
+typedef struct {
+  const guint16 *lines[3]; /* of the frame and its neighbours, from row first_row of the padded input on */
+  int first_row;
+  gssize part;           /* words from hi to lo of lines; 0: hi is all that there is */
+  float *sums;           /* room for them */
+  float *kept;           /* for each of the rows what earlier frames have left; NULL: nothing is kept */
+  gboolean begun, keeps; /* whether they have left anything, and whether this one is to */
+  float *out;            /* where the first row goes, of the first block; NULL: frames are joined alone */
+  gsize out_block;       /* floats to the next block */
+} Cnn3dLinesFrame;
+void cnn3d_lines_run (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int first, int end);
+
+/* The rows of the stem that rows [first, end) of the pool meet: from the first on, and how many. */
+int cnn3d_lines_first (int first);
+int cnn3d_lines_count (const Cnn3dStep *stem, int first, int end);
+
+G_END_DECLS
