@@ -70,41 +70,58 @@ store_lines (const Cnn3dBf16LinesArgs *a, const __m512i words[3], int x, uint16_
   _mm512_storeu_si512 (out + 4 * pitch + x, _mm512_srli_epi32 (words[2], 16));
 }
 
+/* What is the same for all columns of a row. */
+typedef struct {
+  __m512i offset[3], border[CNN3D_MAX_PARTS][3];
+} Colors;
+
+/* The lines of columns [x, x + 32), of which n are pixels. */
+INLINE void
+columns (const Cnn3dBf16LinesArgs *a, const Colors *colors, int x, int n, const int packed, const int parts)
+{
+  __m512i first = _mm512_setzero_si512 (), second = first, hi[3], lo[3];
+
+  if (packed) {
+    first = load_packed (a->rgb + 3 * x, n);
+    second = load_packed (a->rgb + 3 * x + 48, n - 16);
+  }
+  for (int c = 0; c < 3; c++) {
+    __m512 low = packed ? pick_byte (first, c, colors->offset[c]) : load_plane (a, c, x, n);
+    __m512 high = packed ? pick_byte (second, c, colors->offset[c]) : load_plane (a, c, x + 16, n - 16);
+
+    hi[c] = (__m512i) _mm512_cvtne2ps_pbh (high, low);
+    if (parts == 2)
+      lo[c] = (__m512i) _mm512_cvtne2ps_pbh (
+          _mm512_sub_ps (high, words_to_floats (_mm512_extracti64x4_epi64 (hi[c], 1))),
+          _mm512_sub_ps (low, words_to_floats (_mm512_castsi512_si256 (hi[c]))));
+    if (n < COLUMNS) {
+      hi[c] = _mm512_mask_blend_epi16 (first_columns (n), colors->border[0][c], hi[c]);
+      if (parts == 2)
+        lo[c] = _mm512_mask_blend_epi16 (first_columns (n), colors->border[1][c], lo[c]);
+    }
+  }
+  store_lines (a, hi, x, a->out);
+  if (parts == 2)
+    store_lines (a, lo, x, a->out + a->part);
+}
+
 INLINE void
 lines (const Cnn3dBf16LinesArgs *a, const int packed, const int parts)
 {
-  const Cnn3dBf16Colors *colors = a->colors;
-  const int pitch = CNN3D_LINE_WORDS (a->outputs);
+  Colors colors;
+  int x = 0;
 
-  for (int part = 0; part < parts; part++)
-    for (int c = 0; c < 3; c++)
-      a->out[part * a->part + c * pitch] = colors->border[part][c];
-  for (int x = 0; x < 2 * a->outputs; x += COLUMNS) {
-    int n = a->width - x;
-    __m512i first, second, hi[3], lo[3];
-
-    if (packed) {
-      first = load_packed (a->rgb + 3 * x, n);
-      second = load_packed (a->rgb + 3 * x + 48, n - 16);
+  for (int c = 0; c < 3; c++) {
+    colors.offset[c] = _mm512_set1_epi32 (a->colors->offset[c]);
+    for (int part = 0; part < parts; part++) {
+      colors.border[part][c] = _mm512_set1_epi16 ((short) a->colors->border[part][c]);
+      a->out[part * a->part + c * CNN3D_LINE_WORDS (a->outputs)] = a->colors->border[part][c];
     }
-    for (int c = 0; c < 3; c++) {
-      __m512i offset = _mm512_set1_epi32 (colors->offset[c]);
-      __m512 low = packed ? pick_byte (first, c, offset) : load_plane (a, c, x, n);
-      __m512 high = packed ? pick_byte (second, c, offset) : load_plane (a, c, x + 16, n - 16);
-
-      hi[c] = (__m512i) _mm512_cvtne2ps_pbh (high, low);
-      if (parts == 2)
-        lo[c] = (__m512i) _mm512_cvtne2ps_pbh (
-            _mm512_sub_ps (high, words_to_floats (_mm512_extracti64x4_epi64 (hi[c], 1))),
-            _mm512_sub_ps (low, words_to_floats (_mm512_castsi512_si256 (hi[c]))));
-      hi[c] = _mm512_mask_blend_epi16 (first_columns (n), _mm512_set1_epi16 ((short) colors->border[0][c]), hi[c]);
-      if (parts == 2)
-        lo[c] = _mm512_mask_blend_epi16 (first_columns (n), _mm512_set1_epi16 ((short) colors->border[1][c]), lo[c]);
-    }
-    store_lines (a, hi, x, a->out);
-    if (parts == 2)
-      store_lines (a, lo, x, a->out + a->part);
   }
+  for (; x + COLUMNS <= a->width; x += COLUMNS)
+    columns (a, &colors, x, COLUMNS, packed, parts);
+  for (; x < 2 * a->outputs; x += COLUMNS)
+    columns (a, &colors, x, a->width - x, packed, parts);
 }
 
 /* Where there are no pixels. To load them with all lanes masked would do, but takes as long as a fault if there is no memory. */
