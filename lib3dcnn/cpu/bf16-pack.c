@@ -130,8 +130,8 @@ cnn3d_bf16_rows_new (const Cnn3dEngine *engine, const Cnn3dStep *step)
   int n = step->channels_in, group_in = n / step->groups, unit = engine->bf16->unit, n_words;
   int wanted = units (group_in, unit) * unit * step->groups;
 
-  rows->blocks = g_new (gint32, n);
-  rows->lanes = g_new0 (guint16, n);
+  rows->blocks = g_new (gint32, n + 1);
+  rows->lanes = g_new0 (guint16, n + 1);
   rows->groups = g_new (Cnn3dBf16Group, step->groups);
   for (int i = 0; i < n; i++) {
     if (i == 0 || sources[i].block != sources[i - 1].block)
@@ -140,12 +140,20 @@ cnn3d_bf16_rows_new (const Cnn3dEngine *engine, const Cnn3dStep *step)
     place[sources[i].channel] = (rows->n_blocks - 1) * CNN3D_BLOCK + sources[i].lane;
   }
 
+  rows->columns = step->kind == CNN3D_STEP_CONV && step->kernel.w > 1 && rows->n_blocks == 1 && unit == 2 * CNN3D_BLOCK ? 2 : 1;
+  if (rows->columns == 2) {
+    rows->blocks[1] = rows->blocks[0] + CNN3D_BLOCK;
+    rows->lanes[1] = rows->lanes[0];
+    rows->n_blocks = 2;
+  }
   n_words = units (rows->n_blocks * CNN3D_BLOCK, CNN3D_ROW_WORDS) * CNN3D_ROW_WORDS;
   rows->channel = g_new (int, MAX (n_words, units (wanted, CNN3D_ROW_WORDS) * CNN3D_ROW_WORDS));
   for (int w = 0; w < n_words; w++)
     rows->channel[w] = -1;
   for (int c = 0; c < n; c++)
     rows->channel[place[c]] = c;
+  for (int w = CNN3D_BLOCK; w < 2 * CNN3D_BLOCK && rows->columns == 2; w++)
+    rows->channel[w] = rows->channel[w - CNN3D_BLOCK];
   if (span_groups (rows, step->groups, group_in, n_words, unit) > MAX_WASTE * wanted) {
     natural = g_new (int, wanted);
     n_words = order_words (rows, step, unit, place, natural);
@@ -247,7 +255,12 @@ weight_of (const Cnn3dStep *step, const Cnn3dBf16Rows *rows, const Tap *tap, int
   if (step->kind == CNN3D_STEP_STEM)
     return word < CNN3D_BAND_WORDS ? tap->place * CNN3D_BAND_WORDS + word : -1;
   c = rows->channel[word] - tap->group * (step->channels_in / step->groups);
-  return c < 0 || c >= step->channels_in / step->groups ? -1 : c * volume + tap->place;
+  if (c < 0 || c >= step->channels_in / step->groups)
+    return -1;
+  if (rows->columns == 1 || word < CNN3D_BLOCK)
+    return c * volume + tap->place;
+  /* Of the next column, if the kernel has one. */
+  return tap->place % step->kernel.w + 1 < step->kernel.w ? c * volume + tap->place + 1 : -1;
 }
 
 static void
@@ -276,6 +289,23 @@ pack_tap (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *f
   }
 }
 
+/* Whether a tap is needed that begins at a place of the kernel. */
+static gboolean
+is_begin (const Cnn3dCpuStep *s, int place)
+{
+  return s->bf16 == NULL || place % s->step->kernel.w % s->bf16->columns == 0;
+}
+
+static int
+count_places (const Cnn3dCpuStep *s, int first, int end)
+{
+  int n = 0;
+
+  for (int k = first; k < end; k++)
+    n += is_begin (s, k);
+  return n;
+}
+
 int
 cnn3d_bf16_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, guint64 groups, int first,
     int end)
@@ -287,7 +317,7 @@ cnn3d_bf16_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, guint64 group
   for (int g = 0; g < s->step->groups; g++)
     if (groups >> g & 1)
       n += s->bf16->groups[g].units;
-  return n * (end - first);
+  return n * count_places (s, first, end);
 }
 
 void
@@ -314,7 +344,7 @@ cnn3d_bf16_pack (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFo
     if (!stem)
       group = s->bf16->groups[g];
     for (int k = first; k < end; k++)
-      for (int u = 0; u < group.units; u++, words += size) {
+      for (int u = 0; u < group.units && is_begin (s, k); u++, words += size) {
         Tap tap = { .group = g, .word = group.first + u * unit, .place = k };
 
         if (stem)

@@ -47,6 +47,7 @@ typedef struct {
   gint32 *blocks;         /* where the input's blocks begin, from the arena or engine->scratch */
   guint16 *lanes;         /* of each: a bit for each lane that is read */
   int n_blocks;
+  int columns; /* 2: those of the next position follow, so that a tap of AMX is as many inputs as it can be */
   Cnn3dBf16Gather *gathers; /* NULL: in natural order */
   int n_gathers;
   gssize step; /* words from one position to the next */
