@@ -34,14 +34,11 @@ static Source *
 list_sources (const Cnn3dEngine *engine, const Cnn3dStep *step)
 {
   Source *sources = g_new (Source, step->channels_in);
-  gint64 padded = cnn3d_extent_count (cnn3d_padded_extent (step)) * CNN3D_BLOCK;
 
   for (int c = 0; c < step->channels_in; c++) {
     int lane = step->inputs[c].lane % CNN3D_BLOCK;
 
-    sources[c] = (Source){ step->kind == CNN3D_STEP_CONV ? c / CNN3D_BLOCK * padded
-            : (gint64) cnn3d_lane_offset (engine, &step->inputs[c]) - lane,
-      lane, c };
+    sources[c] = (Source){ (gint64) cnn3d_lane_offset (engine, &step->inputs[c]) - lane, lane, c };
   }
   qsort (sources, (gsize) step->channels_in, sizeof *sources, compare_sources);
   return sources;

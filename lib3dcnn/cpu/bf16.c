@@ -259,18 +259,54 @@ load_all_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread)
   }
 }
 
-/* This thread's share of engine->scratch. */
+/* Of two columns, what the last pixel of a row has of the next row, and what the border before the first one lacks. */
+static void
+mend_columns (const Cnn3dCpuStep *s, guint16 *pixels, gssize part, int parts)
+{
+  gssize step = s->bf16->step, last = (s->step->in.w - 1) * step + CNN3D_BLOCK;
+
+  for (int i = 0; i < parts; i++, pixels += part) {
+    memset (pixels + last, 0, CNN3D_BLOCK * sizeof *pixels);
+    if (s->step->pad.w > 0)
+      memcpy (pixels - step + CNN3D_BLOCK, pixels, CNN3D_BLOCK * sizeof *pixels);
+  }
+}
+
+/* A row of the padded input of a dense convolution, of those of all frames. */
+static void
+load_input_row (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int i)
+{
+  const Cnn3dStep *step = s->step;
+  Cnn3dExtent padded = cnn3d_padded_extent (step);
+  int t = i / padded.h - step->pad.t, h = i % padded.h - step->pad.h;
+  gsize row = (gsize) (padded.w * s->bf16->step), left = (gsize) (step->pad.w * s->bf16->step);
+  guint16 *out = (guint16 *) engine->words + (gsize) i * row;
+  gssize part = (gssize) input_words (s);
+  Cnn3dWords to = { .x = out + left, .part = part, .step = s->bf16->step };
+  gboolean inside = t >= 0 && t < step->in.t && h >= 0 && h < step->in.h;
+
+  for (int k = 0; k < engine->parts; k++, out += part) {
+    memset (out, 0, (inside ? left : row) * sizeof *out);
+    if (inside)
+      memset (out + row - left, 0, left * sizeof *out);
+  }
+  if (!inside)
+    return;
+  convert (engine, s, engine->arena + (gsize) (t * step->in.h + h) * (gsize) step->in.w * CNN3D_BLOCK, s->bf16->blocks,
+      step->in.w, NULL, &to);
+  if (s->bf16->columns == 2)
+    mend_columns (s, (guint16 *) to.x, part, engine->parts);
+}
+
+/* This thread's share of the input of a dense convolution. */
 static void
 load_input (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread)
 {
-  gint64 total = cnn3d_extent_count (cnn3d_padded_extent (s->step));
-  gint64 first = cnn3d_share (total, thread, engine->n_threads);
-  gint64 end = cnn3d_share (total, thread + 1, engine->n_threads);
-  Cnn3dWords to = { .x = (guint16 *) engine->words + first * s->bf16->step,
-    .part = (gssize) input_words (s), .step = s->bf16->step };
+  Cnn3dExtent padded = cnn3d_padded_extent (s->step);
+  int rows = padded.t * padded.h, end = (int) cnn3d_share (rows, thread + 1, engine->n_threads);
 
-  convert (engine, s, engine->scratch + first * CNN3D_BLOCK, s->bf16->blocks, (int) (end - first),
-      NULL, &to);
+  for (int i = (int) cnn3d_share (rows, thread, engine->n_threads); i < end; i++)
+    load_input_row (engine, s, i);
 }
 
 void

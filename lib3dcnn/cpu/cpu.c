@@ -200,9 +200,9 @@ init_step (Cnn3dEngine *engine, guint i, const Cnn3dSessionOptions *options)
         break;
       }
       s->run = cnn3d_cpu_run_conv;
-      /* And of a position past the end, which a row of two columns reads and multiplies by zero. */
-      engine->scratch_floats = MAX (engine->scratch_floats,
-          (blocks * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step)) + 1) * CNN3D_BLOCK);
+      if (!s->in_bf16)
+        engine->scratch_floats = MAX (engine->scratch_floats,
+            blocks * (gsize) cnn3d_extent_count (cnn3d_padded_extent (step)) * CNN3D_BLOCK);
       break;
     }
     case CNN3D_STEP_POINTWISE:

@@ -44,7 +44,7 @@ typedef struct {
 typedef struct {
   int *channel;           /* of each word: an input channel, or -1 */
   Cnn3dBf16Group *groups; /* of the convolution */
-  gint32 *blocks;         /* where the input's blocks begin, from the arena or engine->scratch */
+  gint32 *blocks;         /* where the input's blocks begin, from the arena */
   guint16 *lanes;         /* of each: a bit for each lane that is read */
   int n_blocks;
   int columns; /* 2: those of the next position follow, so that a tap of AMX is as many inputs as it can be */
@@ -359,7 +359,7 @@ cnn3d_bf16_part_of (const Cnn3dEngine *engine, const Cnn3dClip *clip, gssize par
 {
   return cnn3d_bf16_parts_of (engine, clip) == 2 ? part : 0;
 }
-/* A thread's share of bringing the clip, of a stem, or engine->scratch into engine->words. */
+/* A thread's share of bringing the clip, of a stem, or the input of a dense convolution into engine->words. */
 void cnn3d_bf16_load (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread);
 /* What a thread has to do at the end of a run. */
 static inline void

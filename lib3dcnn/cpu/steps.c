@@ -167,18 +167,17 @@ cnn3d_cpu_pad (Cnn3dEngine *engine, const Cnn3dStep *step, Cnn3dExtent padded, i
   }
 }
 
-/* Copies the input's channels into padded blocks, then convolves. */
+/* Copies the input's channels into padded blocks, or rows of words, then convolves. */
 void
 cnn3d_cpu_run_conv (Cnn3dEngine *engine, gsize index, int thread)
 {
   const Cnn3dCpuStep *s = &engine->steps[index];
 
-  cnn3d_cpu_pad (engine, s->step, cnn3d_padded_extent (s->step), thread);
-  cnn3d_workers_barrier (engine->workers);
-  if (s->in_bf16) {
+  if (s->in_bf16)
     cnn3d_bf16_load (engine, s, thread);
-    cnn3d_workers_barrier (engine->workers);
-  }
+  else
+    cnn3d_cpu_pad (engine, s->step, cnn3d_padded_extent (s->step), thread);
+  cnn3d_workers_barrier (engine->workers);
   run_padded (engine, s, thread, engine->kernels->conv_blocked, engine->scratch, CNN3D_BLOCK);
 }
 
