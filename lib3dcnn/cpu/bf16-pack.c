@@ -12,8 +12,14 @@
 
 #include <math.h>
 
-/* Words of a natural row may be so many times those that are needed. */
+/*
+ * Words of a natural row may be so many times those that are needed. By tiles, of many positions, they may be more, as it is
+ * sooner multiplied by zero than sorted: cycles of a position for a tap and 16 channels, and for gathers, about.
+ */
 #define MAX_WASTE 1.25
+#define TAP_CYCLES 1.6
+#define GATHER_CYCLES 3.0
+#define SORT_CYCLES 20.0 /* and to have words in natural order first */
 
 typedef struct {
   gint64 block; /* where it begins, in floats */
@@ -118,13 +124,41 @@ make_gathers (Cnn3dBf16Rows *rows, const int *natural, int n_words)
   }
 }
 
+/* Gathers for words in the order of the groups: one for each 64 natural words that a vector has words of. */
+static int
+count_gathers (const Cnn3dStep *step, int unit, const int *place)
+{
+  int group_in = step->channels_in / step->groups, n = 0;
+  int n_vectors = units (units (group_in, unit) * unit * step->groups, CNN3D_ROW_WORDS);
+  g_autofree guint64 *met = g_new0 (guint64, n_vectors);
+
+  for (int c = 0; c < step->channels_in; c++)
+    met[(c / group_in * units (group_in, unit) * unit + c % group_in) / CNN3D_ROW_WORDS] |= (guint64) 1 << place[c] / 64 % 64;
+  for (int v = 0; v < n_vectors; v++)
+    n += __builtin_popcountll (met[v]);
+  return n;
+}
+
+/* Whether a row is better had in natural order, where groups span so many words in all, wanted of which are needed. */
+static gboolean
+is_natural_better (const Cnn3dEngine *engine, const Cnn3dStep *step, const int *place, int spanned, int wanted)
+{
+  int unit = engine->bf16->unit;
+  double tap = TAP_CYCLES * step->channels_out / step->groups / CNN3D_BLOCK;
+
+  if (spanned <= MAX_WASTE * wanted)
+    return TRUE;
+  return engine->bf16->dense && engine->parts == 1 && cnn3d_extent_count (step->out) >= CNN3D_SPLIT_POSITIONS
+      && tap * (spanned - wanted) / unit < SORT_CYCLES + GATHER_CYCLES * count_gathers (step, unit, place);
+}
+
 Cnn3dBf16Rows *
 cnn3d_bf16_rows_new (const Cnn3dEngine *engine, const Cnn3dStep *step)
 {
   Cnn3dBf16Rows *rows = g_new0 (Cnn3dBf16Rows, 1);
   g_autofree Source *sources = list_sources (engine, step);
   g_autofree int *place = g_new (int, step->channels_in), *natural = NULL;
-  int n = step->channels_in, group_in = n / step->groups, unit = engine->bf16->unit, n_words;
+  int n = step->channels_in, group_in = n / step->groups, unit = engine->bf16->unit, n_words, spanned;
   int wanted = units (group_in, unit) * unit * step->groups;
 
   rows->blocks = g_new (gint32, n + 1);
@@ -151,7 +185,8 @@ cnn3d_bf16_rows_new (const Cnn3dEngine *engine, const Cnn3dStep *step)
     rows->channel[place[c]] = c;
   for (int w = CNN3D_BLOCK; w < 2 * CNN3D_BLOCK && rows->columns == 2; w++)
     rows->channel[w] = rows->channel[w - CNN3D_BLOCK];
-  if (span_groups (rows, step->groups, group_in, n_words, unit) > MAX_WASTE * wanted) {
+  spanned = span_groups (rows, step->groups, group_in, n_words, unit);
+  if (!is_natural_better (engine, step, place, spanned, wanted)) {
     natural = g_new (int, wanted);
     n_words = order_words (rows, step, unit, place, natural);
     span_groups (rows, step->groups, group_in, n_words, unit);
