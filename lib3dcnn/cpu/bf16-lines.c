@@ -155,35 +155,14 @@ cnn3d_bf16_lines (const Cnn3dBf16LinesArgs *a, int parts)
     lines (a, 0, 2);
 }
 
+/* 16 columns from i on, of which `left` are there. */
 INLINE __m512
-larger_of_rows (const Cnn3dBf16JoinArgs *a, int i)
+join_rows (const Cnn3dBf16JoinArgs *a, int i, int left)
 {
-  return _mm512_max_ps (_mm512_max_ps (_mm512_loadu_ps (a->rows[0] + i), _mm512_loadu_ps (a->rows[1] + i)),
+  __m512 v = _mm512_max_ps (_mm512_max_ps (_mm512_loadu_ps (a->rows[0] + i), _mm512_loadu_ps (a->rows[1] + i)),
       _mm512_loadu_ps (a->rows[2] + i));
-}
 
-/* Frames alone. */
-static void
-keep (const Cnn3dBf16JoinArgs *a)
-{
-  int n = a->channels * CNN3D_LINE_FLOATS (a->width);
-
-  for (int i = 0; i < n; i += 16) {
-    __m512 v = larger_of_rows (a, i);
-
-    _mm512_storeu_ps (a->after + i, a->before ? _mm512_max_ps (v, _mm512_loadu_ps (a->before + i)) : v);
-  }
-}
-
-/* 16 columns from i on, of which `left` are there: the largest so far; and keeps what the next frame needs. */
-INLINE __m512
-join_frames (const Cnn3dBf16JoinArgs *a, int i, int left)
-{
-  __m512 v = larger_of_rows (a, i), all = a->before ? _mm512_max_ps (v, _mm512_loadu_ps (a->before + i)) : v;
-
-  if (a->after)
-    _mm512_storeu_ps (a->after + i, v);
-  return _mm512_mask_blend_ps ((__mmask16) first_columns (left), _mm512_set1_ps (-INFINITY), all);
+  return _mm512_mask_blend_ps ((__mmask16) first_columns (left), _mm512_set1_ps (-INFINITY), v);
 }
 
 /* Of 32 columns from i on, for every second the largest of it and its neighbours. odd: odd columns, of the 32 before. */
@@ -192,8 +171,8 @@ join_columns (const Cnn3dBf16JoinArgs *a, int i, int left, __m512 *odd)
 {
   const __m512i evens = _mm512_setr_epi32 (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
   const __m512i odds = _mm512_add_epi32 (evens, _mm512_set1_epi32 (1));
-  __m512 low = join_frames (a, i, left), before = *odd;
-  __m512 high = left > 16 ? join_frames (a, i + 16, left - 16) : _mm512_set1_ps (-INFINITY);
+  __m512 low = join_rows (a, i, left), before = *odd;
+  __m512 high = left > 16 ? join_rows (a, i + 16, left - 16) : _mm512_set1_ps (-INFINITY);
 
   *odd = _mm512_permutex2var_ps (low, odds, high);
   before = _mm512_castsi512_ps (_mm512_alignr_epi32 (_mm512_castps_si512 (*odd), _mm512_castps_si512 (before), 15));
@@ -234,32 +213,44 @@ transpose (__m512 r[16])
     r[i] = t[i];
 }
 
-static void
-pool (const Cnn3dBf16JoinArgs *a)
+INLINE void
+store_block (const Cnn3dBf16JoinArgs *a, float joined[16][16], int x)
+{
+  int n = a->outputs - x < 16 ? a->outputs - x : 16;
+  __m512 r[16];
+
+  for (int c = 0; c < 16; c++)
+    r[c] = c < a->channels ? _mm512_load_ps (joined[c]) : _mm512_setzero_ps ();
+  transpose (r);
+  for (int i = 0; i < 16; i++)
+    if (i < n)
+      _mm512_storeu_ps (a->out + (x + i) * CNN3D_BLOCK, r[i]);
+}
+
+INLINE void
+join (const Cnn3dBf16JoinArgs *a, const int pools)
 {
   const __m512 low = _mm512_set1_ps (a->low), high = _mm512_set1_ps (a->high);
-  int pitch = CNN3D_LINE_FLOATS (a->width);
-  _Alignas (64) float odd[16][16], joined[16][16];
-  __m512 r[16];
+  const int pitch = CNN3D_LINE_FLOATS (a->width), kept_pitch = CNN3D_KEPT_FLOATS (a->outputs);
+  _Alignas (64) float odd[CNN3D_STEM_CHANNELS][16], joined[16][16];
 
   for (int c = 0; c < a->channels; c++)
     _mm512_store_ps (odd[c], _mm512_set1_ps (-INFINITY));
   for (int x = 0; x < a->outputs; x += 16) {
-    int n = a->outputs - x < 16 ? a->outputs - x : 16;
-
     for (int c = 0; c < a->channels; c++) {
-      __m512 last = _mm512_load_ps (odd[c]), v = join_columns (a, c * pitch + 2 * x, a->width - 2 * x, &last);
+      __m512 last = _mm512_load_ps (odd[c]), v = join_columns (a, c * pitch + 2 * x, a->width - 2 * x, &last), all = v;
 
       _mm512_store_ps (odd[c], last);
-      v = _mm512_add_ps (v, _mm512_set1_ps (a->bias[c]));
-      _mm512_store_ps (joined[c], _mm512_min_ps (high, _mm512_max_ps (low, v)));
+      if (a->before)
+        all = _mm512_max_ps (v, _mm512_loadu_ps (a->before + c * kept_pitch + x));
+      if (a->after)
+        _mm512_storeu_ps (a->after + c * kept_pitch + x, pools ? v : all);
+      if (pools)
+        _mm512_store_ps (joined[c],
+            _mm512_min_ps (high, _mm512_max_ps (low, _mm512_add_ps (all, _mm512_set1_ps (a->bias[c])))));
     }
-    for (int c = 0; c < 16; c++)
-      r[c] = c < a->channels ? _mm512_load_ps (joined[c]) : _mm512_setzero_ps ();
-    transpose (r);
-    for (int i = 0; i < 16; i++)
-      if (i < n)
-        _mm512_storeu_ps (a->out + (x + i) * CNN3D_BLOCK, r[i]);
+    if (pools)
+      store_block (a, joined, x);
   }
 }
 
@@ -267,7 +258,7 @@ void
 cnn3d_bf16_join (const Cnn3dBf16JoinArgs *a)
 {
   if (a->out == NULL)
-    keep (a);
+    join (a, 0);
   else
-    pool (a);
+    join (a, 1);
 }

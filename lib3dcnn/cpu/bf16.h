@@ -157,13 +157,14 @@ cnn3d_stem_rows (int channels)
 
 /*
  * Three such rows of a frame, or twice the same, for a pool of three frames, rows and columns at a stride of two: with what
- * frames before have left, their largest, by output of the pool, with bias and bounds; of one block. Without `out`, what is
- * to be left for the next frame: the largest of all; with it, that of this frame alone.
+ * frames before have left, the largest for each output, with bias and bounds; of one block. Without `out`, what is to be left
+ * for the next frame: the largest of all; with it, that of this frame alone.
  */
+#define CNN3D_KEPT_FLOATS(outputs) (((outputs) + 15) / 16 * 16)
 typedef struct {
   const float *rows[3];
-  const float *before; /* or NULL */
-  float *after;        /* or NULL; may be before */
+  const float *before; /* [channels][CNN3D_KEPT_FLOATS (outputs)], or NULL */
+  float *after;        /* likewise; may be before */
   int channels;        /* 16 at most, and CNN3D_STEM_CHANNELS without `out` */
   int width, outputs;  /* of the rows, and of the pool */
   const float *bias;

@@ -12,7 +12,7 @@ gsize
 cnn3d_chain_lines_bytes (const Cnn3dEngine *engine, const Cnn3dStep *stem)
 {
   return 3 * (gsize) engine->parts * 2 * cnn3d_lines_row_words (stem) * sizeof (guint16)
-      + cnn3d_lines_kept_floats (stem) / 2 * sizeof (float);
+      + cnn3d_lines_kept_floats (engine) / 2 * sizeof (float);
 }
 
 /* Of one frame, a strip's. */
@@ -33,7 +33,7 @@ cnn3d_chain_lines_room (const Chain *c, const Cnn3dEngine *engine, float *from, 
     room->sums = from + lines;
     room->largest = room->sums + sums;
   }
-  return lines + sums + (gsize) c->rows * cnn3d_lines_kept_floats (stem);
+  return lines + sums + (gsize) c->rows * cnn3d_lines_kept_floats (engine);
 }
 
 /* Where the lines of a frame, which is counted from the border on, are. */

@@ -132,9 +132,9 @@ cnn3d_lines_sums_floats (const Cnn3dStep *stem)
 }
 
 gsize
-cnn3d_lines_kept_floats (const Cnn3dStep *stem)
+cnn3d_lines_kept_floats (const Cnn3dEngine *engine)
 {
-  return (gsize) (stem->n_blocks * CNN3D_BLOCK * pitch_of (stem));
+  return (gsize) (engine->steps[0].step->n_blocks * CNN3D_BLOCK * CNN3D_KEPT_FLOATS (engine->steps[1].step->out.w));
 }
 
 int
@@ -160,9 +160,8 @@ place_sums (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int y)
 static float *
 place_kept (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int row, int lane)
 {
-  const Cnn3dStep *step = engine->steps[0].step;
-
-  return frame->kept + (gsize) row * cnn3d_lines_kept_floats (step) + lane * pitch_of (step);
+  return frame->kept + (gsize) row * cnn3d_lines_kept_floats (engine)
+      + lane * CNN3D_KEPT_FLOATS (engine->steps[1].step->out.w);
 }
 
 /* Row p of the pool, where `first` is the first one, of a group of lanes; its rows of sums are there. */

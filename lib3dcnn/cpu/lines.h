@@ -34,7 +34,7 @@ void cnn3d_lines_load (const Cnn3dEngine *engine, const Cnn3dClip *clip, int n_f
 /* Floats that a thread needs for rows of sums. */
 gsize cnn3d_lines_sums_floats (const Cnn3dStep *stem);
 /* Of what is kept of frames for those that follow, floats of one row of the pool. */
-gsize cnn3d_lines_kept_floats (const Cnn3dStep *stem);
+gsize cnn3d_lines_kept_floats (const Cnn3dEngine *engine);
 
 /* A frame of the stem, in the rows of the pool that are asked for. */
 typedef struct {

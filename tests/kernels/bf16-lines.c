@@ -117,27 +117,27 @@ stem_case (const Cnn3dBf16 *table, bool exact, int parts, int channels, int outp
   case_end ();
 }
 
-/* The largest of what the window of output o meets of a channel's rows, and of what was before. */
+/* The largest of what the window of output o meets of a channel's rows. */
 static float
-largest_of (const Cnn3dBf16JoinArgs *a, const float *before, int c, int o)
+largest_of (const Cnn3dBf16JoinArgs *a, int c, int o)
 {
-  int pitch = CNN3D_LINE_FLOATS (a->width);
   float largest = -INFINITY;
 
   for (int x = 2 * o - 1; x <= 2 * o + 1; x++)
-    for (int r = 0; r < (before ? 4 : 3) && x >= 0 && x < a->width; r++)
-      largest = fmaxf (largest, (r < 3 ? a->rows[r] : before)[c * pitch + x]);
+    for (int r = 0; r < 3 && x >= 0 && x < a->width; r++)
+      largest = fmaxf (largest, a->rows[r][c * CNN3D_LINE_FLOATS (a->width) + x]);
   return largest;
 }
 
 void
 join_case (const Cnn3dBf16 *table, int channels, int width)
 {
-  int pitch = CNN3D_LINE_FLOATS (width), outputs = (width + 1) / 2, floats = channels * pitch, twice = random_int (0, 2);
+  int outputs = (width + 1) / 2, floats = channels * CNN3D_LINE_FLOATS (width), pitch = CNN3D_KEPT_FLOATS (outputs);
+  int kept = channels * pitch, twice = random_int (0, 2);
   bool has_before = random_int (0, 1), pools = channels <= 16 && random_int (0, 3) > 0;
   bool has_after = !pools || random_int (0, 1), in_place = has_before && has_after && random_int (0, 1);
   Cnn3dBf16JoinArgs a = { .channels = channels, .width = width, .outputs = outputs };
-  float *rows[3], *before = NULL, *bias, old[CNN3D_STEM_CHANNELS * CNN3D_LINE_FLOATS (150)];
+  float *rows[3], *before = NULL, *bias, old[CNN3D_STEM_CHANNELS * CNN3D_KEPT_FLOATS (75)];
 
   case_begin ("%d channels, width %d%s%s%s", channels, width, pools ? ", pool" : "", has_before ? ", before" : "",
       has_after ? ", after" : "");
@@ -150,29 +150,29 @@ join_case (const Cnn3dBf16 *table, int channels, int width)
   a.bias = bias = guarded ((size_t) channels);
   random_fill (bias, (size_t) channels, false);
   if (has_before) {
-    a.before = before = guarded ((size_t) floats);
-    random_fill (before, (size_t) floats, false);
-    memcpy (old, before, (size_t) floats * sizeof *old);
+    a.before = before = guarded ((size_t) kept);
+    random_fill (before, (size_t) kept, false);
+    memcpy (old, before, (size_t) kept * sizeof *old);
   }
   if (has_after)
-    a.after = in_place ? before : guarded ((size_t) floats);
+    a.after = in_place ? before : guarded ((size_t) kept);
   if (pools)
     a.out = guarded ((size_t) (outputs * CNN3D_BLOCK));
   case_freeze ();
-  for (int i = 0; i < floats && has_after; i++) {
-    float v = fmaxf (fmaxf (rows[0][i], rows[1][i]), rows[2][i]);
+  if (has_after)
+    case_scratch (a.after, (size_t) kept);
+  for (int c = 0; c < channels; c++)
+    for (int o = 0; o < outputs; o++) {
+      float v = largest_of (&a, c, o), all = has_before ? fmaxf (v, old[c * pitch + o]) : v;
 
-    if (i % pitch < width)
-      case_expect (a.after + i, has_before && !pools ? fmaxf (v, old[i]) : v, 0);
-    else
-      case_scratch (a.after + i, 1);
-  }
-  for (int o = 0; o < outputs && pools; o++)
-    for (int c = 0; c < CNN3D_BLOCK; c++) {
-      float v = c < channels ? largest_of (&a, has_before ? old : NULL, c, o) + bias[c] : 0;
-
-      case_expect (a.out + o * CNN3D_BLOCK + c, c < channels ? fminf (a.high, fmaxf (a.low, v)) : 0, 0);
+      if (has_after)
+        case_expect (a.after + c * pitch + o, pools ? v : all, 0);
+      if (pools)
+        case_expect (a.out + o * CNN3D_BLOCK + c, fminf (a.high, fmaxf (a.low, all + bias[c])), 0);
     }
+  for (int o = 0; o < outputs && pools; o++)
+    for (int c = channels; c < CNN3D_BLOCK; c++)
+      case_expect (a.out + o * CNN3D_BLOCK + c, 0, 0);
   table->join (&a);
   case_end ();
 }
