@@ -197,68 +197,90 @@ conv (const Cnn3dBf16ConvArgs *a, int halves, int positions, int parts)
   }
 }
 
-/* Vectors of outputs, and channels, whose sums stay in registers. */
-#define STEM_VECTORS 4
+/* Halves of vectors of outputs, and channels, whose sums stay in registers. */
+#define STEM_HALVES 8
 #define STEM_LANES 4
 
+/* The words of n halves of outputs, the last of which may be a half alone. */
 INLINE void
-stem_tile (const Cnn3dBf16StemArgs *a, int channel, int x, const int nv, const int parts)
+load_line (const uint16_t *from, const int n, __m512i words[])
+{
+  UNROLL for (int v = 0; v < n / 2; v++)
+    words[v] = _mm512_loadu_si512 (from + v * 32);
+  if (n % 2)
+    words[n / 2] = _mm512_castsi256_si512 (_mm256_loadu_si256 ((const __m256i *) (from + n / 2 * 32)));
+}
+
+INLINE void
+multiply_line (__m512 acc[], const __m512i words[], __m512i weight, const int n)
+{
+  UNROLL for (int v = 0; v < n / 2; v++)
+    acc[v] = multiply (acc[v], words[v], weight);
+  if (n % 2)
+    acc[n / 2] = _mm512_castps256_ps512 (multiply_half (_mm512_castps512_ps256 (acc[n / 2]),
+        _mm512_castsi512_si256 (words[n / 2]), _mm512_castsi512_si256 (weight)));
+}
+
+/* n halves of outputs from x on. */
+INLINE void
+stem_tile (const Cnn3dBf16StemArgs *a, int channel, int x, const int n, const int parts)
 {
   const int pitch = CNN3D_LINE_WORDS (a->outputs), part_words = cnn3d_stem_rows (a->channels) * CNN3D_STEM_WORDS;
-  __m512 acc[STEM_LANES][STEM_VECTORS];
+  __m512 acc[STEM_LANES][STEM_HALVES / 2];
 
   UNROLL for (int c = 0; c < STEM_LANES; c++)
-    UNROLL for (int v = 0; v < nv; v++)
+    UNROLL for (int v = 0; v < (n + 1) / 2; v++)
       acc[c][v] = _mm512_setzero_ps ();
   for (int k = 0; k < 3 * 3 * CNN3D_LINES; k++) {
     const int frame = k / (3 * CNN3D_LINES), line = k % (3 * CNN3D_LINES);
     const uint16_t *from = a->lines[frame] + line * pitch + 2 * x;
     const uint16_t *w = a->weights + frame * parts * part_words + channel * CNN3D_STEM_WORDS + 2 * line;
-    __m512i hi[STEM_VECTORS], lo[STEM_VECTORS];
+    __m512i hi[STEM_HALVES / 2], lo[STEM_HALVES / 2];
 
-    UNROLL for (int v = 0; v < nv; v++) {
-      hi[v] = _mm512_loadu_si512 (from + v * 32);
-      if (parts == 2)
-        lo[v] = _mm512_loadu_si512 (from + a->part + v * 32);
-    }
+    load_line (from, n, hi);
+    if (parts == 2)
+      load_line (from + a->part, n, lo);
     UNROLL for (int c = 0; c < STEM_LANES; c++, w += CNN3D_STEM_WORDS) {
-      __m512i b = pair (w);
-
-      UNROLL for (int v = 0; v < nv; v++)
-        acc[c][v] = multiply (acc[c][v], hi[v], b);
-      if (parts == 1)
-        continue;
-      if (a->part != 0)
-        UNROLL for (int v = 0; v < nv; v++)
-          acc[c][v] = multiply (acc[c][v], lo[v], b);
-      b = pair (w + part_words);
-      UNROLL for (int v = 0; v < nv; v++)
-        acc[c][v] = multiply (acc[c][v], hi[v], b);
+      multiply_line (acc[c], hi, pair (w), n);
+      if (parts == 2 && a->part != 0)
+        multiply_line (acc[c], lo, pair (w), n);
+      if (parts == 2)
+        multiply_line (acc[c], hi, pair (w + part_words), n);
     }
   }
-  UNROLL for (int c = 0; c < STEM_LANES; c++)
-    UNROLL for (int v = 0; v < nv; v++)
-      _mm512_storeu_ps (a->out + (channel + c) * (pitch / 2) + x + v * 16, acc[c][v]);
+  UNROLL for (int c = 0; c < STEM_LANES; c++) {
+    float *out = a->out + (channel + c) * (pitch / 2) + x;
+
+    UNROLL for (int v = 0; v < n / 2; v++)
+      _mm512_storeu_ps (out + v * 16, acc[c][v]);
+    if (n % 2)
+      _mm256_storeu_ps (out + n / 2 * 16, _mm512_castps512_ps256 (acc[c][n / 2]));
+  }
 }
+
+#define STEM_CASE(n)                                                                               \
+  case n:                                                                                          \
+    for (int c = 0; c < a->channels; c += STEM_LANES)                                              \
+      stem_tile (a, c, x, n, parts);                                                               \
+    break;
 
 INLINE void
 stem_row (const Cnn3dBf16StemArgs *a, const int parts)
 {
-  for (int x = 0; x < a->outputs; x += 16 * STEM_VECTORS)
-    for (int c = 0; c < a->channels; c += STEM_LANES)
-      switch ((a->outputs - x + 15) / 16) {
-        case 1:
-          stem_tile (a, c, x, 1, parts);
-          break;
-        case 2:
-          stem_tile (a, c, x, 2, parts);
-          break;
-        case 3:
-          stem_tile (a, c, x, 3, parts);
-          break;
-        default:
-          stem_tile (a, c, x, STEM_VECTORS, parts);
-      }
+  for (int x = 0; x < a->outputs; x += 8 * STEM_HALVES) {
+    int halves = (a->outputs - x + 7) / 8;
+
+    switch (halves < STEM_HALVES ? halves : STEM_HALVES) {
+      STEM_CASE (1)
+      STEM_CASE (2)
+      STEM_CASE (3)
+      STEM_CASE (4)
+      STEM_CASE (5)
+      STEM_CASE (6)
+      STEM_CASE (7)
+      STEM_CASE (STEM_HALVES)
+    }
+  }
 }
 
 static void
