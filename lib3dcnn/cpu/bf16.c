@@ -13,8 +13,8 @@
  * All products, but dense 3x3x3 convolutions only where they are more than eight times as fast as in single precision:
  * Winograd's minimal filtering has an eighth of the multiplications, and its transforms would magnify what bfloat16
  * rounds away. The weights of bf16x3 are as many bytes as floats, so that steps of few positions, which wait for them, gain
- * nothing; and a stem of few channels, of which the tiles are half empty, takes longer than by minimal filtering, as do
- * groups of few channels than in single precision.
+ * nothing; and a stem of few channels takes longer than by minimal filtering, unless tiles compute it on lines, as do groups of
+ * few channels than in single precision.
  */
 #define FEW_POSITIONS 32
 #define FEW_GROUP_CHANNELS 20
