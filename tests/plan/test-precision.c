@@ -197,6 +197,33 @@ check_stream (const Cnn3dConfig *config, Cnn3dModel *model, Cnn3dPrecision preci
   g_assert_cmpint (n_clips, ==, 7 / stride + 1);
 }
 
+/* Likewise of frames that are floats, which with two parts have a rest that bytes have not. */
+static void
+check_stream_of_planes (const Cnn3dConfig *config, Cnn3dModel *model, Cnn3dPrecision precision)
+{
+  g_autoptr (Cnn3dSession) session = new_session (model,
+      (Cnn3dSessionOptions){ .backend = CNN3D_BACKEND_CPU, .threads = 2, .precision = precision });
+  g_autoptr (Cnn3dStream) stream = cnn3d_stream_new (session, 4);
+  gsize plane = (gsize) config->size * (gsize) config->size, n_frames = (gsize) config->frames + 4;
+  gsize classes = (gsize) config->classes, frames = (gsize) config->frames;
+  g_autofree float *pushed = g_new (float, 3 * plane * n_frames), *clip = g_new (float, 3 * plane * frames);
+  g_autofree float *logits = g_new (float, classes), *expected = g_new (float, classes);
+
+  for (gsize i = 0; i < 3 * plane * n_frames; i++)
+    pushed[i] = (float) ((i * 2654435761u & 0xffffffff) >> 8) * 0x1p-22f - 2;
+  for (gsize i = 0; i < n_frames; i++) {
+    cnn3d_stream_push (stream, pushed + 3 * plane * i);
+    if (!cnn3d_stream_is_due (stream))
+      continue;
+    for (gsize p = 0; p < 3; p++)
+      for (gsize t = 0; t < frames; t++)
+        memcpy (clip + (p * frames + t) * plane, pushed + 3 * plane * (i + 1 - frames + t) + p * plane, plane * sizeof *clip);
+    g_assert_true (cnn3d_stream_run (stream, logits, NULL));
+    g_assert_true (cnn3d_session_run (session, clip, 1, expected, NULL));
+    g_assert_cmpmem (logits, classes * sizeof (float), expected, classes * sizeof (float));
+  }
+}
+
 /*
  * Packed pixels give the bits of the planes that they stand for; in bfloat16 the stem turns them into words by itself. Of two
  * parts, planes have a rest that bytes have not.
@@ -253,6 +280,7 @@ test_uses (gconstpointer data)
       check_batch (config, model, both[p]);
       for (int stride = g_getenv ("CNN3D_TEST_QUICK") != NULL ? 4 : 1; stride <= 4; stride *= 2)
         check_stream (config, model, both[p], stride);
+      check_stream_of_planes (config, model, both[p]);
       check_rgb (config, model, both[p], CNN3D_CHANNEL_ORDER_RGB);
       check_rgb (config, model, both[p], CNN3D_CHANNEL_ORDER_BGR);
     }
