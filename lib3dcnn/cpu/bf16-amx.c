@@ -144,7 +144,7 @@ compute_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, const i
   load_bias (a->bias, which, nv);
   for (int k = 0; k < a->n_taps; k++, w += parts * tap_words) {
     load_weights (w, lanes, nv);
-    if (parts == 2 && a->part != 0) {
+    if (parts == 2) {
       load_positions (x + a->taps[k] + a->part, step, which);
       multiply (which, nv);
     }
@@ -326,7 +326,6 @@ void
 cnn3d_bf16_init_amx (Cnn3dBf16 *kernels)
 {
   *kernels = (Cnn3dBf16){ .isa = "amx", .unit = UNIT, .max_halves = MAX_HALVES, .align_halves = 2, .dense = 1,
-    .conv = conv, .release = release, .rows = cnn3d_bf16_rows,
-    .pixels = cnn3d_bf16_pixels, .packed = cnn3d_bf16_packed, .band = cnn3d_bf16_band,
-    .lines = cnn3d_bf16_lines, .stem = stem, .join = cnn3d_bf16_join };
+    .conv = conv, .release = release, .rows = cnn3d_bf16_rows, .lines = cnn3d_bf16_lines, .stem = stem,
+    .join = cnn3d_bf16_join, .blocks = cnn3d_bf16_blocks };
 }

@@ -262,3 +262,53 @@ cnn3d_bf16_join (const Cnn3dBf16JoinArgs *a)
   else
     join (a, 1);
 }
+
+/* Sums of 16 outputs of a channel, finished; zero past the channels. */
+INLINE __m512
+finish_channel (const Cnn3dBf16BlocksArgs *a, int c, int x, __m512 low, __m512 high)
+{
+  __m512 v = _mm512_setzero_ps ();
+
+  if (c < a->channels)
+    v = _mm512_add_ps (_mm512_loadu_ps (a->sums + c * CNN3D_LINE_FLOATS (a->outputs) + x), _mm512_set1_ps (a->bias[c]));
+  /* The sum is the second operand, so that a NaN stays one. */
+  return c < a->channels ? _mm512_min_ps (high, _mm512_max_ps (low, v)) : v;
+}
+
+INLINE __m512i
+widen_halves (__m512 v)
+{
+  return _mm512_cvtepu16_epi32 (_mm512_cvtps_ph (v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+INLINE void
+blocks (const Cnn3dBf16BlocksArgs *a, const int half)
+{
+  /* Nothing becomes infinite. */
+  const __m512 low = _mm512_set1_ps (half && a->low < -CNN3D_LARGEST_HALF ? -CNN3D_LARGEST_HALF : a->low);
+  const __m512 high = _mm512_set1_ps (half && a->high > CNN3D_LARGEST_HALF ? CNN3D_LARGEST_HALF : a->high);
+
+  for (int x = 0; x < a->outputs; x += 16) {
+    float *out = a->out + x * CNN3D_BLOCK;
+    __m512 r[16];
+
+    /* In halves, a lane is two channels, which stay neighbours. */
+    for (int c = 0; c < 16; c++)
+      r[c] = half ? _mm512_castsi512_ps (_mm512_or_si512 (widen_halves (finish_channel (a, 2 * c, x, low, high)),
+                        _mm512_slli_epi32 (widen_halves (finish_channel (a, 2 * c + 1, x, low, high)), 16)))
+                  : finish_channel (a, c, x, low, high);
+    transpose (r);
+    for (int i = 0; i < 16; i++)
+      if (x + i < a->outputs)
+        _mm512_storeu_ps (out + i * CNN3D_BLOCK, r[i]);
+  }
+}
+
+void
+cnn3d_bf16_blocks (const Cnn3dBf16BlocksArgs *a)
+{
+  if (a->half)
+    blocks (a, 1);
+  else
+    blocks (a, 0);
+}

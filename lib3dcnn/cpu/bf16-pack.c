@@ -250,8 +250,8 @@ cnn3d_bf16_to_float (guint16 word)
 /* A tap of a tile: where it is in x, and which of the folded weights its words meet. */
 typedef struct {
   gint64 offset;
-  int group, word; /* of the row; of STEM: of the 27 */
-  int place;       /* of the kernel; of STEM: its frame */
+  int group, word; /* of the row */
+  int place;       /* of the kernel */
 } Tap;
 
 float
@@ -278,14 +278,12 @@ cnn3d_bf16_stem_bias (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int 
   return (float) bias;
 }
 
-/* Of an output channel, the weight that word i of a tap meets; -1 if there is none. Of a stem, of 27 places by 3 bytes. */
+/* Of an output channel, the weight that word i of a tap meets; -1 if there is none. */
 static int
 weight_of (const Cnn3dStep *step, const Cnn3dBf16Rows *rows, const Tap *tap, int i)
 {
   int volume = step->kernel.t * step->kernel.h * step->kernel.w, word = tap->word + i, c;
 
-  if (step->kind == CNN3D_STEP_STEM)
-    return word < CNN3D_BAND_WORDS ? tap->place * CNN3D_BAND_WORDS + word : -1;
   c = rows->channel[word] - tap->group * (step->channels_in / step->groups);
   if (c < 0 || c >= step->channels_in / step->groups)
     return -1;
@@ -312,8 +310,7 @@ pack_tap (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *f
       float w = 0;
 
       if (k >= 0 && o >= 0 && o / group_out == tap->group)
-        w = s->step->kind == CNN3D_STEP_STEM ? cnn3d_bf16_stem_weight (engine, folded, o, k / 3, k % 3)
-                                             : folded->weights[(gsize) o * folded->inputs + k];
+        w = folded->weights[(gsize) o * folded->inputs + k];
       *to = cnn3d_bf16_round (w);
       if (engine->parts == 2)
         to[unit * row] = cnn3d_bf16_round (w - cnn3d_bf16_to_float (*to));
@@ -325,7 +322,7 @@ pack_tap (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *f
 static gboolean
 is_begin (const Cnn3dCpuStep *s, int place)
 {
-  return s->bf16 == NULL || place % s->step->kernel.w % s->bf16->columns == 0;
+  return place % s->step->kernel.w % s->bf16->columns == 0;
 }
 
 static int
@@ -344,8 +341,6 @@ cnn3d_bf16_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, guint64 group
 {
   int n = 0;
 
-  if (s->step->kind == CNN3D_STEP_STEM)
-    return s->step->kernel.t * units (CNN3D_BAND_WORDS, engine->bf16->unit);
   for (int g = 0; g < s->step->groups; g++)
     if (groups >> g & 1)
       n += s->bf16->groups[g].units;
@@ -358,30 +353,21 @@ cnn3d_bf16_pack (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFo
 {
   const Cnn3dStep *step = s->step;
   int unit = engine->bf16->unit, size = unit * cnn3d_bf16_lanes (tile->halves) * engine->parts;
-  gboolean stem = step->kind == CNN3D_STEP_STEM;
   Cnn3dExtent padded = cnn3d_padded_extent (step);
   guint16 *words = (guint16 *) weights;
 
   tile->taps = taps;
   tile->weights = weights;
-  if (stem) {
-    first = 0;
-    end = step->kernel.t;
-  }
   for (int g = 0; g < step->groups; g++) {
-    Cnn3dBf16Group group = { 0, units (CNN3D_BAND_WORDS, unit) };
+    Cnn3dBf16Group group = s->bf16->groups[g];
 
     if (!(groups >> g & 1))
       continue;
-    if (!stem)
-      group = s->bf16->groups[g];
     for (int k = first; k < end; k++)
       for (int u = 0; u < group.units && is_begin (s, k); u++, words += size) {
         Tap tap = { .group = g, .word = group.first + u * unit, .place = k };
 
-        if (stem)
-          tap.offset = (gint64) k * step->out.h * step->out.w * CNN3D_BAND_STEP;
-        else if (step->kind == CNN3D_STEP_CONV)
+        if (step->kind == CNN3D_STEP_CONV)
           tap.offset = (((gint64) (k / (step->kernel.h * step->kernel.w)) * padded.h
                             + k / step->kernel.w % step->kernel.h) * padded.w + k % step->kernel.w)
               * s->bf16->step;

@@ -122,17 +122,15 @@ conv_tile (const Cnn3dBf16ConvArgs *a, intptr_t position, const int halves, cons
         tail[p] = multiply_half (tail[p], tail_hi, _mm512_castsi512_si256 (b));
       if (parts == 1)
         continue;
-      UNROLL for (int v = 0; v < nv; v++)
-        acc[v][p] = multiply (acc[v][p], lo[v], b);
-      if (halves % 2)
-        tail[p] = multiply_half (tail[p], tail_lo, _mm512_castsi512_si256 (b));
-      if (part == 0)
-        continue;
       c = pair (xk + p * step + part);
-      UNROLL for (int v = 0; v < nv; v++)
+      UNROLL for (int v = 0; v < nv; v++) {
+        acc[v][p] = multiply (acc[v][p], lo[v], b);
         acc[v][p] = multiply (acc[v][p], hi[v], c);
-      if (halves % 2)
+      }
+      if (halves % 2) {
+        tail[p] = multiply_half (tail[p], tail_lo, _mm512_castsi512_si256 (b));
         tail[p] = multiply_half (tail[p], tail_hi, _mm512_castsi512_si256 (c));
+      }
     }
   }
   store_tile (a, position, acc, tail, halves, np);
@@ -296,7 +294,6 @@ void
 cnn3d_bf16_init_avx512bf16 (Cnn3dBf16 *kernels)
 {
   *kernels = (Cnn3dBf16){ .isa = "avx512bf16", .unit = 2, .max_halves = 6, .align_halves = 2,
-    .conv = conv, .rows = cnn3d_bf16_rows, .pixels = cnn3d_bf16_pixels,
-    .packed = cnn3d_bf16_packed, .band = cnn3d_bf16_band, .lines = cnn3d_bf16_lines, .stem = stem,
-    .join = cnn3d_bf16_join };
+    .conv = conv, .rows = cnn3d_bf16_rows, .lines = cnn3d_bf16_lines, .stem = stem,
+    .join = cnn3d_bf16_join, .blocks = cnn3d_bf16_blocks };
 }

@@ -13,12 +13,11 @@
  * All products, but dense 3x3x3 convolutions only where they are more than eight times as fast as in single precision:
  * Winograd's minimal filtering has an eighth of the multiplications, and its transforms would magnify what bfloat16
  * rounds away. The weights of bf16x3 are as many bytes as floats, so that steps of few positions, which wait for them, gain
- * nothing; and a stem of few channels takes longer than by minimal filtering, unless tiles compute it on lines, as do groups of
- * few channels than in single precision.
+ * nothing; and a stem takes longer than by minimal filtering, unless by tiles, as do groups of few channels than in single
+ * precision.
  */
 #define FEW_POSITIONS 32
 #define FEW_GROUP_CHANNELS 20
-#define FEW_STEM_CHANNELS 24
 
 static gboolean
 has_small_groups (const Cnn3dStep *step)
@@ -29,15 +28,13 @@ has_small_groups (const Cnn3dStep *step)
 gboolean
 cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step)
 {
-  Cnn3dExtent k = step->kernel;
   gboolean one = engine->parts == 1;
 
   if (engine->bf16 == NULL)
     return FALSE;
   switch (step->kind) {
     case CNN3D_STEP_STEM:
-      return k.t == 3 && k.h == 3 && k.w == 3 && step->channels_in == 3
-          && (one || step->channels_out > FEW_STEM_CHANNELS || (engine->bf16->dense && cnn3d_lines_fit (engine, step)));
+      return cnn3d_lines_fit (engine, step) && (one || engine->bf16->dense);
     case CNN3D_STEP_CONV:
       return (engine->bf16->dense && one) || !cnn3d_winograd_fits (step);
     default:
@@ -52,13 +49,6 @@ cnn3d_half_wanted (const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
 {
   return engine->bf16 != NULL && engine->parts == 1 && engine->bf16->depthwise != NULL && s > engine->steps
       && s[-1].step->chain > 1 && s[-1].in_bf16;
-}
-
-/* Words of one part of all bands of a stem, which a chain does without. */
-static gsize
-bands_words (const Cnn3dStep *step)
-{
-  return (gsize) cnn3d_padded_extent (step).t * (gsize) (step->out.h * step->out.w) * CNN3D_BAND_STEP;
 }
 
 /* Words of one part of the padded input of a dense convolution. */
@@ -81,13 +71,9 @@ cnn3d_bf16_room (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, gsize *shared
   gsize parts = (gsize) engine->parts;
 
   *shared = *of_thread = 0;
-  if (s->step->kind == CNN3D_STEP_STEM) {
-    gsize width = (gsize) cnn3d_padded_extent (s->step).w;
-
-    if (s->step->chain == 1)
-      *shared = parts * bands_words (s->step);
-    *of_thread = 3 * (parts * CNN3D_PIXEL_ROW (width) + 2 * width);
-  } else if (s->step->kind == CNN3D_STEP_CONV) {
+  if (s->step->kind == CNN3D_STEP_STEM)
+    return;
+  if (s->step->kind == CNN3D_STEP_CONV) {
     *shared = parts * input_words (s);
   } else {
     *of_thread = parts * (CNN3D_MAX_CHUNK * (gsize) s->bf16->step + natural_words (s->bf16));
@@ -179,83 +165,16 @@ cnn3d_bf16_init_colors (Cnn3dEngine *engine)
   const Cnn3dCard *card = engine->model->card;
   Cnn3dBf16Colors *colors = &engine->colors;
 
-  for (int i = 0; i < CNN3D_COLOR_WORDS; i++) {
-    int c = i % 3, p = engine->bytes.plane[c];
+  for (int c = 0; c < 3; c++) {
+    int p = engine->bytes.plane[c];
     float rest;
 
-    colors->offset[i] = (gint16) CLAMP (rintf (card->mean[p]), 0, 255);
-    rest = card->mean[p] - colors->offset[i];
-    colors->border[0][i] = cnn3d_bf16_round (rest);
-    colors->border[1][i] = cnn3d_bf16_round (rest - cnn3d_bf16_to_float (colors->border[0][i]));
+    colors->offset[c] = (gint16) CLAMP (rintf (card->mean[p]), 0, 255);
+    rest = card->mean[p] - colors->offset[c];
+    colors->border[0][c] = cnn3d_bf16_round (rest);
+    colors->border[1][c] = cnn3d_bf16_round (rest - cnn3d_bf16_to_float (colors->border[0][c]));
     colors->rest[c] = rest;
     colors->scale[c] = card->std[p];
-  }
-}
-
-/* A row of a frame of the padded input, both counted from the border on. */
-static void
-load_pixels (const Cnn3dEngine *engine, const Cnn3dStep *step, const Cnn3dClip *clip, int n_frames, int frame, int row,
-    float *planes, guint16 *out)
-{
-  gsize width = (gsize) cnn3d_padded_extent (step).w;
-  int t = frame - step->pad.t, h = row - step->pad.h;
-  gboolean inside = t >= 0 && t < n_frames && h >= 0 && h < step->in.h;
-  Cnn3dBf16PixelsArgs args = { .colors = &engine->colors, .width = (int) width, .out = out,
-    .part = 3 * CNN3D_PIXEL_ROW ((gssize) width) };
-
-  if (clip->rgb != NULL) {
-    Cnn3dBf16PackedArgs packed = { .colors = &engine->colors, .width = inside ? step->in.w : 0, .left = step->pad.w,
-      .total = (int) width, .out = out };
-
-    if (inside)
-      packed.rgb = clip->rgb + (gsize) (t * step->in.h + h) * (gsize) step->in.w * 3;
-    engine->bf16->packed (&packed);
-    return;
-  }
-  memset (planes, 0, 3 * width * sizeof (float));
-  if (inside)
-    cnn3d_cpu_load_row (engine, clip, (gsize) (n_frames * step->in.h) * step->in.w, t * step->in.h + h,
-        planes + step->pad.w, width);
-  for (int c = 0; c < 3; c++)
-    args.planes[c] = planes + (gsize) engine->bytes.plane[c] * width;
-  engine->bf16->pixels (&args, engine->parts);
-}
-
-void
-cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread, const Cnn3dClip *clip, int n_frames,
-    int frame, int y0, int y1, int *loaded, guint16 *out, gssize part)
-{
-  int width = cnn3d_padded_extent (step).w, row = MAX (*loaded, y0 * step->stride.h);
-  /* Three rows, which take turns. */
-  guint16 *pixels = room_of (engine, thread);
-  float *planes = (float *) (void *) (pixels + engine->parts * 3 * CNN3D_PIXEL_ROW (width));
-
-  for (int y = y0; y < y1; y++, out += step->out.w * CNN3D_BAND_STEP) {
-    Cnn3dBf16BandArgs args = { .row_part = 3 * CNN3D_PIXEL_ROW (width), .stride = step->stride.w, .width = step->out.w,
-      .out = out, .part = part };
-
-    for (; row < y * step->stride.h + 3; row++)
-      load_pixels (engine, step, clip, n_frames, frame, row, planes, pixels + row % 3 * CNN3D_PIXEL_ROW (width));
-    for (int r = 0; r < 3; r++)
-      args.rows[r] = pixels + (y * step->stride.h + r) % 3 * CNN3D_PIXEL_ROW (width);
-    engine->bf16->band (&args, cnn3d_bf16_parts_of (engine, clip));
-  }
-  *loaded = row;
-}
-
-/* This thread's share of the bands of all frames. */
-static void
-load_all_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread)
-{
-  int total = cnn3d_padded_extent (step).t * step->out.h, pitch = step->out.w * CNN3D_BAND_STEP, n;
-  int end = (int) cnn3d_share (total, thread + 1, engine->n_threads);
-
-  for (int i = (int) cnn3d_share (total, thread, engine->n_threads); i < end; i += n) {
-    int y = i % step->out.h, loaded = 0;
-
-    n = MIN (end - i, step->out.h - y);
-    cnn3d_bf16_load_bands (engine, step, thread, &engine->clip, step->in.t, i / step->out.h, y, y + n, &loaded,
-        (guint16 *) engine->words + (gsize) i * (gsize) pitch, (gssize) bands_words (step));
   }
 }
 
@@ -298,24 +217,14 @@ load_input_row (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int i)
     mend_columns (s, (guint16 *) to.x, part, engine->parts);
 }
 
-/* This thread's share of the input of a dense convolution. */
-static void
-load_input (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread)
+void
+cnn3d_bf16_load (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread)
 {
   Cnn3dExtent padded = cnn3d_padded_extent (s->step);
   int rows = padded.t * padded.h, end = (int) cnn3d_share (rows, thread + 1, engine->n_threads);
 
   for (int i = (int) cnn3d_share (rows, thread, engine->n_threads); i < end; i++)
     load_input_row (engine, s, i);
-}
-
-void
-cnn3d_bf16_load (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread)
-{
-  if (s->step->kind == CNN3D_STEP_STEM)
-    load_all_bands (engine, s->step, thread);
-  else
-    load_input (engine, s, thread);
 }
 
 Cnn3dWords
@@ -326,9 +235,6 @@ cnn3d_bf16_loaded_row (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int t, 
   const guint16 *words = (const guint16 *) engine->words;
   gint64 frame = (gint64) t * step->stride.t;
 
-  if (step->kind == CNN3D_STEP_STEM)
-    return (Cnn3dWords){ words + (frame * step->out.h + h) * step->out.w * CNN3D_BAND_STEP,
-      cnn3d_bf16_part_of (engine, &engine->clip, (gssize) bands_words (step)), CNN3D_BAND_STEP };
   return (Cnn3dWords){
     words + (frame * padded.h + (gint64) h * step->stride.h) * padded.w * s->bf16->step,
     (gssize) input_words (s), s->bf16->step };

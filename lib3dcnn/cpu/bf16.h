@@ -30,7 +30,7 @@ cnn3d_bf16_lanes (int halves)
  */
 typedef struct {
   const uint16_t *x;
-  intptr_t part;       /* words from hi to lo of x; of two parts; 0: hi is all that there is */
+  intptr_t part;       /* words from hi to lo of x; of two parts */
   intptr_t step;       /* words from one position to the next */
   const int32_t *taps; /* words from x */
   int n_taps;
@@ -74,56 +74,18 @@ typedef struct {
  * What a stem reads of pixels: their bytes less a whole number near the mean, which bfloat16 has all bits of, so that of
  * bytes there is no lo. A normalised x, (byte - mean) / deviation, is x * scale + rest in these units. By byte of a pixel.
  */
-#define CNN3D_COLOR_WORDS 96 /* what is the same for all pixels, again and again, in whole vectors */
 typedef struct {
   float scale[3], rest[3];
-  int16_t offset[CNN3D_COLOR_WORDS];
-  uint16_t border[CNN3D_MAX_PARTS][CNN3D_COLOR_WORDS]; /* a normalised zero: what is beside the pixels */
+  int16_t offset[3];
+  uint16_t border[CNN3D_MAX_PARTS][3]; /* a normalised zero: what is beside the pixels */
 } Cnn3dBf16Colors;
 
-/* A row of three planes of normalised pixels, in the order of their bytes, to words that take turns: [width][3]. */
-typedef struct {
-  const float *planes[3];
-  const Cnn3dBf16Colors *colors;
-  int width;
-  uint16_t *out; /* CNN3D_PIXEL_ROW (width) words */
-  intptr_t part; /* words from hi to lo of out */
-} Cnn3dBf16PixelsArgs;
-
-/* Such a row, of one part, from packed pixels, with what is beside them. */
-typedef struct {
-  const uint8_t *rgb;
-  const Cnn3dBf16Colors *colors;
-  int width;       /* of the pixels; 0: there are none */
-  int left, total; /* pixels of the row before them, and all */
-  uint16_t *out;   /* CNN3D_PIXEL_ROW (total) words */
-} Cnn3dBf16PackedArgs;
-
-/* Whole vectors, and what a band reads past the last pixel. */
-#define CNN3D_PIXEL_ROW(width) (((width) + 31) / 32 * 96 + 32)
-
 /*
- * A band: for each output in a row of a 3x3x3 stem, what it sees of one frame, as [3 rows][3 columns][3 planes] and
- * zeros. Each output has a cache line of its own, though neighbours share pixels: AMX takes six times as long to load
- * rows that lie across two.
- */
-#define CNN3D_BAND_WORDS 27
-#define CNN3D_BAND_STEP 32
-typedef struct {
-  const uint16_t *rows[3]; /* of pixels, with what is beside the kernel's first column */
-  intptr_t row_part;       /* words from hi to lo of a row */
-  int stride;              /* pixels from one output to the next */
-  int width;               /* outputs */
-  uint16_t *out;           /* width * CNN3D_BAND_STEP words */
-  intptr_t part;           /* words from hi to lo of out */
-} Cnn3dBf16BandArgs;
-
-/*
- * Lines: what a 3x3x3 stem reads, in place of bands, if a pool follows it. Of a row of pixels there are five, of a pair of
+ * Lines: what a 3x3x3 stem reads. Of a row of pixels there are five, of a pair of
  * words for each output: for each byte of a pixel what the first two columns of the kernel meet, and of what the third one
  * meets the first two bytes, and the last one and zero. They are little else than the row's planes; the 15 lines of three
  * rows are, as they lie, a tile of AMX for 16 outputs. Sums come out channel by channel, [channel][output], which a pool can
- * join as well, and only what is left of them has to be turned into blocks.
+ * join as well, so that only what is left of them has to be turned into blocks.
  */
 #define CNN3D_LINES 5
 #define CNN3D_LINE_FLOATS(outputs) (((outputs) / 16 + 1) * 16) /* also of a channel's sums */
@@ -172,6 +134,16 @@ typedef struct {
   float *out; /* [outputs][16], zero past the channels */
 } Cnn3dBf16JoinArgs;
 
+/* Such a row into a block, where no pool follows, with bias and bounds; or into two blocks in halves (Cnn3dBf16ConvArgs.half). */
+typedef struct {
+  const float *sums; /* [channels][CNN3D_LINE_FLOATS (outputs)] */
+  int channels, outputs; /* channels: 16 at most, in halves 32 */
+  const float *bias;
+  float low, high;
+  int half;
+  float *out; /* [outputs][16], in halves [outputs][32]; zero past the channels */
+} Cnn3dBf16BlocksArgs;
+
 /*
  * Output rows of two blocks of a depthwise convolution in half precision. Where `of` speaks of a block's 16 floats there are
  * both blocks' 32 halves, in rows, weights and bias.
@@ -188,12 +160,10 @@ typedef struct {
 /* parts is 1 or 2. */
 typedef void Cnn3dBf16ConvFunc (const Cnn3dBf16ConvArgs *args, int halves, int positions, int parts);
 typedef void Cnn3dBf16RowsFunc (const Cnn3dBf16RowsArgs *args, int positions, int parts);
-typedef void Cnn3dBf16PixelsFunc (const Cnn3dBf16PixelsArgs *args, int parts);
-typedef void Cnn3dBf16PackedFunc (const Cnn3dBf16PackedArgs *args);
-typedef void Cnn3dBf16BandFunc (const Cnn3dBf16BandArgs *args, int parts);
 typedef void Cnn3dBf16LinesFunc (const Cnn3dBf16LinesArgs *args, int parts);
 typedef void Cnn3dBf16StemFunc (const Cnn3dBf16StemArgs *args, int parts);
 typedef void Cnn3dBf16JoinFunc (const Cnn3dBf16JoinArgs *args);
+typedef void Cnn3dBf16BlocksFunc (const Cnn3dBf16BlocksArgs *args);
 typedef void Cnn3dHalfFunc (const Cnn3dHalfArgs *args, int stride);
 
 typedef struct {
@@ -204,24 +174,20 @@ typedef struct {
   Cnn3dBf16ConvFunc *conv;
   void (*release) (void); /* a thread calls it when it is done with conv; or NULL */
   Cnn3dBf16RowsFunc *rows;
-  Cnn3dBf16PixelsFunc *pixels;
-  Cnn3dBf16PackedFunc *packed;
-  Cnn3dBf16BandFunc *band;
   Cnn3dBf16LinesFunc *lines;
   Cnn3dBf16StemFunc *stem;
   Cnn3dBf16JoinFunc *join;
+  Cnn3dBf16BlocksFunc *blocks;
   Cnn3dHalfFunc *depthwise; /* then conv can leave halves for it; or NULL */
 } Cnn3dBf16;
 
 /* bf16-rows.c */
 Cnn3dBf16RowsFunc cnn3d_bf16_rows;
-Cnn3dBf16PixelsFunc cnn3d_bf16_pixels;
-Cnn3dBf16PackedFunc cnn3d_bf16_packed;
-Cnn3dBf16BandFunc cnn3d_bf16_band;
 
 /* bf16-lines.c */
 Cnn3dBf16LinesFunc cnn3d_bf16_lines;
 Cnn3dBf16JoinFunc cnn3d_bf16_join;
+Cnn3dBf16BlocksFunc cnn3d_bf16_blocks;
 
 /* bf16-half.c */
 Cnn3dHalfFunc cnn3d_half_depthwise;

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A chain of a stem on lines and a pool (lines.h). Of a strip, lines of three frames are kept, as the next frame needs two of
- * them, and what frames leave to the next ones.
+ * A stem on lines (lines.h) in its chain. Of a strip, lines of three frames are kept, as the next frame needs two of them; and
+ * for a pool what frames leave to the next ones.
  */
 
 #include "lib3dcnn/cpu/chain.h"
 #include "lib3dcnn/cpu/lines.h"
 
 gsize
-cnn3d_chain_lines_bytes (const Cnn3dEngine *engine, const Cnn3dStep *stem)
+cnn3d_chain_lines_bytes (const Cnn3dEngine *engine)
 {
-  return 3 * (gsize) engine->parts * 2 * cnn3d_lines_row_words (stem) * sizeof (guint16)
-      + cnn3d_lines_kept_floats (engine) / 2 * sizeof (float);
+  gsize lines = 3 * (gsize) engine->parts * 2 * cnn3d_lines_row_words (engine->steps[0].step) * sizeof (guint16);
+
+  return lines + (cnn3d_lines_pool (engine) ? cnn3d_lines_kept_floats (engine) / 2 * sizeof (float) : 0);
 }
 
 /* Of one frame, a strip's. */
@@ -33,7 +34,7 @@ cnn3d_chain_lines_room (const Chain *c, const Cnn3dEngine *engine, float *from, 
     room->sums = from + lines;
     room->largest = room->sums + sums;
   }
-  return lines + sums + (gsize) c->rows * cnn3d_lines_kept_floats (engine);
+  return lines + sums + (cnn3d_lines_pool (engine) ? (gsize) c->rows * cnn3d_lines_kept_floats (engine) : 0);
 }
 
 /* Where the lines of a frame, which is counted from the border on, are. */
@@ -43,25 +44,44 @@ place_lines (const Chain *c, const Room *room, int frame)
   return room->lines + (gsize) (frame % 3) * frame_words (c);
 }
 
+/* Lines of frame f and its neighbours, of rows [top, bottom) of the padded input; those of the frame before it are there. */
+static void
+load_lines (const Cnn3dEngine *engine, const Chain *c, const Room *room, int f, int top, int bottom, Cnn3dLinesFrame *frame)
+{
+  gssize part = 3 * (gssize) frame_words (c);
+
+  for (int k = f == 0 ? 0 : f + 2; k < f + 3; k++)
+    cnn3d_lines_load (engine, &engine->clip, c->producer->step->in.t, k, top, bottom, place_lines (c, room, k), part);
+  for (int k = 0; k < 3; k++)
+    frame->lines[k] = place_lines (c, room, f + k);
+  frame->first_row = top;
+  frame->part = cnn3d_bf16_part_of (engine, &engine->clip, part);
+  frame->sums = room->sums;
+}
+
+void
+cnn3d_chain_produce_lines (const Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int y0, int y1, int place)
+{
+  Cnn3dLinesFrame frame = { .out = ring_row (c, room, t, place), .out_block = c->in_block, .half = c->half };
+
+  load_lines (engine, c, room, t, 2 * y0, 2 * y1 + 1, &frame);
+  cnn3d_lines_run (engine, &frame, y0, y1);
+}
+
 void
 cnn3d_chain_pool_lines (const Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int y0, int y1, float *out,
     gsize out_block)
 {
   const Cnn3dStep *stem = c->producer->step;
-  int first = 2 * t, last = MIN (2 * t + 1, stem->out.t - 1), top = cnn3d_lines_first (y0) * stem->stride.h;
+  int first = 2 * t, last = MIN (2 * t + 1, stem->out.t - 1), top = 2 * cnn3d_lines_first (y0);
   int bottom = top + 2 * cnn3d_lines_count (stem, y0, y1) + 1;
-  gssize part = 3 * (gssize) frame_words (c);
-  Cnn3dLinesFrame frame = { .first_row = top, .part = cnn3d_bf16_part_of (engine, &engine->clip, part),
-    .sums = room->sums, .kept = room->largest, .out_block = out_block };
+  Cnn3dLinesFrame frame = { .kept = room->largest, .out_block = out_block };
 
   for (int f = first; f <= last; f++) {
-    for (int k = f == 0 ? 0 : f + 2; k < f + 3; k++)
-      cnn3d_lines_load (engine, &engine->clip, stem->in.t, k, top, bottom, place_lines (c, room, k), part);
-    for (int k = 0; k < 3; k++)
-      frame.lines[k] = place_lines (c, room, f + k);
+    load_lines (engine, c, room, f, top, bottom, &frame);
     frame.begun = f > 0;
     frame.keeps = f + 1 < stem->out.t;
     frame.out = f == last ? out : NULL;
-    cnn3d_lines_run (engine, &frame, y0, y1);
+    cnn3d_lines_run_pool (engine, &frame, y0, y1);
   }
 }

@@ -9,6 +9,7 @@
  */
 
 #include "lib3dcnn/cpu/chain.h"
+#include "lib3dcnn/cpu/lines.h"
 
 /* What a ring may take of the second cache, of which weights, input and output need some too. */
 #define RING_BYTES (640 * 1024)
@@ -59,12 +60,18 @@ end_of_group (const Chain *c, int first)
   return cnn3d_cpu_end_of_group (c->producer, first, c->max_blocks, c->half ? 2 : 1);
 }
 
+/* Whether the stem and the pool that follows are computed together, so that there is no ring. */
+static gboolean
+pools_lines (const Chain *c, const Cnn3dEngine *engine)
+{
+  return c->producer->in_lines && cnn3d_lines_pool (engine);
+}
+
 static void
 chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
 {
   const Cnn3dCpuStep *s = &engine->steps[index];
   const Cnn3dStep *middle = s[1].step;
-  gboolean bands = s->in_bf16 && s->step->kind == CNN3D_STEP_STEM;
   int row_bytes, end;
 
   *c = (Chain){ .producer = s, .middle = s + 1, .last = s->step->chain > 2 ? s + 2 : NULL,
@@ -84,8 +91,8 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
    * Few blocks, so that strips have many rows; but what the input is turned into, by a stem or in bfloat16, is for all of
    * them.
    */
-  c->max_blocks = s->temporal || bands ? 4 : s->in_bf16 ? 9 : 3;
-  c->n_blocks = s->in_lines ? s->step->n_blocks : 0;
+  c->max_blocks = s->temporal ? 4 : s->in_bf16 ? 9 : 3;
+  c->n_blocks = s->in_lines ? places (c, s->step->n_blocks) : 0;
   for (int first = 0; first < s->n_tiles; first = end) {
     end = end_of_group (c, first);
     c->n_blocks = MAX (c->n_blocks, places (c, cnn3d_cpu_blocks_of_group (s, first, end)));
@@ -96,9 +103,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
     row_bytes += 2 * CNN3D_HELD * s->step->stride.h * (int) (c->row_floats * sizeof (float));
   }
   if (s->in_lines)
-    row_bytes = (int) cnn3d_chain_lines_bytes (engine, s->step);
-  else if (bands)
-    row_bytes += 3 * engine->parts * s->step->out.w * CNN3D_BAND_STEP * (int) sizeof (guint16);
+    row_bytes = (pools_lines (c, engine) ? 0 : row_bytes) + (int) cnn3d_chain_lines_bytes (engine);
   c->rows = RING_BYTES / row_bytes;
   c->rows = CLAMP ((c->rows - middle->kernel.h) / middle->stride.h + 1, 1, middle->out.h);
   c->ring_rows = (c->rows - 1) * middle->stride.h + middle->kernel.h;
@@ -109,8 +114,6 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
     c->out_frame = (gsize) (c->rows * middle->out.w) * CNN3D_BLOCK;
     c->out_block = c->out_frame * (gsize) c->out_frames;
   }
-  if (bands)
-    c->bands_part = 3 * (gsize) (c->ring_rows * s->step->out.w * CNN3D_BAND_STEP);
   c->held_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * c->row_floats;
 }
 
@@ -137,9 +140,9 @@ divide_room (const Chain *c, const Cnn3dEngine *engine, float *from, Room *room)
   gsize out = c->out_block * (gsize) c->middle->step->n_blocks;
   gsize held = 2 * CNN3D_HELD * c->held_floats, rows = 2 * c->row_floats;
   gsize points = CNN3D_POINTS * (gsize) step->kernel.h * c->row_floats;
-  gsize bands = (gsize) engine->parts * c->bands_part / 2; /* whole cache lines */
+  gsize before_lines = ring + kept + out + held + rows + points;
 
-  if (c->producer->in_lines) {
+  if (pools_lines (c, engine)) {
     if (room != NULL)
       *room = (Room){ .out = from };
     return out + cnn3d_chain_lines_room (c, engine, from + out, room);
@@ -149,9 +152,8 @@ divide_room (const Chain *c, const Cnn3dEngine *engine, float *from, Room *room)
     room->held = room->out + out;
     room->rows = room->held + held;
     room->points = room->rows + rows;
-    room->bands = (guint16 *) (room->points + points);
   }
-  return ring + kept + out + held + rows + points + bands;
+  return before_lines + (c->producer->in_lines ? cnn3d_chain_lines_room (c, engine, from + before_lines, room) : 0);
 }
 
 void
@@ -198,12 +200,16 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
     int end_tile, int t, int y0, int y1, int place)
 {
   const Cnn3dStep *step = c->producer->step;
-  int first_half = c->producer->tiles[first_tile].first_half, w = step->out.w;
+  int first_half, w = step->out.w;
   Cnn3dExtent padded = cnn3d_padded_extent (step);
   gboolean stem = step->kind == CNN3D_STEP_STEM;
   /* The stem reads padded planes, a row a call; a pointwise convolution reads all rows at once. */
   int rows_a_call = stem ? 1 : y1 - y0;
 
+  if (c->producer->in_lines) {
+    cnn3d_chain_produce_lines (engine, c, room, t, y0, y1, place);
+    return;
+  }
   if (c->producer->in_bf16) {
     cnn3d_bf16_produce (engine, c, room, thread, first_tile, end_tile, t, y0, y1, place);
     return;
@@ -212,6 +218,7 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
     cnn3d_chain_produce_temporal (engine, c, room, first_tile, end_tile, t, y0, y1, place);
     return;
   }
+  first_half = c->producer->tiles[first_tile].first_half;
   for (int i = first_tile; i < end_tile; i++) {
     const Cnn3dTile *tiles = c->slices != NULL ? c->slices->tiles : c->producer->tiles;
     const Cnn3dTile moved = moved_tile (&tiles[i], first_half, c->in_block, FALSE), *tile = &moved;
@@ -282,8 +289,10 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
   int first = c->slices != NULL ? c->slices->first : 0, end = c->slices != NULL ? first + c->slices->n : middle->out.t;
   int in0 = MAX (y0 * middle->stride.h - middle->pad.h, 0), done = MAX (first * c->stride_t - c->pad_t, 0);
   int in1 = MIN ((y1 - 1) * middle->stride.h - middle->pad.h + middle->kernel.h, middle->in.h);
-  int first_block = c->producer->tiles[first_tile].first_half / 2;
-  int n_blocks = cnn3d_cpu_blocks_of_group (c->producer, first_tile, end_tile);
+  /* A stem on lines has no tiles, and all blocks at once. */
+  int first_block = c->producer->in_lines ? 0 : c->producer->tiles[first_tile].first_half / 2;
+  int n_blocks = c->producer->in_lines ? c->producer->step->n_blocks
+                                       : cnn3d_cpu_blocks_of_group (c->producer, first_tile, end_tile);
   int known = below ? c->overlap : 0;
 
   if (c->producer->joins)
@@ -318,7 +327,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
   }
 }
 
-/* Likewise of a stem on lines, which keeps nothing for the strip below. */
+/* Likewise of a stem and a pool that are computed together, which keep nothing for the strip below. */
 static void
 run_lines (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int y0, int y1)
 {
@@ -351,8 +360,10 @@ run_strips (Cnn3dEngine *engine, const Chain *c, int thread)
     int y1 = y0 + n;
     gboolean below = deal.own && y0 == before, above = deal.own && y1 < cnn3d_deal_end (&deal);
 
-    if (c->producer->in_lines)
+    if (pools_lines (c, engine))
       run_lines (engine, c, &room, thread, y0, y1);
+    else if (c->producer->in_lines)
+      run_group (engine, c, &room, thread, 0, 0, y0, y1, below, above);
     for (int tile = 0; tile < c->producer->n_tiles; tile = group) {
       group = end_of_group (c, tile);
       run_group (engine, c, &room, thread, tile, group, y0, y1, below, above);

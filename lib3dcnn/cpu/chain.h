@@ -27,7 +27,6 @@ typedef struct {
   gsize row_floats, held_floats;
   int width; /* of the ring's rows */
   const Cnn3dChainSlices *slices; /* of a stream; NULL: all outputs of the middle step */
-  gsize bands_part; /* of a stem in bfloat16: words from hi to lo */
 } Chain;
 
 /* What a thread works on. */
@@ -39,12 +38,10 @@ typedef struct {
   float *held;   /* [4][row]: frames that the next frames of the output need as well, and that these leave to the next */
   float *rows;   /* [2][row]: of two frames that they do not */
   float *points; /* [point][row of the kernel][channel][even columns, odd ones][pitch / 2] */
-  /* Of a stem in bfloat16: */
-  guint16 *bands; /* [part][frame % 3][row][w][32] */
-  /* Of a stem on lines, which has none of the above but `out`: */
+  /* Of a stem on lines; together with a pool it has none of the above but `out`: */
   guint16 *lines; /* [part][frame % 3][row of pixels][line][output][2] */
   float *sums;    /* [row % 3][lane][pitch] */
-  float *largest; /* of frames: [row][lane][pitch] */
+  float *largest; /* for a pool, of frames: [row][lane][outputs] */
 } Room;
 
 /* Of six frames of the input, two are those that the last four of the output have left. */
@@ -88,15 +85,16 @@ void cnn3d_chain_clear_last_frames (const Chain *c, const Room *room, int n_bloc
 void cnn3d_chain_produce_temporal (Cnn3dEngine *engine, const Chain *c, const Room *room, int first_tile, int end_tile, int t,
     int y0, int y1, int place);
 
-/* chain-bf16.c: rows [y0, y1) of frame t, as produce() in chain.c. */
+/* chain-bf16.c: rows [y0, y1) of frame t, as produce() in chain.c, of a pointwise convolution. */
 void cnn3d_bf16_produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int first_tile, int end_tile,
     int t, int y0, int y1, int place);
 
 /*
- * chain-lines.c: bytes that a strip needs for a row of the stem; what all of it needs, as divide_room() in chain.c; and rows
- * [y0, y1) of frame t of the pool, in their order of time.
+ * chain-lines.c: bytes that a strip needs for a row of the stem; what all of it needs, as divide_room() in chain.c; rows
+ * [y0, y1) of frame t, as produce() in chain.c; and those of the pool, if one follows. Frames come in their order.
  */
-gsize cnn3d_chain_lines_bytes (const Cnn3dEngine *engine, const Cnn3dStep *stem);
+gsize cnn3d_chain_lines_bytes (const Cnn3dEngine *engine);
+void cnn3d_chain_produce_lines (const Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int y0, int y1, int place);
 gsize cnn3d_chain_lines_room (const Chain *c, const Cnn3dEngine *engine, float *from, Room *room);
 void cnn3d_chain_pool_lines (const Cnn3dEngine *engine, const Chain *c, const Room *room, int t, int y0, int y1, float *out,
     gsize out_block);

@@ -75,7 +75,7 @@ typedef struct {
   int winograd_frames, winograd_size; /* tiles of a dense convolution in dense.c; else 0 */
   gboolean temporal; /* a stem by Winograd's filtering over frames; tiles hold the taps of one frame */
   gboolean joins;    /* then, it joins columns and frames for the pool that follows */
-  gboolean in_lines; /* a stem in bfloat16 that is computed together with the pool that follows (lines.h); it has no tiles */
+  gboolean in_lines; /* a stem in bfloat16 (lines.h), which has no tiles; a pool that follows is computed together with it */
   const float *weights, *bias; /* of DEPTHWISE: [block][n_taps][16] and [block][16]; or see gemm.c, lines.c */
   int first_tap, n_taps;       /* of DEPTHWISE: those of 27 that ever meet more than the border */
   gboolean in_bf16;            /* products in bfloat16; tiles are in its order */
@@ -115,7 +115,7 @@ struct _Cnn3dEngine {
   gsize gemm_floats;
   float *rings;      /* for each thread, what a chain works on (chain.c) */
   gsize ring_floats;
-  float *words; /* bfloat16: bands of the stem or padded input of dense convolutions */
+  float *words; /* bfloat16: padded input of dense convolutions */
   gsize words_floats;
   float *thread_words; /* for each thread: rows of a chunk of positions */
   gsize thread_words_floats;
@@ -341,14 +341,7 @@ void cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, cons
  */
 void cnn3d_bf16_run_words (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const guint16 *x, gssize apart, gint64 first,
     gint64 end);
-/*
- * Bands [y0, y1) of a stem of one frame of a clip of n_frames, which is counted from the border on, one after the
- * other. loaded: the first row of the input that the thread has not yet in its own room, where it needs three in turn; 0
- * at the beginning of a frame. part: words from hi to lo.
- */
-void cnn3d_bf16_load_bands (const Cnn3dEngine *engine, const Cnn3dStep *step, int thread, const Cnn3dClip *clip, int n_frames,
-    int frame, int y0, int y1, int *loaded, guint16 *out, gssize part);
-/* Parts of a stem's bands: bytes need one alone (bf16.h); and the words from hi to lo, or 0. */
+/* Parts of a stem's lines: bytes need one alone (bf16.h); and the words from hi to lo, or 0. */
 static inline int
 cnn3d_bf16_parts_of (const Cnn3dEngine *engine, const Cnn3dClip *clip)
 {
@@ -359,7 +352,7 @@ cnn3d_bf16_part_of (const Cnn3dEngine *engine, const Cnn3dClip *clip, gssize par
 {
   return cnn3d_bf16_parts_of (engine, clip) == 2 ? part : 0;
 }
-/* A thread's share of bringing the clip, of a stem, or the input of a dense convolution into engine->words. */
+/* A thread's share of bringing the input of a dense convolution into engine->words. */
 void cnn3d_bf16_load (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread);
 /* What a thread has to do at the end of a run. */
 static inline void

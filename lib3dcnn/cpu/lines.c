@@ -7,17 +7,24 @@
 gboolean
 cnn3d_lines_fit (const Cnn3dEngine *engine, const Cnn3dStep *stem)
 {
-  const Cnn3dStep *pool = stem->chain > 1 ? cnn3d_plan_step (engine->plan, 1) : NULL;
+  const Cnn3dStep *pool = cnn3d_plan_step (engine->plan, 1);
   Cnn3dExtent k = stem->kernel, s = stem->stride, p = stem->pad;
 
-  if (pool == NULL || pool->kind != CNN3D_STEP_MAXPOOL || stem->channels_in != 3)
+  if (stem->chain == 1 || stem->channels_in != 3 || k.t != 3 || k.h != 3 || k.w != 3 || s.t != 1 || s.h != 2 || s.w != 2
+      || p.t != 1 || p.h != 1 || p.w != 1)
     return FALSE;
-  if (k.t != 3 || k.h != 3 || k.w != 3 || s.t != 1 || s.h != 2 || s.w != 2 || p.t != 1 || p.h != 1 || p.w != 1)
-    return FALSE;
+  if (!cnn3d_lines_pool (engine))
+    return TRUE;
   k = pool->kernel;
   s = pool->stride;
   p = pool->pad;
   return k.t == 3 && k.h == 3 && k.w == 3 && s.t == 2 && s.h == 2 && s.w == 2 && p.t == 1 && p.h == 1 && p.w == 1;
+}
+
+gboolean
+cnn3d_lines_pool (const Cnn3dEngine *engine)
+{
+  return cnn3d_plan_step (engine->plan, 1)->kind == CNN3D_STEP_MAXPOOL;
 }
 
 /* Up to the last lane that has a channel. */
@@ -191,26 +198,73 @@ join_row (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int lane, int
   }
 }
 
+/* What is the same for all rows of a frame. */
+static Cnn3dBf16StemArgs
+stem_args (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame)
+{
+  return (Cnn3dBf16StemArgs){ .part = frame->part, .outputs = engine->steps[0].step->out.w,
+    .weights = (const guint16 *) engine->steps[0].weights };
+}
+
+/* Row y of sums of a group of lanes. */
+static void
+compute_sums (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int y, Cnn3dBf16StemArgs *args)
+{
+  gsize row_words = cnn3d_lines_row_words (engine->steps[0].step);
+
+  for (int f = 0; f < 3; f++)
+    args->lines[f] = frame->lines[f] + (gsize) (2 * y - frame->first_row) * row_words;
+  args->out = place_sums (engine, frame, y);
+  engine->bf16->stem (args, engine->parts);
+}
+
+/* Row y of sums of a group of lanes into their blocks, whose first row is `first`. */
+static void
+place_row (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int lane, int lanes, int y, int first)
+{
+  const Cnn3dCpuStep *stem = &engine->steps[0];
+  int pitch = pitch_of (stem->step), each = frame->half ? 2 * CNN3D_BLOCK : CNN3D_BLOCK;
+  Cnn3dBf16BlocksArgs args = { .outputs = stem->step->out.w, .low = stem->low, .high = stem->high, .half = frame->half };
+
+  for (int i = 0; i < lanes; i += each) {
+    args.sums = place_sums (engine, frame, y) + i * pitch;
+    args.channels = MIN (each, lanes - i);
+    args.bias = stem->bias + lane + i;
+    args.out = frame->out + (gsize) ((lane + i) / each) * frame->out_block
+        + (gsize) ((y - first) * stem->step->out.w) * CNN3D_BLOCK;
+    engine->bf16->blocks (&args);
+  }
+}
+
 void
 cnn3d_lines_run (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int first, int end)
 {
+  int n = count_lanes (engine->steps[0].step), lanes;
+  Cnn3dBf16StemArgs args = stem_args (engine, frame);
+
+  for (int lane = 0; lane < n; lane += lanes, args.weights += group_words (engine, lanes)) {
+    args.channels = lanes = lanes_of_group (engine->steps[0].step, lane);
+    for (int y = first; y < end; y++) {
+      compute_sums (engine, frame, y, &args);
+      place_row (engine, frame, lane, lanes, y, first);
+    }
+  }
+}
+
+void
+cnn3d_lines_run_pool (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int first, int end)
+{
   const Cnn3dStep *step = engine->steps[0].step;
-  gsize row_words = cnn3d_lines_row_words (step);
-  Cnn3dBf16StemArgs args = { .part = frame->part, .outputs = step->out.w,
-    .weights = (const guint16 *) engine->steps[0].weights };
   int n = count_lanes (step), lanes;
+  Cnn3dBf16StemArgs args = stem_args (engine, frame);
 
   for (int lane = 0; lane < n; lane += lanes, args.weights += group_words (engine, lanes)) {
     int y = cnn3d_lines_first (first);
 
     args.channels = lanes = lanes_of_group (step, lane);
     for (int p = first; p < end; p++) {
-      for (; y < MIN (2 * p + 2, step->out.h); y++) {
-        for (int f = 0; f < 3; f++)
-          args.lines[f] = frame->lines[f] + (gsize) (2 * y - frame->first_row) * row_words;
-        args.out = place_sums (engine, frame, y);
-        engine->bf16->stem (&args, engine->parts);
-      }
+      for (; y < MIN (2 * p + 2, step->out.h); y++)
+        compute_sums (engine, frame, y, &args);
       join_row (engine, frame, lane, lanes, p, first);
     }
   }

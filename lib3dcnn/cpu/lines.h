@@ -2,16 +2,17 @@
 #pragma once
 
 /*
- * A stem in bfloat16 that a pool follows, both of them together (bf16.h): rows of pixels become lines, three frames of these
- * a row of sums, and three rows of sums one of what the pool joins of a frame.
+ * A stem in bfloat16 (bf16.h), which begins a chain: rows of pixels become lines, and three frames of these a row of sums. A
+ * row of sums is turned into blocks; but where a pool follows, three of them become one of what it joins of a frame.
  */
 
 #include "lib3dcnn/cpu/engine.h"
 
 G_BEGIN_DECLS
 
-/* Whether a stem can be had so: it is 3x3x3, and a pool of three at a stride of two ends it. */
+/* Whether a stem can be had so: it is 3x3x3, and a pool that follows is of three at a stride of two; and whether one does. */
 gboolean cnn3d_lines_fit (const Cnn3dEngine *engine, const Cnn3dStep *stem);
+gboolean cnn3d_lines_pool (const Cnn3dEngine *engine);
 
 /* Floats of its weights and, after them, bias, and what is in there. */
 gsize cnn3d_lines_weight_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *stem);
@@ -36,18 +37,22 @@ gsize cnn3d_lines_sums_floats (const Cnn3dStep *stem);
 /* Of what is kept of frames for those that follow, floats of one row of the pool. */
 gsize cnn3d_lines_kept_floats (const Cnn3dEngine *engine);
 
-/* A frame of the stem, in the rows of the pool that are asked for. */
+/* A frame of the stem. */
 typedef struct {
   const guint16 *lines[3]; /* of the frame and its neighbours, from row first_row of the padded input on */
   int first_row;
   gssize part;           /* words from hi to lo of lines; 0: hi is all that there is */
   float *sums;           /* room for them */
-  float *kept;           /* for each of the rows what earlier frames have left; NULL: nothing is kept */
-  gboolean begun, keeps; /* whether they have left anything, and whether this one is to */
-  float *out;            /* where the first row goes, of the first block; NULL: frames are joined alone */
+  float *out;            /* where the first row goes, of the first block */
   gsize out_block;       /* floats to the next block */
+  gboolean half;         /* blocks are pairs, in halves */
+  /* Of a pool, for which `out` may be NULL: frames are joined alone. */
+  float *kept;           /* for each of its rows what earlier frames have left; NULL: nothing is kept */
+  gboolean begun, keeps; /* whether they have left anything, and whether this one is to */
 } Cnn3dLinesFrame;
+/* Its rows [first, end); and those of the pool. */
 void cnn3d_lines_run (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int first, int end);
+void cnn3d_lines_run_pool (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int first, int end);
 
 /* The rows of the stem that rows [first, end) of the pool meet: from the first on, and how many. */
 int cnn3d_lines_first (int first);

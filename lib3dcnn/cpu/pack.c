@@ -403,12 +403,7 @@ pack_tile (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *
   /* In bfloat16 it is read to the end of a vector, which tile_floats() has room for. */
   tile->bias = bias;
   for (int i = 0; i < tile->halves * CNN3D_HALF; i++)
-    if (channel[i] < 0)
-      bias[i] = 0;
-    else if (s->in_bf16 && step->kind == CNN3D_STEP_STEM)
-      bias[i] = cnn3d_bf16_stem_bias (engine, folded, channel[i]);
-    else
-      bias[i] = folded->bias[channel[i]];
+    bias[i] = channel[i] >= 0 ? folded->bias[channel[i]] : 0;
   if (s->temporal)
     cnn3d_winograd_pack_temporal (engine, step, folded, tile, taps, weights);
   else if (s->winograd_frames > 0)

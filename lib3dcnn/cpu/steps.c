@@ -131,10 +131,6 @@ run_padded (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, Cnn3dConvFun
 void
 cnn3d_cpu_run_stem (Cnn3dEngine *engine, gsize index, int thread)
 {
-  if (engine->steps[index].in_bf16) {
-    cnn3d_bf16_load (engine, &engine->steps[index], thread);
-    cnn3d_workers_barrier (engine->workers);
-  }
   run_padded (engine, &engine->steps[index], thread, engine->kernels->conv_planar, engine->padded, 1);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The stem of a stream on lines (lines.h). Of each frame its lines are kept, which three slices read; an empty frame's stand
- * for the border. A slice is what the pool joins of a frame, rows and columns, and so a fourth of the stem's output.
+ * The stem of a stream in bfloat16 (lines.h). Of each frame its lines are kept, which three slices read; an empty frame's stand
+ * for the border. If a pool follows, a slice is what it joins of a frame, rows and columns, a fourth of the stem's output.
  */
 
 #include "lib3dcnn/cpu/lines.h"
@@ -58,20 +58,25 @@ cnn3d_stream_load_lines (const Stream *stream, int thread, float *frame)
   load_share (stream, thread, stream->frame, 1, (guint16 *) (void *) frame);
 }
 
-/* Rows [first, end) of the pool, of one slice. */
+/* Rows [first, end) of one slice. */
 void
 cnn3d_stream_run_lines (const Stream *stream, const Work *work, int thread, int first, int end)
 {
   const Cnn3dEngine *engine = stream->engine;
-  const Cnn3dStep *stem = engine->steps[0].step, *pool = engine->steps[1].step;
+  const Cnn3dStep *stem = engine->steps[0].step;
+  gboolean pools = cnn3d_stream_pools_stem (engine, 0);
+  int width = pools ? engine->steps[1].step->out.w : stem->out.w;
   gsize slice = (gsize) cnn3d_stream_slot (stream, 0, work->t) * cnn3d_stream_slice_floats (engine, 0);
   Cnn3dLinesFrame frame = { .part = stream->planes && engine->parts == 2 ? part_words (stem) : 0,
     .sums = engine->rings + (gsize) thread * engine->ring_floats,
-    .out = stream->memory + stream->s->rings[0] + slice + (gsize) (first * pool->out.w) * CNN3D_BLOCK,
-    .out_block = cnn3d_stream_ring_floats (engine, stream->s, 0) };
+    .out = stream->memory + stream->s->rings[0] + slice + (gsize) (first * width) * CNN3D_BLOCK,
+    .out_block = cnn3d_stream_ring_floats (engine, stream->s, 0), .half = cnn3d_stream_is_half (engine, 0) };
 
   g_assert (cnn3d_lines_sums_floats (stem) <= engine->ring_floats);
   for (int k = 0; k < 3; k++)
     frame.lines[k] = place_frame (stream, cnn3d_stream_frame_slot (stream, work->t - stem->pad.t + k));
-  cnn3d_lines_run (engine, &frame, first, end);
+  if (pools)
+    cnn3d_lines_run_pool (engine, &frame, first, end);
+  else
+    cnn3d_lines_run (engine, &frame, first, end);
 }

@@ -2,6 +2,7 @@
 
 /* What a stream keeps of which steps, and where. */
 
+#include "lib3dcnn/cpu/lines.h"
 #include "lib3dcnn/cpu/stream.h"
 
 static gboolean
@@ -22,13 +23,19 @@ cnn3d_stream_keeps (const Cnn3dCpuSlices *s, int i)
   return s->slices->steps[i].role == CNN3D_SLICES_KEPT;
 }
 
+gboolean
+cnn3d_stream_pools_stem (const Cnn3dEngine *engine, int i)
+{
+  return engine->steps[i].in_lines && cnn3d_lines_pool (engine);
+}
+
 gsize
 cnn3d_stream_slice_floats (const Cnn3dEngine *engine, int i)
 {
   const Cnn3dCpuStep *cpu = &engine->steps[i];
 
-  if (cpu->in_lines)
-    cpu++; /* its slices are what the pool joins of a frame */
+  if (cnn3d_stream_pools_stem (engine, i))
+    cpu++;
   return (gsize) cpu->step->out.h * (gsize) (cpu->joins ? cpu[1].step->out.w : cpu->step->out.w) * CNN3D_BLOCK;
 }
 
@@ -39,8 +46,8 @@ cnn3d_stream_ring_floats (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, in
 }
 
 /* Whether a ring has halves, two blocks together as in a chain's. */
-static gboolean
-is_half (const Cnn3dEngine *engine, int i)
+gboolean
+cnn3d_stream_is_half (const Cnn3dEngine *engine, int i)
 {
   return (guint) i + 1 < engine->plan->steps->len && engine->steps[i + 1].in_half;
 }
@@ -48,14 +55,14 @@ is_half (const Cnn3dEngine *engine, int i)
 gsize
 cnn3d_stream_block_offset (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int buffer, int block)
 {
-  return s->rings[buffer] + (gsize) (is_half (engine, buffer) ? block / 2 : block) * cnn3d_stream_ring_floats (engine, s, buffer);
+  return s->rings[buffer] + (gsize) (cnn3d_stream_is_half (engine, buffer) ? block / 2 : block) * cnn3d_stream_ring_floats (engine, s, buffer);
 }
 
 /* Where a tile in rings leaves its outputs of a ring. */
 static void
 place_outputs (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i, Cnn3dTile *tile)
 {
-  tile->to_half = is_half (engine, i);
+  tile->to_half = cnn3d_stream_is_half (engine, i);
   for (int h = 0; h < tile->halves; h++)
     tile->out_offsets[h] = (int32_t) (s->rings[i] * (tile->to_half ? 2 : 1))
         + cnn3d_half_offset (tile->first_half + h, cnn3d_stream_ring_floats (engine, s, i), tile->to_half);
@@ -151,14 +158,13 @@ lay_out (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
     if (!cnn3d_stream_keeps (s, i))
       continue;
     s->rings[i] = s->memory_floats;
-    s->memory_floats += (gsize) (is_half (engine, i) ? (step->n_blocks + 1) / 2 : step->n_blocks)
+    s->memory_floats += (gsize) (cnn3d_stream_is_half (engine, i) ? (step->n_blocks + 1) / 2 : step->n_blocks)
         * cnn3d_stream_ring_floats (engine, s, i);
     s->max_work += step->out.t;
   }
   s->frames = s->memory_floats;
   /* Rows stay aligned as they are in the session's own input. */
   s->frame_floats = engine->steps[0].in_lines ? cnn3d_stream_lines_floats (engine)
-      : engine->steps[0].in_bf16         ? cnn3d_stream_bands_floats (engine)
       : s->n_groups > 0                      ? 3 * (gsize) stem->in.h * stem->in.w
       : 3 * (gsize) cnn3d_padded_extent (stem).h * (gsize) cnn3d_padded_extent (stem).w;
   s->memory_floats += s->frame_floats * ((gsize) s->n_slots + (s->n_groups == 0));

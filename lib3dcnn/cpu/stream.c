@@ -53,7 +53,7 @@ stream_new (gpointer data)
   n_keys = (gsize) s->slices->n_steps * (gsize) s->n_slots;
   stream->keys = g_new (Key, n_keys);
   stream->work = g_new (Work, s->max_work);
-  if (!engine->steps[0].in_bf16)
+  if (!engine->steps[0].in_lines)
     stream->stem_taps = g_new (int32_t, engine->steps[0].step->out.t * engine->steps[0].tiles[0].n_taps);
   stream->places = g_new (int, s->n_slots + s->n_groups);
   stream->first_slices = g_new (gint64, s->n_groups);
@@ -104,7 +104,7 @@ list_work (Stream *stream)
       if (slices->last_frame[t] >= stream->n_frames - stream->clip || cnn3d_stream_has (stream, i, t))
         continue;
       *cnn3d_stream_slot_key (stream, i, t) = cnn3d_stream_key (stream, i, t);
-      if (i == 0 && !stream->engine->steps[0].in_bf16)
+      if (i == 0 && !stream->engine->steps[0].in_lines)
         make_stem_taps (stream, t, stream->stem_taps + stream->n_work * stream->engine->steps[0].tiles[0].n_taps);
       stream->work[stream->n_work++] = (Work){ .step = i, .t = t };
     }
@@ -178,8 +178,6 @@ run_stem (const Stream *stream, const Work *work, int thread, int first, int end
     cnn3d_stream_run_group (stream, work, thread, first, end);
   else if (stream->engine->steps[0].in_lines)
     cnn3d_stream_run_lines (stream, work, thread, first, end);
-  else if (stream->engine->steps[0].in_bf16)
-    cnn3d_stream_run_bands (stream, work, first, end);
   else
     convolve (stream, work, thread, first, end);
 }
@@ -216,8 +214,8 @@ run_rows (const Stream *stream, const Work *work, int thread, int first, int end
       .in_start = (int) (stream->clip % n_slots),
       .in_scale = stream->s->slices->steps[in->buffer].scale,
       .in_places = in->buffer == 0 ? stream->places : NULL,
-      .joined = engine->steps[in->buffer].joins || engine->steps[in->buffer].in_lines,
-      .joined_rows = engine->steps[in->buffer].in_lines,
+      .joined = engine->steps[in->buffer].joins || cnn3d_stream_pools_stem (engine, in->buffer),
+      .joined_rows = cnn3d_stream_pools_stem (engine, in->buffer),
       .joined_frames = engine->steps[in->buffer].joins,
       .out = rows_out (stream, work, b, first),
     };
@@ -262,7 +260,7 @@ run_work (const Stream *stream, const Work *work, int n, int thread)
     }
     return;
   }
-  if (stream->engine->steps[work->step].in_lines)
+  if (cnn3d_stream_pools_stem (stream->engine, work->step))
     units = stream->engine->steps[work->step + 1].step->out.h;
   deal = cnn3d_cpu_deal (stream->engine, thread, n * units, NULL);
   while ((count = cnn3d_deal_take (&deal, pointwise ? CNN3D_UNIT : 1, pointwise ? CNN3D_CHUNK : units, &first)) > 0)
@@ -295,10 +293,6 @@ load_frame (const Stream *stream, int thread)
   }
   if (stream->engine->steps[0].in_lines) {
     cnn3d_stream_load_lines (stream, thread, frame);
-    return;
-  }
-  if (stream->engine->steps[0].in_bf16) {
-    cnn3d_stream_load_bands (stream, thread, frame);
     return;
   }
   for (int h = (int) cnn3d_share (step->in.h, thread, n_threads);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What stream.c, stream-rings.c, stream-stem.c, stream-bf16.c and stream-lines.c work on. */
+/* What stream.c, stream-rings.c, stream-stem.c and stream-lines.c work on. */
 
 #include "lib3dcnn/cpu/engine.h"
 #include "lib3dcnn/slices.h"
@@ -34,7 +34,7 @@ struct _Cnn3dCpuSlices {
   int n_slots;
   gsize *rings;        /* for each kept step, where its ring begins; [block][slot][h][w][16] */
   gsize memory_floats; /* rings and, after them, frames and sums */
-  /* n_slots frames: for a stem by Winograd's filtering as they were pushed; else padded planes, bands or lines, then an empty one */
+  /* n_slots frames: for a stem by Winograd's filtering as they were pushed; else padded planes or lines, then an empty one */
   gsize frames, frame_floats;
   Cnn3dTile **tiles;  /* for each convolution that is not WHOLE: taps and offsets in rings */
   gint32 **blocks;    /* and for those in bfloat16, where the blocks of their input are */
@@ -120,6 +120,9 @@ gboolean cnn3d_stream_keeps (const Cnn3dCpuSlices *s, int i);
 gsize cnn3d_stream_slice_floats (const Cnn3dEngine *engine, int i);
 gsize cnn3d_stream_ring_floats (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i);
 gsize cnn3d_stream_block_offset (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i, int block);
+gboolean cnn3d_stream_is_half (const Cnn3dEngine *engine, int i);
+/* Whether slices of a stem are what the pool that follows joins of a frame, rows and columns. */
+gboolean cnn3d_stream_pools_stem (const Cnn3dEngine *engine, int i);
 
 /* stream-stem.c: whether a stem by Winograd's filtering can run group by group, and what it needs in memory. */
 gboolean cnn3d_stream_groups_stem (const Cnn3dEngine *engine);
@@ -136,14 +139,9 @@ void cnn3d_stream_forget_groups (Stream *stream);
 void cnn3d_stream_load_frame (const Stream *stream, float *frame);
 void cnn3d_stream_run_group (const Stream *stream, const Work *work, int thread, int first, int end);
 
-/* stream-lines.c: likewise of a stem on lines; floats of a frame's. */
+/* stream-lines.c: likewise of a stem in bfloat16; floats of a frame's lines. */
 gsize cnn3d_stream_lines_floats (const Cnn3dEngine *engine);
 void cnn3d_stream_load_lines (const Stream *stream, int thread, float *frame);
 void cnn3d_stream_run_lines (const Stream *stream, const Work *work, int thread, int first, int end);
-
-/* stream-bf16.c: likewise of any other stem in bfloat16; floats of a frame's bands. */
-gsize cnn3d_stream_bands_floats (const Cnn3dEngine *engine);
-void cnn3d_stream_load_bands (const Stream *stream, int thread, float *frame);
-void cnn3d_stream_run_bands (const Stream *stream, const Work *work, int first, int end);
 
 G_END_DECLS

@@ -76,13 +76,10 @@ expect_lane (const Conv *c, int p, int lane, const float *residual)
   for (int k = 0; k < a->n_taps; k++)
     for (int i = 0; i < c->unit; i++)
       for (int n = 0; n < (c->parts == 2 ? 3 : 1); n++) {
-        const uint16_t *x = a->x + a->taps[k] + p * a->step + i + (n == 1 ? a->part : 0);
-        double product;
-
         /* hi hi, lo hi, hi lo */
-        if (n == 1 && a->part == 0)
-          continue;
-        product = word_to_float (*x) * weight (c, k, i, lane, n == 2);
+        const uint16_t *x = a->x + a->taps[k] + p * a->step + i + (n == 1 ? a->part : 0);
+        double product = word_to_float (*x) * weight (c, k, i, lane, n == 2);
+
         sum += product;
         sum_abs += fabs (product);
       }
@@ -115,8 +112,7 @@ conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positi
   a->taps = taps;
   reach = random_int (0, 200);
   words = reach + (int) a->step * (positions - 1) + table->unit;
-  /* Of two parts, too, there may be no lo. */
-  a->part = random_int (0, 3) == 0 ? 0 : words + random_int (0, 5);
+  a->part = words + random_int (0, 5);
   n_weights = (size_t) (a->n_taps * parts * table->unit * cnn3d_bf16_lanes (halves));
   case_begin ("%d parts, %d halves, %d positions, %d taps, step %d, %s, %sresidual%s", parts, halves, positions,
       a->n_taps, (int) a->step, activation, positions % 2 ? "" : "no ", in_place ? " in place" : "");
@@ -133,7 +129,7 @@ conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positi
     taps[k] = k == 0 ? reach : k == 1 ? 0 : random_int (0, reach);
     for (int p = 0; p < positions; p++)
       for (int i = 0; i < table->unit; i++)
-        for (int part = 0; part < (a->part == 0 ? 1 : parts); part++)
+        for (int part = 0; part < parts; part++)
           x[taps[k] + p * a->step + i + part * a->part] = random_word (exact, part);
   }
   place_halves (table->align_halves, a->out_offsets, halves, blocks, positions);
@@ -287,110 +283,11 @@ rows_case (const Cnn3dBf16 *table, int parts, int n_blocks, int positions)
 void
 random_colors (Cnn3dBf16Colors *colors)
 {
-  for (int i = 0; i < CNN3D_COLOR_WORDS; i++) {
-    int c = i % 3;
-
-    colors->scale[c] = i < 3 ? random_value (false) * 60 : colors->scale[c];
-    colors->rest[c] = i < 3 ? random_value (false) / 2 : colors->rest[c];
-    colors->offset[i] = (int16_t) (i < 3 ? random_int (0, 255) : colors->offset[c]);
+  for (int c = 0; c < 3; c++) {
+    colors->scale[c] = random_value (false) * 60;
+    colors->rest[c] = random_value (false) / 2;
+    colors->offset[c] = (int16_t) random_int (0, 255);
     for (int part = 0; part < 2; part++)
-      colors->border[part][i] = i < 3 ? random_word (false, part) : colors->border[part][c];
+      colors->border[part][c] = random_word (false, part);
   }
-}
-
-void
-pixels_case (const Cnn3dBf16 *table, int parts, int width)
-{
-  int gap = random_int (0, 3), words = CNN3D_PIXEL_ROW (width);
-  Cnn3dBf16Colors colors;
-  Cnn3dBf16PixelsArgs a = { .colors = &colors, .width = width, .part = words + random_int (0, 3) };
-  float *planes;
-
-  case_begin ("%d parts, width %d", parts, width);
-  random_colors (&colors);
-  /* The last plane ends where the guard begins; between them is poison. */
-  planes = guarded ((size_t) (3 * width + 2 * gap));
-  for (int p = 0; p < 3; p++) {
-    a.planes[p] = planes + p * (width + gap);
-    for (int i = 0; i < width; i++)
-      planes[p * (width + gap) + i] = random_float ();
-  }
-  a.out = guarded_words ((size_t) (parts == 2 ? a.part + words : words));
-  case_freeze ();
-  for (int part = 0; part < parts; part++)
-    case_scratch_bytes (a.out + part * a.part, (size_t) words * 2);
-
-  table->pixels (&a, parts);
-  for (int part = 0; part < parts; part++)
-    for (int i = 0; i < 3 * width; i++) {
-      float f = fmaf (a.planes[i % 3][i / 3], colors.scale[i % 3], colors.rest[i % 3]);
-
-      case_require (is_part (a.out[part * a.part + i], f, part), "part %d, pixel %d, plane %d is %04x", part, i / 3, i % 3,
-          a.out[part * a.part + i]);
-    }
-  case_end ();
-}
-
-void
-packed_case (const Cnn3dBf16 *table, int parts, int width)
-{
-  Cnn3dBf16Colors colors;
-  int left = random_int (0, 3), total = left + width + random_int (0, 3), words = CNN3D_PIXEL_ROW (total);
-  Cnn3dBf16PackedArgs a = { .colors = &colors, .width = width, .left = left, .total = total };
-  uint8_t *rgb;
-
-  case_begin ("width %d, %d before it, %d in all", width, left, total);
-  random_colors (&colors);
-  a.rgb = rgb = guarded_bytes ((size_t) (3 * width));
-  for (int i = 0; i < 3 * width; i++)
-    rgb[i] = (uint8_t) random_int (0, 255);
-  a.out = guarded_words ((size_t) words);
-  case_freeze ();
-  case_scratch_bytes (a.out, (size_t) words * 2);
-
-  table->packed (&a);
-  for (int i = 0; i < 3 * total; i++) {
-    int at = i - 3 * left;
-    bool inside = at >= 0 && at < 3 * width;
-    uint16_t wanted = inside ? nearest_word ((float) (rgb[at] - colors.offset[i % 3])) : colors.border[0][i % 3];
-
-    case_require (a.out[i] == wanted, "pixel %d, plane %d is %04x, not %04x", i / 3, i % 3, a.out[i], wanted);
-    /* All its bits. */
-    case_require (!inside || word_to_float (wanted) == (float) (rgb[at] - colors.offset[i % 3]), "byte %d is rounded", at);
-  }
-  case_end ();
-}
-
-void
-band_case (const Cnn3dBf16 *table, int parts, int width)
-{
-  int stride = random_int (1, 3), seen = (width - 1) * stride + 3, row = CNN3D_PIXEL_ROW (seen);
-  Cnn3dBf16BandArgs a = { .width = width, .stride = stride, .row_part = row + random_int (0, 3) };
-  int words = width * CNN3D_BAND_STEP;
-
-  case_begin ("%d parts, width %d, stride %d", parts, width, stride);
-  for (int r = 0; r < 3; r++) {
-    size_t size = (size_t) (parts == 2 ? a.row_part + row : row);
-    uint16_t *from = guarded_words (size);
-
-    a.rows[r] = from;
-    for (size_t i = 0; i < size; i++)
-      from[i] = (uint16_t) random_int (0, 0xffff);
-  }
-  a.part = words + random_int (0, 3);
-  a.out = guarded_words ((size_t) (parts == 2 ? a.part + words : words));
-  case_freeze ();
-  for (int part = 0; part < parts; part++)
-    case_scratch_bytes (a.out + part * a.part, (size_t) words * 2);
-
-  table->band (&a, parts);
-  for (int part = 0; part < parts; part++)
-    for (int i = 0; i < words; i++) {
-      int x = i / CNN3D_BAND_STEP, w = i % CNN3D_BAND_STEP;
-      uint16_t wanted = w < 27 ? a.rows[w / 9][part * a.row_part + 3 * stride * x + w % 9] : 0;
-
-      case_require (a.out[part * a.part + i] == wanted, "part %d, output %d, word %d is %04x", part, x, w,
-          a.out[part * a.part + i]);
-    }
-  case_end ();
 }

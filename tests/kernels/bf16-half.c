@@ -9,7 +9,7 @@
 
 #define LANES (2 * CNN3D_BLOCK)
 
-static float
+float
 half_to_float (uint16_t half)
 {
   int exponent = half >> 10 & 31, mantissa = half & 1023;
@@ -18,8 +18,7 @@ half_to_float (uint16_t half)
   return (float) (half & 0x8000 ? -size : size);
 }
 
-/* The half nearest to v, the largest one at most, as a float. */
-static float
+float
 nearest_half (float v)
 {
   double limited = fmax (-CNN3D_LARGEST_HALF, fmin (CNN3D_LARGEST_HALF, v)), unit;

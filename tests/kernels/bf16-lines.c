@@ -176,3 +176,37 @@ join_case (const Cnn3dBf16 *table, int channels, int width)
   table->join (&a);
   case_end ();
 }
+
+void
+blocks_case (const Cnn3dBf16 *table, int half, int channels, int outputs)
+{
+  int pitch = CNN3D_LINE_FLOATS (outputs), lanes = half ? 2 * CNN3D_BLOCK : CNN3D_BLOCK;
+  Cnn3dBf16BlocksArgs a = { .half = half, .channels = channels, .outputs = outputs };
+  float *sums, *bias;
+
+  case_begin ("%d channels, %d outputs%s", channels, outputs, half ? ", halves" : "");
+  random_bounds (&a.low, &a.high);
+  a.sums = sums = guarded ((size_t) (channels * pitch));
+  random_fill (sums, (size_t) (channels * pitch), false);
+  sums[random_int (0, channels - 1) * pitch + random_int (0, outputs - 1)] = random_int (0, 1) ? 1e6f : -1e6f;
+  a.bias = bias = guarded ((size_t) channels);
+  random_fill (bias, (size_t) channels, false);
+  a.out = guarded ((size_t) (outputs * CNN3D_BLOCK));
+  case_freeze ();
+  if (half)
+    case_scratch (a.out, (size_t) (outputs * CNN3D_BLOCK));
+  for (int x = 0; x < outputs; x++)
+    for (int c = 0; c < CNN3D_BLOCK && !half; c++)
+      case_expect (a.out + x * CNN3D_BLOCK + c,
+          c < channels ? fminf (a.high, fmaxf (a.low, sums[c * pitch + x] + bias[c])) : 0, 0);
+  table->blocks (&a);
+  for (int x = 0; x < outputs && half; x++)
+    for (int c = 0; c < lanes; c++) {
+      float found = half_to_float (((const uint16_t *) a.out)[x * lanes + c]), wanted = 0;
+
+      if (c < channels)
+        wanted = nearest_half (fminf (a.high, fmaxf (a.low, sums[c * pitch + x] + bias[c])));
+      case_require (found == wanted, "output %d, channel %d is %g, not %g", x, c, (double) found, (double) wanted);
+    }
+  case_end ();
+}

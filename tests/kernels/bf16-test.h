@@ -21,17 +21,17 @@ void random_colors (Cnn3dBf16Colors *colors);
 void conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positions);
 /* Every word of rows of all kinds of floats. */
 void rows_case (const Cnn3dBf16 *table, int parts, int n_blocks, int positions);
-void pixels_case (const Cnn3dBf16 *table, int parts, int width);
-void packed_case (const Cnn3dBf16 *table, int parts, int width);
-/* Of words. */
-void band_case (const Cnn3dBf16 *table, int parts, int width);
 
 /* bf16-lines.c: what a stem that a pool follows reads, its sums, and the pool. */
 void lines_case (const Cnn3dBf16 *table, int parts, int width);
 void stem_case (const Cnn3dBf16 *table, bool exact, int parts, int channels, int outputs);
 void join_case (const Cnn3dBf16 *table, int channels, int width);
+void blocks_case (const Cnn3dBf16 *table, int half, int channels, int outputs);
 
-/* bf16-half.c: depthwise convolutions, and products that are left as halves for them. */
+/* bf16-half.c: the half nearest to v, the largest one at most, as a float; and that of a half. */
+float nearest_half (float v);
+float half_to_float (uint16_t half);
+/* Depthwise convolutions, and products that are left as halves for them. */
 void half_case (const Cnn3dBf16 *table, bool exact, int n_rows, int width);
 void half_conv_case (const Cnn3dBf16 *table, int halves, int positions);
 

@@ -69,30 +69,6 @@ rows (const Cnn3dBf16 *table, int parts, bool exact)
 }
 
 static void
-bands (const Cnn3dBf16 *table, int parts, bool exact)
-{
-  for (int round = 0; round < 2 * rounds; round++)
-    for (int width = 1; width <= 70 && !guard_failed (); width++)
-      band_case (table, parts, width);
-}
-
-static void
-pixels (const Cnn3dBf16 *table, int parts, bool exact)
-{
-  for (int round = 0; round < 2 * rounds; round++)
-    for (int width = 1; width <= 130 && !guard_failed (); width++)
-      pixels_case (table, parts, width);
-}
-
-static void
-packed (const Cnn3dBf16 *table, int parts, bool exact)
-{
-  for (int round = 0; round < 2 * rounds; round++)
-    for (int width = 0; width <= 130 && !guard_failed (); width++)
-      packed_case (table, parts, width);
-}
-
-static void
 lines (const Cnn3dBf16 *table, int parts, bool exact)
 {
   for (int round = 0; round < 4 * rounds; round++)
@@ -114,6 +90,14 @@ joins (const Cnn3dBf16 *table, int parts, bool exact)
   for (int width = 1; width <= 130; width++)
     for (int i = 0; i < 4 * rounds && !guard_failed (); i++)
       join_case (table, random_int (1, i % 2 ? 16 : CNN3D_STEM_CHANNELS), width);
+}
+
+static void
+blocks (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int outputs = 1; outputs <= 70; outputs++)
+    for (int i = 0; i < 4 * rounds && !guard_failed (); i++)
+      blocks_case (table, i % 2, random_int (1, i % 2 ? 2 * CNN3D_BLOCK : CNN3D_BLOCK), outputs);
 }
 
 static void
@@ -211,12 +195,10 @@ main (int argc, char **argv)
   }
   /* All have the same. */
   cnn3d_bf16_init_avx512bf16 (&table);
-  test ("avx512bf16", &table, "packed", packed, 1, false);
   test ("avx512bf16", &table, "joins", joins, 1, false);
+  test ("avx512bf16", &table, "blocks", blocks, 1, false);
   for (int parts = 1; parts <= 2; parts++) {
     test ("avx512bf16", &table, "rows", rows, parts, false);
-    test ("avx512bf16", &table, "pixels", pixels, parts, false);
-    test ("avx512bf16", &table, "bands", bands, parts, false);
     test ("avx512bf16", &table, "lines", lines, parts, false);
   }
 #ifdef CNN3D_HAVE_FP16
