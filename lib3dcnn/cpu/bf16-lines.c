@@ -8,6 +8,12 @@
 #include <math.h>
 
 #define INLINE static inline __attribute__ ((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma ("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma ("GCC unroll 16")
+#endif
+
 #define COLUMNS 32 /* that are brought in line at a time */
 
 INLINE __m512
@@ -185,22 +191,22 @@ transpose (__m512 r[16])
 {
   __m512 t[16];
 
-  for (int i = 0; i < 16; i += 2) {
+  UNROLL for (int i = 0; i < 16; i += 2) {
     t[i] = _mm512_unpacklo_ps (r[i], r[i + 1]);
     t[i + 1] = _mm512_unpackhi_ps (r[i], r[i + 1]);
   }
-  for (int i = 0; i < 16; i += 4)
-    for (int k = 0; k < 2; k++) {
+  UNROLL for (int i = 0; i < 16; i += 4)
+    UNROLL for (int k = 0; k < 2; k++) {
       __m512d a = _mm512_castps_pd (t[i + k]), b = _mm512_castps_pd (t[i + 2 + k]);
 
       r[i + 2 * k] = _mm512_castpd_ps (_mm512_unpacklo_pd (a, b));
       r[i + 2 * k + 1] = _mm512_castpd_ps (_mm512_unpackhi_pd (a, b));
     }
   /* Of quarters, now those of four rows each. */
-  for (int k = 0; k < 4; k++) {
+  UNROLL for (int k = 0; k < 4; k++) {
     __m512 even[2], odd[2];
 
-    for (int h = 0; h < 2; h++) {
+    UNROLL for (int h = 0; h < 2; h++) {
       even[h] = _mm512_shuffle_f32x4 (r[8 * h + k], r[8 * h + 4 + k], 0x88);
       odd[h] = _mm512_shuffle_f32x4 (r[8 * h + k], r[8 * h + 4 + k], 0xdd);
     }
@@ -209,7 +215,7 @@ transpose (__m512 r[16])
     t[8 + k] = _mm512_shuffle_f32x4 (even[0], even[1], 0xdd);
     t[12 + k] = _mm512_shuffle_f32x4 (odd[0], odd[1], 0xdd);
   }
-  for (int i = 0; i < 16; i++)
+  UNROLL for (int i = 0; i < 16; i++)
     r[i] = t[i];
 }
 
@@ -219,10 +225,10 @@ store_block (const Cnn3dBf16JoinArgs *a, float joined[16][16], int x)
   int n = a->outputs - x < 16 ? a->outputs - x : 16;
   __m512 r[16];
 
-  for (int c = 0; c < 16; c++)
+  UNROLL for (int c = 0; c < 16; c++)
     r[c] = c < a->channels ? _mm512_load_ps (joined[c]) : _mm512_setzero_ps ();
   transpose (r);
-  for (int i = 0; i < 16; i++)
+  UNROLL for (int i = 0; i < 16; i++)
     if (i < n)
       _mm512_storeu_ps (a->out + (x + i) * CNN3D_BLOCK, r[i]);
 }
@@ -263,16 +269,16 @@ cnn3d_bf16_join (const Cnn3dBf16JoinArgs *a)
     join (a, 1);
 }
 
-/* Sums of 16 outputs of a channel, finished; zero past the channels. */
+/* Sums of 16 outputs of a channel, finished; zero past the channels, unless all are there. */
 INLINE __m512
-finish_channel (const Cnn3dBf16BlocksArgs *a, int c, int x, __m512 low, __m512 high)
+finish_channel (const Cnn3dBf16BlocksArgs *a, int c, int x, __m512 low, __m512 high, const int all)
 {
-  __m512 v = _mm512_setzero_ps ();
+  const float *sums = a->sums + c * CNN3D_LINE_FLOATS (a->outputs) + x;
 
-  if (c < a->channels)
-    v = _mm512_add_ps (_mm512_loadu_ps (a->sums + c * CNN3D_LINE_FLOATS (a->outputs) + x), _mm512_set1_ps (a->bias[c]));
+  if (!all && c >= a->channels)
+    return _mm512_setzero_ps ();
   /* The sum is the second operand, so that a NaN stays one. */
-  return c < a->channels ? _mm512_min_ps (high, _mm512_max_ps (low, v)) : v;
+  return _mm512_min_ps (high, _mm512_max_ps (low, _mm512_add_ps (_mm512_loadu_ps (sums), _mm512_set1_ps (a->bias[c]))));
 }
 
 INLINE __m512i
@@ -282,24 +288,25 @@ widen_halves (__m512 v)
 }
 
 INLINE void
-blocks (const Cnn3dBf16BlocksArgs *a, const int half)
+blocks (const Cnn3dBf16BlocksArgs *a, const int half, const int all)
 {
   /* Nothing becomes infinite. */
   const __m512 low = _mm512_set1_ps (half && a->low < -CNN3D_LARGEST_HALF ? -CNN3D_LARGEST_HALF : a->low);
   const __m512 high = _mm512_set1_ps (half && a->high > CNN3D_LARGEST_HALF ? CNN3D_LARGEST_HALF : a->high);
 
   for (int x = 0; x < a->outputs; x += 16) {
+    int n = a->outputs - x < 16 ? a->outputs - x : 16;
     float *out = a->out + x * CNN3D_BLOCK;
     __m512 r[16];
 
     /* In halves, a lane is two channels, which stay neighbours. */
-    for (int c = 0; c < 16; c++)
-      r[c] = half ? _mm512_castsi512_ps (_mm512_or_si512 (widen_halves (finish_channel (a, 2 * c, x, low, high)),
-                        _mm512_slli_epi32 (widen_halves (finish_channel (a, 2 * c + 1, x, low, high)), 16)))
-                  : finish_channel (a, c, x, low, high);
+    UNROLL for (int c = 0; c < 16; c++)
+      r[c] = half ? _mm512_castsi512_ps (_mm512_or_si512 (widen_halves (finish_channel (a, 2 * c, x, low, high, all)),
+                        _mm512_slli_epi32 (widen_halves (finish_channel (a, 2 * c + 1, x, low, high, all)), 16)))
+                  : finish_channel (a, c, x, low, high, all);
     transpose (r);
-    for (int i = 0; i < 16; i++)
-      if (x + i < a->outputs)
+    UNROLL for (int i = 0; i < 16; i++)
+      if (i < n)
         _mm512_storeu_ps (out + i * CNN3D_BLOCK, r[i]);
   }
 }
@@ -307,8 +314,12 @@ blocks (const Cnn3dBf16BlocksArgs *a, const int half)
 void
 cnn3d_bf16_blocks (const Cnn3dBf16BlocksArgs *a)
 {
-  if (a->half)
-    blocks (a, 1);
+  if (a->half && a->channels == 2 * CNN3D_BLOCK)
+    blocks (a, 1, 1);
+  else if (a->half)
+    blocks (a, 1, 0);
+  else if (a->channels == CNN3D_BLOCK)
+    blocks (a, 0, 1);
   else
-    blocks (a, 0);
+    blocks (a, 0, 0);
 }
