@@ -130,7 +130,7 @@ lines (const Cnn3dBf16LinesArgs *a, const int packed, const int parts)
     columns (a, &colors, x, a->width - x, packed, parts);
 }
 
-/* Where there are no pixels. To load them with all lanes masked would do, but takes as long as a fault if there is no memory. */
+/* Where there are no pixels. Loads with all lanes masked would do, but take as long as a fault where there is no memory. */
 static void
 border (const Cnn3dBf16LinesArgs *a, int parts)
 {

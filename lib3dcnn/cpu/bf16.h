@@ -81,11 +81,11 @@ typedef struct {
 } Cnn3dBf16Colors;
 
 /*
- * Lines: what a 3x3x3 stem reads. Of a row of pixels there are five, of a pair of
- * words for each output: for each byte of a pixel what the first two columns of the kernel meet, and of what the third one
- * meets the first two bytes, and the last one and zero. They are little else than the row's planes; the 15 lines of three
- * rows are, as they lie, a tile of AMX for 16 outputs. Sums come out channel by channel, [channel][output], which a pool can
- * join as well, so that only what is left of them has to be turned into blocks.
+ * Lines: what a 3x3x3 stem reads. Of a row of pixels there are five, of a pair of words for each output: for each byte of a
+ * pixel what the first two columns of the kernel meet, and of what the third one meets the first two bytes, and the last one
+ * and zero. They are little else than the row's planes; the 15 lines of three rows are, as they lie, a tile of AMX for 16
+ * outputs. Sums come out channel by channel, [channel][output], which a pool can join as well, so that only what is left of
+ * them has to be turned into blocks.
  */
 #define CNN3D_LINES 5
 #define CNN3D_LINE_FLOATS(outputs) (((outputs) / 16 + 1) * 16) /* also of a channel's sums */
@@ -134,7 +134,7 @@ typedef struct {
   float *out; /* [outputs][16], zero past the channels */
 } Cnn3dBf16JoinArgs;
 
-/* Such a row into a block, where no pool follows, with bias and bounds; or into two blocks in halves (Cnn3dBf16ConvArgs.half). */
+/* Such a row into a block, where no pool follows, with bias and bounds; or into two in halves (Cnn3dBf16ConvArgs.half). */
 typedef struct {
   const float *sums; /* [channels][CNN3D_LINE_FLOATS (outputs)] */
   int channels, outputs; /* channels: 16 at most, in halves 32 */

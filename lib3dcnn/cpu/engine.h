@@ -272,7 +272,7 @@ typedef struct {
   gsize in_frame;   /* floats between frames; time t is frame (in_start + t * in_scale) modulo in_frames */
   int in_frames, in_start, in_scale, in_first_row;
   const int *in_places; /* where these frames are; NULL: in order */
-  gboolean joined; /* rows of a pool's input are as wide as its output: the stem has joined columns (temporal_tmpl.h, lines.h) */
+  gboolean joined; /* the stem has joined a pool's columns: rows are as wide as its output (temporal_tmpl.h, lines.h) */
   gboolean joined_rows, joined_frames; /* and there are as many rows, or frames */
   float *out;
   /* In half precision, as of Cnn3dHalfArgs: */

@@ -55,7 +55,9 @@ cnn3d_stream_is_half (const Cnn3dEngine *engine, int i)
 gsize
 cnn3d_stream_block_offset (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int buffer, int block)
 {
-  return s->rings[buffer] + (gsize) (cnn3d_stream_is_half (engine, buffer) ? block / 2 : block) * cnn3d_stream_ring_floats (engine, s, buffer);
+  int place = cnn3d_stream_is_half (engine, buffer) ? block / 2 : block;
+
+  return s->rings[buffer] + (gsize) place * cnn3d_stream_ring_floats (engine, s, buffer);
 }
 
 /* Where a tile in rings leaves its outputs of a ring. */
