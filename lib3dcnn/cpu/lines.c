@@ -72,6 +72,24 @@ place_of_word (int word, int *byte)
   return row < 3 && *byte < 3 ? row * 3 + (line < 3 ? second : 2) : -1;
 }
 
+/* A channel's weights, so many words apart from one part, and from one frame, to the next; they are zero so far. */
+static void
+pack_lane (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int channel, guint16 *words, int apart)
+{
+  for (int frame = 0; frame < 3 && channel >= 0; frame++, words += engine->parts * apart)
+    for (int i = 0; i < CNN3D_STEM_WORDS; i++) {
+      int byte, place = place_of_word (i, &byte);
+      float w;
+
+      if (place < 0)
+        continue;
+      w = cnn3d_bf16_stem_weight (engine, folded, channel, frame * 9 + place, byte);
+      words[i] = cnn3d_bf16_round (w);
+      if (engine->parts == 2)
+        words[apart + i] = cnn3d_bf16_round (w - cnn3d_bf16_to_float (words[i]));
+    }
+}
+
 void
 cnn3d_lines_pack (const Cnn3dEngine *engine, Cnn3dCpuStep *stem, const Cnn3dFolded *folded, float *weights)
 {
@@ -84,21 +102,11 @@ cnn3d_lines_pack (const Cnn3dEngine *engine, Cnn3dCpuStep *stem, const Cnn3dFold
   stem->bias = bias;
   for (int lane = 0; lane < n; lane++)
     bias[lane] = step->lane_channel[lane] < 0 ? 0 : cnn3d_bf16_stem_bias (engine, folded, step->lane_channel[lane]);
-  for (int first = 0; first < n; first += lanes) {
-    gsize part = (gsize) (cnn3d_stem_rows (lanes = lanes_of_group (step, first)) * CNN3D_STEM_WORDS);
-
-    for (int frame = 0; frame < 3; frame++, words += engine->parts * (int) part)
-      for (int i = 0; i < lanes * CNN3D_STEM_WORDS; i++) {
-        int byte, place = place_of_word (i % CNN3D_STEM_WORDS, &byte);
-        int channel = step->lane_channel[first + i / CNN3D_STEM_WORDS];
-        float w = 0;
-
-        if (place >= 0 && channel >= 0)
-          w = cnn3d_bf16_stem_weight (engine, folded, channel, frame * 9 + place, byte);
-        words[i] = cnn3d_bf16_round (w);
-        if (engine->parts == 2)
-          words[part + (gsize) i] = cnn3d_bf16_round (w - cnn3d_bf16_to_float (words[i]));
-      }
+  for (int first = 0; first < n; first += lanes, words += group_words (engine, lanes)) {
+    lanes = lanes_of_group (step, first);
+    for (int lane = 0; lane < lanes; lane++)
+      pack_lane (engine, folded, step->lane_channel[first + lane], words + lane * CNN3D_STEM_WORDS,
+          cnn3d_stem_rows (lanes) * CNN3D_STEM_WORDS);
   }
 }
 
