@@ -171,7 +171,11 @@ cnn3d_bf16_rows_new (const Cnn3dEngine *engine, const Cnn3dStep *step)
     place[sources[i].channel] = (rows->n_blocks - 1) * CNN3D_BLOCK + sources[i].lane;
   }
 
-  rows->columns = step->kind == CNN3D_STEP_CONV && step->kernel.w > 1 && rows->n_blocks == 1 && unit == 2 * CNN3D_BLOCK ? 2 : 1;
+  rows->columns = 1;
+  if (rows->n_blocks == 1 && unit == 2 * CNN3D_BLOCK) {
+    rows->columns = step->kind == CNN3D_STEP_CONV && step->kernel.w > 1 ? 2 : 1;
+    rows->split = step->kind != CNN3D_STEP_CONV && engine->parts == 2 && step->groups == 1;
+  }
   if (rows->columns == 2) {
     rows->blocks[1] = rows->blocks[0] + CNN3D_BLOCK;
     rows->lanes[1] = rows->lanes[0];
@@ -183,7 +187,7 @@ cnn3d_bf16_rows_new (const Cnn3dEngine *engine, const Cnn3dStep *step)
     rows->channel[w] = -1;
   for (int c = 0; c < n; c++)
     rows->channel[place[c]] = c;
-  for (int w = CNN3D_BLOCK; w < 2 * CNN3D_BLOCK && rows->columns == 2; w++)
+  for (int w = CNN3D_BLOCK; w < 2 * CNN3D_BLOCK && (rows->columns == 2 || rows->split); w++)
     rows->channel[w] = rows->channel[w - CNN3D_BLOCK];
   spanned = span_groups (rows, step->groups, group_in, n_words, unit);
   if (!is_natural_better (engine, step, place, spanned, wanted)) {
@@ -252,6 +256,7 @@ typedef struct {
   gint64 offset;
   int group, word; /* of the row */
   int place;       /* of the kernel */
+  gboolean rest;   /* of rows that are split: lo of the weights, for hi alone */
 } Tap;
 
 float
@@ -287,7 +292,7 @@ weight_of (const Cnn3dStep *step, const Cnn3dBf16Rows *rows, const Tap *tap, int
   c = rows->channel[word] - tap->group * (step->channels_in / step->groups);
   if (c < 0 || c >= step->channels_in / step->groups)
     return -1;
-  if (rows->columns == 1 || word < CNN3D_BLOCK)
+  if (rows->columns == 1 || word < CNN3D_BLOCK) /* words of lo meet what those of hi do */
     return c * volume + tap->place;
   /* Of the next column, if the kernel has one. */
   return tap->place % step->kernel.w + 1 < step->kernel.w ? c * volume + tap->place + 1 : -1;
@@ -311,8 +316,10 @@ pack_tap (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *f
 
       if (k >= 0 && o >= 0 && o / group_out == tap->group)
         w = folded->weights[(gsize) o * folded->inputs + k];
+      if (tap->rest)
+        w = i < CNN3D_BLOCK ? w - cnn3d_bf16_to_float (cnn3d_bf16_round (w)) : 0;
       *to = cnn3d_bf16_round (w);
-      if (engine->parts == 2)
+      if (cnn3d_bf16_parts (engine, s) == 2)
         to[unit * row] = cnn3d_bf16_round (w - cnn3d_bf16_to_float (*to));
     }
   }
@@ -344,7 +351,7 @@ cnn3d_bf16_taps (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, guint64 group
   for (int g = 0; g < s->step->groups; g++)
     if (groups >> g & 1)
       n += s->bf16->groups[g].units;
-  return n * count_places (s, first, end);
+  return n * count_places (s, first, end) * (s->bf16->split ? 2 : 1);
 }
 
 void
@@ -352,7 +359,7 @@ cnn3d_bf16_pack (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFo
     Cnn3dTile *tile, guint64 groups, int first, int end, gint32 *taps, float *weights)
 {
   const Cnn3dStep *step = s->step;
-  int unit = engine->bf16->unit, size = unit * cnn3d_bf16_lanes (tile->halves) * engine->parts;
+  int unit = engine->bf16->unit, size = unit * cnn3d_bf16_lanes (tile->halves) * cnn3d_bf16_parts (engine, s);
   Cnn3dExtent padded = cnn3d_padded_extent (step);
   guint16 *words = (guint16 *) weights;
 
@@ -364,8 +371,8 @@ cnn3d_bf16_pack (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFo
     if (!(groups >> g & 1))
       continue;
     for (int k = first; k < end; k++)
-      for (int u = 0; u < group.units && is_begin (s, k); u++, words += size) {
-        Tap tap = { .group = g, .word = group.first + u * unit, .place = k };
+      for (int u = 0; u < group.units * (s->bf16->split ? 2 : 1) && is_begin (s, k); u++, words += size) {
+        Tap tap = { .group = g, .word = group.first + u % group.units * unit, .place = k, .rest = u >= group.units };
 
         if (step->kind == CNN3D_STEP_CONV)
           tap.offset = (((gint64) (k / (step->kernel.h * step->kernel.w)) * padded.h

@@ -55,6 +55,21 @@ convert_blocks (const Cnn3dBf16RowsArgs *a, int i, int positions, const float *x
     convert (low, lanes_low, high, lanes_high, out + 32 * i, part, parts);
 }
 
+/* A block of 16 channels at a position to 16 words and what these leave. */
+static void
+split_block (const Cnn3dBf16RowsArgs *a, int positions)
+{
+  const float *x = a->x + a->blocks[0];
+  uint16_t *out = a->out;
+
+  for (int p = 0; p < positions; p++, x += CNN3D_BLOCK, out += a->step) {
+    __m512 v = _mm512_maskz_loadu_ps (a->lanes[0], x);
+    __m256i hi = (__m256i) _mm512_cvtneps_pbh (v), lo = (__m256i) _mm512_cvtneps_pbh (_mm512_sub_ps (v, words_to_floats (hi)));
+
+    _mm512_storeu_si512 (out, _mm512_inserti64x4 (_mm512_castsi256_si512 (hi), lo, 1));
+  }
+}
+
 INLINE void
 gather (const Cnn3dBf16RowsArgs *a, const uint16_t *natural, uint16_t *out)
 {
@@ -96,7 +111,9 @@ rows (const Cnn3dBf16RowsArgs *a, int positions, const int parts)
 void
 cnn3d_bf16_rows (const Cnn3dBf16RowsArgs *a, int positions, int parts)
 {
-  if (parts == 1)
+  if (a->split)
+    split_block (a, positions);
+  else if (parts == 1)
     rows (a, positions, 1);
   else
     rows (a, positions, 2);

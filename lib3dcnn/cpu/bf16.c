@@ -96,9 +96,9 @@ convert (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const float *x, const
   const Cnn3dBf16Rows *rows = s->bf16;
   Cnn3dBf16RowsArgs args = { .x = x, .blocks = blocks, .lanes = rows->lanes,
     .n_blocks = rows->n_blocks, .gathers = rows->gathers, .n_gathers = rows->n_gathers,
-    .natural = natural, .out = (guint16 *) to->x, .part = to->part, .step = to->step };
+    .split = rows->split, .natural = natural, .out = (guint16 *) to->x, .part = to->part, .step = to->step };
 
-  engine->bf16->rows (&args, n, engine->parts);
+  engine->bf16->rows (&args, n, cnn3d_bf16_parts (engine, s));
 }
 
 Cnn3dWords
@@ -135,7 +135,7 @@ cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn
   args.half = tile->to_half;
   memcpy (args.out_offsets, tile->out_offsets, sizeof args.out_offsets);
   memcpy (args.residual_offsets, tile->residual_offsets, sizeof args.residual_offsets);
-  engine->bf16->conv (&args, tile->halves, n, engine->parts);
+  engine->bf16->conv (&args, tile->halves, n, cnn3d_bf16_parts (engine, s));
 }
 
 void

@@ -65,6 +65,7 @@ typedef struct {
   int n_blocks;
   const Cnn3dBf16Gather *gathers; /* rows are these; natural order if there are none */
   int n_gathers;
+  int split; /* of one block and one part: hi and, in the place of a second block, lo */
   uint16_t *natural; /* with gathers: room for a row in natural order, of whole groups; for each part */
   uint16_t *out;
   intptr_t part, step; /* words from hi to lo, and from one position to the next */

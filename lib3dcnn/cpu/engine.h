@@ -47,7 +47,12 @@ typedef struct {
   gint32 *blocks;         /* where the input's blocks begin, from the arena */
   guint16 *lanes;         /* of each: a bit for each lane that is read */
   int n_blocks;
-  int columns; /* 2: those of the next position follow, so that a tap of AMX is as many inputs as it can be */
+  /*
+   * So that a tap of AMX is as many inputs as it can be, those of one block are followed by those of the next position (2),
+   * or hi by lo, which two taps read: one multiplies both by hi of the weights, one hi by lo of these.
+   */
+  int columns;
+  gboolean split;
   Cnn3dBf16Gather *gathers; /* NULL: in natural order */
   int n_gathers;
   gssize step; /* words from one position to the next */
@@ -341,6 +346,12 @@ void cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, cons
  */
 void cnn3d_bf16_run_words (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const guint16 *x, gssize apart, gint64 first,
     gint64 end);
+/* Parts of a step's rows and weights as kernels have them. */
+static inline int
+cnn3d_bf16_parts (const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
+{
+  return s->bf16 != NULL && s->bf16->split ? 1 : engine->parts;
+}
 /* Parts of a stem's lines: bytes need one alone (bf16.h); and the words from hi to lo, or 0. */
 static inline int
 cnn3d_bf16_parts_of (const Cnn3dEngine *engine, const Cnn3dClip *clip)

@@ -383,7 +383,7 @@ weight_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dTile
   gsize n = (gsize) tile->n_taps;
 
   if (s->in_bf16)
-    return n * (gsize) (engine->bf16->unit / 2 * engine->parts * cnn3d_bf16_lanes (tile->halves));
+    return n * (gsize) (engine->bf16->unit / 2 * cnn3d_bf16_parts (engine, s) * cnn3d_bf16_lanes (tile->halves));
   if (s->temporal)
     n *= (gsize) (CNN3D_POINTS * cnn3d_temporal_copies (engine->kernels, tile->halves));
   else if (s->winograd_frames > 0)

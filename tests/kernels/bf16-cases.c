@@ -291,3 +291,33 @@ random_colors (Cnn3dBf16Colors *colors)
       colors->border[part][c] = random_word (false, part);
   }
 }
+
+void
+split_case (const Cnn3dBf16 *table, int positions)
+{
+  int32_t block = 0;
+  uint16_t lanes = (uint16_t) random_int (0, 0xffff);
+  Cnn3dBf16RowsArgs a = { .blocks = &block, .lanes = &lanes, .n_blocks = 1, .split = 1,
+    .step = CNN3D_ROW_WORDS * random_int (1, 2) };
+  float *x;
+
+  case_begin ("%d positions, %d words apart, lanes %04x", positions, (int) a.step, lanes);
+  a.x = x = guarded ((size_t) (positions * CNN3D_BLOCK));
+  for (int i = 0; i < positions * CNN3D_BLOCK; i++)
+    if (lanes >> i % CNN3D_BLOCK & 1)
+      x[i] = random_float ();
+  a.out = guarded_words ((size_t) ((positions - 1) * a.step + CNN3D_ROW_WORDS));
+  case_freeze ();
+  for (int p = 0; p < positions; p++)
+    case_scratch_bytes (a.out + p * a.step, CNN3D_ROW_WORDS * sizeof *a.out);
+  table->rows (&a, positions, 1);
+  for (int p = 0; p < positions; p++)
+    for (int w = 0; w < CNN3D_ROW_WORDS; w++) {
+      int lane = w % CNN3D_BLOCK;
+      float f = lanes >> lane & 1 ? x[p * CNN3D_BLOCK + lane] : 0;
+
+      case_require (is_part (a.out[p * a.step + w], f, w / CNN3D_BLOCK), "position %d, word %d is %04x", p, w,
+          a.out[p * a.step + w]);
+    }
+  case_end ();
+}

@@ -21,6 +21,7 @@ void random_colors (Cnn3dBf16Colors *colors);
 void conv_case (const Cnn3dBf16 *table, bool exact, int parts, int halves, int positions);
 /* Every word of rows of all kinds of floats. */
 void rows_case (const Cnn3dBf16 *table, int parts, int n_blocks, int positions);
+void split_case (const Cnn3dBf16 *table, int positions);
 
 /* bf16-lines.c: what a stem that a pool follows reads, its sums, and the pool. */
 void lines_case (const Cnn3dBf16 *table, int parts, int width);

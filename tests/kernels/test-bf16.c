@@ -69,6 +69,13 @@ rows (const Cnn3dBf16 *table, int parts, bool exact)
 }
 
 static void
+splits (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int i = 0; i < 100 * rounds && !guard_failed (); i++)
+    split_case (table, random_int (1, 40));
+}
+
+static void
 lines (const Cnn3dBf16 *table, int parts, bool exact)
 {
   for (int round = 0; round < 4 * rounds; round++)
@@ -195,6 +202,7 @@ main (int argc, char **argv)
   }
   /* All have the same. */
   cnn3d_bf16_init_avx512bf16 (&table);
+  test ("avx512bf16", &table, "split", splits, 1, false);
   test ("avx512bf16", &table, "joins", joins, 1, false);
   test ("avx512bf16", &table, "blocks", blocks, 1, false);
   for (int parts = 1; parts <= 2; parts++) {
