@@ -269,13 +269,13 @@ cnn3d_bf16_join (const Cnn3dBf16JoinArgs *a)
     join (a, 1);
 }
 
-/* Sums of 16 outputs of a channel, finished; zero past the channels, unless all are there. */
+/* Sums of 16 outputs of a channel, finished; zero past the channels, how many of which may be known. */
 INLINE __m512
-finish_channel (const Cnn3dBf16BlocksArgs *a, int c, int x, __m512 low, __m512 high, const int all)
+finish_channel (const Cnn3dBf16BlocksArgs *a, int c, int x, __m512 low, __m512 high, const int known)
 {
   const float *sums = a->sums + c * CNN3D_LINE_FLOATS (a->outputs) + x;
 
-  if (!all && c >= a->channels)
+  if (c >= (known > 0 ? known : a->channels))
     return _mm512_setzero_ps ();
   /* The sum is the second operand, so that a NaN stays one. */
   return _mm512_min_ps (high, _mm512_max_ps (low, _mm512_add_ps (_mm512_loadu_ps (sums), _mm512_set1_ps (a->bias[c]))));
@@ -288,7 +288,7 @@ widen_halves (__m512 v)
 }
 
 INLINE void
-blocks (const Cnn3dBf16BlocksArgs *a, const int half, const int all)
+blocks (const Cnn3dBf16BlocksArgs *a, const int half, const int known)
 {
   /* Nothing becomes infinite. */
   const __m512 low = _mm512_set1_ps (half && a->low < -CNN3D_LARGEST_HALF ? -CNN3D_LARGEST_HALF : a->low);
@@ -301,9 +301,9 @@ blocks (const Cnn3dBf16BlocksArgs *a, const int half, const int all)
 
     /* In halves, a lane is two channels, which stay neighbours. */
     UNROLL for (int c = 0; c < 16; c++)
-      r[c] = half ? _mm512_castsi512_ps (_mm512_or_si512 (widen_halves (finish_channel (a, 2 * c, x, low, high, all)),
-                        _mm512_slli_epi32 (widen_halves (finish_channel (a, 2 * c + 1, x, low, high, all)), 16)))
-                  : finish_channel (a, c, x, low, high, all);
+      r[c] = half ? _mm512_castsi512_ps (_mm512_or_si512 (widen_halves (finish_channel (a, 2 * c, x, low, high, known)),
+                        _mm512_slli_epi32 (widen_halves (finish_channel (a, 2 * c + 1, x, low, high, known)), 16)))
+                  : finish_channel (a, c, x, low, high, known);
     transpose (r);
     UNROLL for (int i = 0; i < 16; i++)
       if (i < n)
@@ -315,11 +315,13 @@ void
 cnn3d_bf16_blocks (const Cnn3dBf16BlocksArgs *a)
 {
   if (a->half && a->channels == 2 * CNN3D_BLOCK)
-    blocks (a, 1, 1);
+    blocks (a, 1, 2 * CNN3D_BLOCK);
+  else if (a->half && a->channels == CNN3D_BLOCK)
+    blocks (a, 1, CNN3D_BLOCK);
   else if (a->half)
     blocks (a, 1, 0);
   else if (a->channels == CNN3D_BLOCK)
-    blocks (a, 0, 1);
+    blocks (a, 0, CNN3D_BLOCK);
   else
     blocks (a, 0, 0);
 }
