@@ -91,6 +91,24 @@ product_case (const Cnn3dBf16 *table, int parts, int halves, int positions)
   case_end ();
 }
 
+/* All but infinities and NaNs. */
+static void
+fill_words (uint16_t *words, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    words[i] = (uint16_t) (random_int (0, 0x7eff) | random_int (0, 1) << 15);
+}
+
+static void
+require_same (const float *a, const float *b, size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+    bool nan = a[i] != a[i] && b[i] != b[i];
+
+    case_require (nan || memcmp (&a[i], &b[i], sizeof (float)) == 0, "output %zu is %a and %a", i, a[i], b[i]);
+  }
+}
+
 void
 same_case (const Cnn3dBf16 *first, const Cnn3dBf16 *second, int parts, int halves, int positions)
 {
@@ -103,11 +121,8 @@ same_case (const Cnn3dBf16 *first, const Cnn3dBf16 *second, int parts, int halve
     .part = 128 * 64, .n_taps = random_int (1, MAX_TAPS), .low = -INFINITY, .high = INFINITY };
 
   case_begin ("%d parts, %d halves, %d positions, %d taps", parts, halves, positions, a.n_taps);
-  /* All but infinities and NaNs. */
-  for (size_t i = 0; i < sizeof x / sizeof *x; i++)
-    x[i] = (uint16_t) (random_int (0, 0x7eff) | random_int (0, 1) << 15);
-  for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
-    weights[i] = (uint16_t) (random_int (0, 0x7eff) | random_int (0, 1) << 15);
+  fill_words (x, sizeof x / sizeof *x);
+  fill_words (weights, sizeof weights / sizeof *weights);
   random_fill (bias, MAX_LANES, false);
   for (int k = 0; k < a.n_taps; k++)
     taps[k] = random_int (0, 32);
@@ -119,11 +134,31 @@ same_case (const Cnn3dBf16 *first, const Cnn3dBf16 *second, int parts, int halve
     a.out = out[i];
     (i == 0 ? first : second)->conv (&a, halves, positions, parts);
   }
-  for (size_t i = 0; i < sizeof out[0] / sizeof *out[0]; i++) {
-    bool nan = out[0][i] != out[0][i] && out[1][i] != out[1][i];
+  require_same (out[0], out[1], sizeof out[0] / sizeof *out[0]);
+  case_end ();
+}
 
-    case_require (nan || memcmp (&out[0][i], &out[1][i], sizeof (float)) == 0, "output %zu is %a and %a", i,
-        out[0][i], out[1][i]);
+void
+same_stem_case (const Cnn3dBf16 *first, const Cnn3dBf16 *second, int parts, int channels, int outputs)
+{
+  enum { MOST = 100 };
+  static uint16_t lines[2 * 3 * CNN3D_LINES * CNN3D_LINE_WORDS (MOST)];
+  static uint16_t weights[3 * 2 * CNN3D_STEM_CHANNELS * CNN3D_STEM_WORDS];
+  static float out[2][CNN3D_STEM_CHANNELS * CNN3D_LINE_FLOATS (MOST)];
+  Cnn3dBf16StemArgs a = { .outputs = outputs, .channels = channels, .weights = weights };
+
+  case_begin ("%d parts, %d channels, %d outputs", parts, channels, outputs);
+  fill_words (lines, sizeof lines / sizeof *lines);
+  fill_words (weights, sizeof weights / sizeof *weights);
+  for (int f = 0; f < 3; f++)
+    a.lines[f] = lines;
+  a.part = parts == 2 && random_int (0, 1) ? 3 * CNN3D_LINES * CNN3D_LINE_WORDS (MOST) : 0;
+  memset (out, 0, sizeof out);
+  case_freeze ();
+  for (int i = 0; i < 2; i++) {
+    a.out = out[i];
+    (i == 0 ? first : second)->stem (&a, parts);
   }
+  require_same (out[0], out[1], sizeof out[0] / sizeof *out[0]);
   case_end ();
 }

@@ -40,3 +40,4 @@ void half_conv_case (const Cnn3dBf16 *table, int halves, int positions);
 void product_case (const Cnn3dBf16 *table, int parts, int halves, int positions);
 /* Two tables' products, bit for bit; words of any size, denormals and overflow included. */
 void same_case (const Cnn3dBf16 *a, const Cnn3dBf16 *b, int parts, int halves, int positions);
+void same_stem_case (const Cnn3dBf16 *a, const Cnn3dBf16 *b, int parts, int channels, int outputs);

@@ -115,6 +115,8 @@ twins (const Cnn3dBf16 *table, int parts, bool exact)
   amx_emulated_init (&emulated);
   for (int i = 0; i < 200 * rounds && !guard_failed (); i++)
     same_case (table, &emulated, parts, random_int (1, table->max_halves), random_int (1, 100));
+  for (int i = 0; i < 100 * rounds && !guard_failed (); i++)
+    same_stem_case (table, &emulated, parts, random_int (1, CNN3D_STEM_CHANNELS), random_int (1, 100));
 }
 
 static void
