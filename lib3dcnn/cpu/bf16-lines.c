@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Lines of words of a row of pixels, and the pool that follows a stem on lines (bf16.h), by AVX-512 with BF16 and BW. */
+/* Lines of words of a row of pixels, and what sums become: the pool's outputs, or blocks (bf16.h). By AVX-512 with BF16 and BW. */
 
 #include "lib3dcnn/cpu/bf16.h"
+#include "lib3dcnn/cpu/bf16-words.h"
 
-#include <immintrin.h>
 #include <math.h>
 
-#define INLINE static inline __attribute__ ((always_inline))
 #ifdef __clang__
 #define UNROLL _Pragma ("clang loop unroll(full)")
 #else
@@ -15,12 +14,6 @@
 #endif
 
 #define COLUMNS 32 /* that are brought in line at a time */
-
-INLINE __m512
-words_to_floats (__m256i words)
-{
-  return _mm512_castsi512_ps (_mm512_slli_epi32 (_mm512_cvtepu16_epi32 (words), 16));
-}
 
 INLINE __mmask32
 first_columns (int n)
@@ -95,11 +88,9 @@ columns (const Cnn3dBf16LinesArgs *a, const Colors *colors, int x, int n, const 
     __m512 low = packed ? pick_byte (first, c, colors->offset[c]) : load_plane (a, c, x, n);
     __m512 high = packed ? pick_byte (second, c, colors->offset[c]) : load_plane (a, c, x + 16, n - 16);
 
-    hi[c] = (__m512i) _mm512_cvtne2ps_pbh (high, low);
+    hi[c] = round_words (low, high);
     if (parts == 2)
-      lo[c] = (__m512i) _mm512_cvtne2ps_pbh (
-          _mm512_sub_ps (high, words_to_floats (_mm512_extracti64x4_epi64 (hi[c], 1))),
-          _mm512_sub_ps (low, words_to_floats (_mm512_castsi512_si256 (hi[c]))));
+      lo[c] = round_rest (low, high, hi[c]);
     if (n < COLUMNS) {
       hi[c] = _mm512_mask_blend_epi16 (first_columns (n), colors->border[0][c], hi[c]);
       if (parts == 2)
@@ -151,10 +142,8 @@ cnn3d_bf16_lines (const Cnn3dBf16LinesArgs *a, int parts)
 {
   if (a->width == 0)
     border (a, parts);
-  else if (a->rgb != NULL && parts == 1)
-    lines (a, 1, 1);
   else if (a->rgb != NULL)
-    lines (a, 1, 2);
+    lines (a, 1, 1);
   else if (parts == 1)
     lines (a, 0, 1);
   else

@@ -3,31 +3,7 @@
 /* From floats to rows of words (bf16.h), by AVX-512 with BF16 and BW. */
 
 #include "lib3dcnn/cpu/bf16.h"
-
-#include <immintrin.h>
-
-#define INLINE static inline __attribute__ ((always_inline))
-
-/* The words nearest to 32 floats. */
-INLINE __m512i
-round_words (__m512 low, __m512 high)
-{
-  return (__m512i) _mm512_cvtne2ps_pbh (high, low);
-}
-
-INLINE __m512
-words_to_floats (__m256i words)
-{
-  return _mm512_castsi512_ps (_mm512_slli_epi32 (_mm512_cvtepu16_epi32 (words), 16));
-}
-
-/* The words nearest to what hi leaves of 32 floats. */
-INLINE __m512i
-round_rest (__m512 low, __m512 high, __m512i hi)
-{
-  return round_words (_mm512_sub_ps (low, words_to_floats (_mm512_castsi512_si256 (hi))),
-      _mm512_sub_ps (high, words_to_floats (_mm512_extracti64x4_epi64 (hi, 1))));
-}
+#include "lib3dcnn/cpu/bf16-words.h"
 
 /* Two blocks of 16 channels at a position to 32 words. */
 INLINE void

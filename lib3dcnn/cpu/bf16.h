@@ -92,7 +92,7 @@ typedef struct {
 #define CNN3D_LINE_FLOATS(outputs) (((outputs) / 16 + 1) * 16) /* also of a channel's sums */
 #define CNN3D_LINE_WORDS(outputs) (2 * CNN3D_LINE_FLOATS (outputs))
 typedef struct {
-  const uint8_t *rgb;      /* a row of packed pixels; NULL: of planes, in the order of their bytes */
+  const uint8_t *rgb;      /* a row of packed pixels, of one part; NULL: of planes, in the order of their bytes */
   const float *planes[3];
   const Cnn3dBf16Colors *colors;
   int width;   /* of the row; 0: all is border, of which there is a column on both sides */

@@ -55,7 +55,7 @@ load_lines (const Cnn3dEngine *engine, const Chain *c, const Room *room, int f, 
   for (int k = 0; k < 3; k++)
     frame->lines[k] = place_lines (c, room, f + k);
   frame->first_row = top;
-  frame->part = cnn3d_bf16_part_of (engine, &engine->clip, part);
+  frame->part = cnn3d_lines_part (engine, engine->clip.rgb == NULL, part);
   frame->sums = room->sums;
 }
 

@@ -352,17 +352,6 @@ cnn3d_bf16_parts (const Cnn3dEngine *engine, const Cnn3dCpuStep *s)
 {
   return s->bf16 != NULL && s->bf16->split ? 1 : engine->parts;
 }
-/* Parts of a stem's lines: bytes need one alone (bf16.h); and the words from hi to lo, or 0. */
-static inline int
-cnn3d_bf16_parts_of (const Cnn3dEngine *engine, const Cnn3dClip *clip)
-{
-  return clip->rgb != NULL ? 1 : engine->parts;
-}
-static inline gssize
-cnn3d_bf16_part_of (const Cnn3dEngine *engine, const Cnn3dClip *clip, gssize part)
-{
-  return cnn3d_bf16_parts_of (engine, clip) == 2 ? part : 0;
-}
 /* A thread's share of bringing the input of a dense convolution into engine->words. */
 void cnn3d_bf16_load (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread);
 /* What a thread has to do at the end of a run. */

@@ -129,7 +129,7 @@ cnn3d_lines_load (const Cnn3dEngine *engine, const Cnn3dClip *clip, int n_frames
       args.rgb = clip->rgb + 3 * place;
     for (int c = 0; c < 3 && inside && clip->rgb == NULL; c++)
       args.planes[c] = clip->planes + (gsize) engine->bytes.plane[c] * plane + place;
-    engine->bf16->lines (&args, cnn3d_bf16_parts_of (engine, clip));
+    engine->bf16->lines (&args, cnn3d_lines_parts (engine, clip->rgb == NULL));
   }
 }
 

@@ -25,6 +25,19 @@ cnn3d_lines_row_words (const Cnn3dStep *stem)
   return (gsize) (CNN3D_LINES * CNN3D_LINE_WORDS (stem->out.w));
 }
 
+/* Parts of lines of planes, or of bytes, which need one alone; and the words from hi to lo, or 0. */
+static inline int
+cnn3d_lines_parts (const Cnn3dEngine *engine, gboolean planes)
+{
+  return planes ? engine->parts : 1;
+}
+
+static inline gssize
+cnn3d_lines_part (const Cnn3dEngine *engine, gboolean planes, gssize part)
+{
+  return cnn3d_lines_parts (engine, planes) == 2 ? part : 0;
+}
+
 /*
  * Rows [first, end) of a frame of a clip of n_frames, both counted from the border on, one after the other. part: words from
  * hi to lo.

@@ -67,7 +67,7 @@ cnn3d_stream_run_lines (const Stream *stream, const Work *work, int thread, int 
   gboolean pools = cnn3d_stream_pools_stem (engine, 0);
   int width = pools ? engine->steps[1].step->out.w : stem->out.w;
   gsize slice = (gsize) cnn3d_stream_slot (stream, 0, work->t) * cnn3d_stream_slice_floats (engine, 0);
-  Cnn3dLinesFrame frame = { .part = stream->planes && engine->parts == 2 ? part_words (stem) : 0,
+  Cnn3dLinesFrame frame = { .part = cnn3d_lines_part (engine, stream->planes, part_words (stem)),
     .sums = engine->rings + (gsize) thread * engine->ring_floats,
     .out = stream->memory + stream->s->rings[0] + slice + (gsize) (first * width) * CNN3D_BLOCK,
     .out_block = cnn3d_stream_ring_floats (engine, stream->s, 0), .half = cnn3d_stream_is_half (engine, 0) };
