@@ -7,6 +7,7 @@ interleaved in one run on the same weights, checks that the logits agree, and wr
 
 The peers come from PyPI, into a virtual environment that the script makes (.venv in the source
 folder); the models reach them as ONNX from `3dcnn export`. The tool is taken from $THREEDCNN, else build/tools/3dcnn.
+lib3dcnn runs as it does by default; where it then has a stem by AMX, it runs with `--precision fp32` as well.
 Start-up is from a model file to the first logits in a fresh process, without the time that Python takes
 to import a runtime; memory is that process' peak, Python included. The plot is written next to the table.
 """
@@ -58,7 +59,7 @@ def run_tool(*args):
 
 
 class Ours:
-    name, module = "lib3dcnn", "json"
+    name, module, precision = "lib3dcnn", "json", "auto"
 
     def __init__(self, case):
         self.case = case
@@ -66,11 +67,12 @@ class Ours:
     def logits(self):
         import numpy
         return numpy.array(run_tool("run", self.case.file("safetensors"), "--input", self.case.file("f32"),
-                                    "--threads", self.case.threads, "--json")["logits"])
+                                    "--threads", self.case.threads, "--precision", self.precision,
+                                    "--json")["logits"])
 
     def bench(self, runs):
         return run_tool("bench", self.case.file("safetensors"), "--threads", self.case.threads, "--runs",
-                        runs, "--batch", self.case.batch, "--json")[0]
+                        runs, "--batch", self.case.batch, "--precision", self.precision, "--json")[0]
 
     def time(self):
         return self.bench(RUNS)["runs_ms"]
@@ -78,6 +80,10 @@ class Ours:
     def probe(self):
         b = self.bench(1)
         return {"start": b["load_ms"] + b["setup_ms"] + b["first_ms"], "peak": b["peak_mb"]}
+
+
+class OursInFp32(Ours):
+    name, precision = "lib3dcnn fp32", "fp32"
 
 
 class Peer:
@@ -143,7 +149,8 @@ class PyTorch(Peer):
         return self.model(self.x).numpy()
 
 
-RUNTIMES = [Ours, OnnxRuntime, OpenVino, PyTorch]
+RUNTIMES = [Ours, OursInFp32, OnnxRuntime, OpenVino, PyTorch]
+PEERS = [r.name for r in RUNTIMES if issubclass(r, Peer)]
 
 
 class Case:
@@ -204,10 +211,10 @@ def probe(name, folder, network, width, threads, batch):
     print(json.dumps({"start": (time.perf_counter() - begin) * 1e3, "peak": peak_mb()}))
 
 
-def measure(case, rounds):
-    """For each runtime: median and quartiles of a batch in ms, start-up in ms, peak memory in MB."""
+def measure(case, rounds, names):
+    """For each runtime that is named: median and quartiles of a batch in ms, start-up in ms, peak memory in MB."""
     case.make_files()
-    runtimes = [r(case) for r in RUNTIMES]
+    runtimes = [r(case) for r in RUNTIMES if r.name in names]
     expected = runtimes[-1].logits()
     for r in runtimes:
         error = abs(r.logits() - expected).max() / abs(expected).max()
@@ -244,16 +251,18 @@ def geomean(values):
 def speed_table(results, names, batch, peak):
     lines = ["| network | " + " | ".join(names) + " | fastest peer / lib3dcnn | % of FMA peak |",
              "|---|" + "---|" * (len(names) + 2)]
-    best = []
     for network, r in results.items():
-        ratio = min(r[n]["ms"] for n in names[1:]) / r[names[0]]["ms"]
-        best.append(ratio)
+        ratio = min(r[n]["ms"] for n in PEERS) / r[names[0]]["ms"]
         lines.append(f"| {network} | " + " | ".join(f"{r[n]['ms'] / batch:.2f} ± {r[n]['spread'] / batch:.2f}"
                                                     for n in names)
                      + f" | {ratio:.2f} | {100 * r['gflop'] * batch / r[names[0]]['ms'] / peak * 1e3:.0f} |")
-    lines.append("| geometric mean of ratios | 1 | "
-                 + " | ".join(f"{geomean([r[n]['ms'] / r[names[0]]['ms'] for r in results.values()]):.2f}"
-                              for n in names[1:]) + f" | {geomean(best):.2f} | |")
+    for one in names:
+        if one in PEERS:
+            continue
+        best = geomean([min(r[n]["ms"] for n in PEERS) / r[one]["ms"] for r in results.values()])
+        lines.append(f"| geometric mean of ratios to {one} | "
+                     + " | ".join(f"{geomean([r[n]['ms'] / r[one]['ms'] for r in results.values()]):.2f}" for n in names)
+                     + f" | {best:.2f} | |")
     return lines
 
 
@@ -269,20 +278,20 @@ def resource_table(results, names):
 def plot(results, names, title):
     """Bars of how many times slower each peer is, as SVG."""
     colours, bar, left, width = ["#4477aa", "#ee6677", "#228833"], 9, 150, 640
-    step = bar * (len(names) - 1) + 8
-    largest = max(r[n]["ms"] / r[names[0]]["ms"] for r in results.values() for n in names[1:])
+    step = bar * len(PEERS) + 8
+    largest = max(r[n]["ms"] / r[names[0]]["ms"] for r in results.values() for n in PEERS)
     scale = (width - left - 50) / largest
     height = 60 + step * len(results)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif"'
            ' font-size="11">', f'<rect width="{width}" height="{height}" fill="white"/>',
            f'<text x="8" y="18" font-size="13">{title}</text>']
-    for k, n in enumerate(names[1:]):
+    for k, n in enumerate(PEERS):
         out.append(f'<rect x="{left + 130 * k}" y="28" width="10" height="10" fill="{colours[k]}"/>'
                    f'<text x="{left + 130 * k + 15}" y="37">{n}</text>')
     for i, (network, r) in enumerate(results.items()):
         y = 50 + step * i
         out.append(f'<text x="{left - 8}" y="{y + step / 2}" text-anchor="end">{network}</text>')
-        for k, n in enumerate(names[1:]):
+        for k, n in enumerate(PEERS):
             ratio = r[n]["ms"] / r[names[0]]["ms"]
             out.append(f'<rect x="{left}" y="{y + bar * k}" width="{ratio * scale:.1f}" height="{bar - 1}"'
                        f' fill="{colours[k]}"/><text x="{left + ratio * scale + 4:.1f}" y="{y + bar * k + 8}"'
@@ -305,6 +314,8 @@ def main():
     parser.add_argument("--output", help="Markdown file; the plots go next to it")
     args = parser.parse_args()
     names = [r.name for r in RUNTIMES]
+    if "stem by" not in run_tool("bench", "--arch", "shufflenet", "--runs", 1, "--json")[0]["backend"]:
+        names.remove(OursInFp32.name)
     lines, plots = [], []
     for threads in map(int, args.threads.split(",")):
         peak = max(run_tool("bench", "--arch", "shufflenet", "--width", 0.5, "--layers", "--threads", threads,
@@ -315,7 +326,7 @@ def main():
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 case = Case(folder, name, width, threads, args.batch)
-                r = measure(case, args.rounds)
+                r = measure(case, args.rounds, names)
                 r["gflop"] = 2e-9 * run_tool("info", case.file("safetensors"), "--json")["macs"]
             results[f"{name} {width}x"] = r
             print(f"{threads} threads, {name} {width}x: " + ", ".join(
@@ -335,6 +346,9 @@ def main():
                 f"PyTorch {torch.__version__}")
     head = ["# Benchmark", "", f"`bench/compare.py` on {cpu_name()}, {os.cpu_count()} cores; {versions}.",
             "Interleaved runs, FP32; logits agree to 1e-3 of the largest.", ""]
+    if OursInFp32.name in names:
+        head += ["lib3dcnn is as it runs by default, with a stem by AMX that is as exact as FP32; lib3dcnn fp32 is with",
+                 "`--precision fp32`, without AMX.", ""]
     if not args.output:
         print("\n".join(head + lines))
         return

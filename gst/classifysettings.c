@@ -84,7 +84,8 @@ DEFINE_ENUM (backend, "GstVideoClassify3DBackend",
     {CNN3D_BACKEND_CUDNN, "An NVIDIA GPU, by cuDNN", "cudnn"},
     {CNN3D_BACKEND_REFERENCE, "Slow loops in double precision", "reference"})
 DEFINE_ENUM (precision, "GstVideoClassify3DPrecision",
-    {CNN3D_PRECISION_AUTO, "fp16 on GPUs with tensor cores, fp32 elsewhere", "auto"},
+    {CNN3D_PRECISION_AUTO, "fp16 on GPUs with tensor cores, elsewhere as exact as "
+        "fp32", "auto"},
     {CNN3D_PRECISION_FP32, "Single precision", "fp32"},
     {CNN3D_PRECISION_FP16, "Half precision, sums in single precision, on GPUs",
         "fp16"},

@@ -42,7 +42,7 @@ typedef struct {
   /* What it has chosen where the options say auto; NULL: fp32. */
   Cnn3dPrecision (*precision) (gpointer engine);
   /* As cnn3d_session_profile(); may be NULL. */
-  int (*profile) (gpointer engine, const float *clip, Cnn3dLayer *layers, int max, double *peak);
+  int (*profile) (gpointer engine, const Cnn3dClip *clip, Cnn3dLayer *layers, int max, double *peak);
   const Cnn3dStreamClass *stream; /* may be NULL */
   /* As cnn3d_session_check_layers(), -1 on errors; may be NULL. */
   int (*check) (gpointer engine, const float *clip, Cnn3dLayerCheck *checks, int max, GError **error);

@@ -328,15 +328,29 @@ cnn3d_session_run_rgb_features (Cnn3dSession *session, const guint8 *rgb, int n,
   return run (session, NULL, rgb, n, logits, features, error);
 }
 
+static int
+profile (Cnn3dSession *session, const Cnn3dClip *clip, Cnn3dLayer *layers, int max, double *peak)
+{
+  if (session->klass->profile == NULL)
+    return 0;
+  return session->klass->profile (session->engine, clip, layers, max, peak);
+}
+
 int
 cnn3d_session_profile (Cnn3dSession *session, const float *clip, Cnn3dLayer *layers, int max,
     double *peak)
 {
   g_return_val_if_fail (session != NULL && clip != NULL && (layers != NULL || max == 0), 0);
 
-  if (session->klass->profile == NULL)
-    return 0;
-  return session->klass->profile (session->engine, clip, layers, max, peak);
+  return profile (session, &(Cnn3dClip){ .planes = clip }, layers, max, peak);
+}
+
+int
+cnn3d_session_profile_rgb (Cnn3dSession *session, const guint8 *rgb, Cnn3dLayer *layers, int max, double *peak)
+{
+  g_return_val_if_fail (session != NULL && rgb != NULL && (layers != NULL || max == 0), 0);
+
+  return profile (session, &(Cnn3dClip){ .rgb = rgb }, layers, max, peak);
 }
 
 const Cnn3dStreamClass *

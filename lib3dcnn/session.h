@@ -25,7 +25,9 @@ typedef enum {
 
 /**
  * Cnn3dPrecision:
- * @CNN3D_PRECISION_AUTO: fp16 on GPUs with tensor cores if it can hold the model's weights, fp32 elsewhere
+ * @CNN3D_PRECISION_AUTO: fp16 on GPUs with tensor cores if it can hold the model's weights, fp32 elsewhere; on CPUs with
+ *   AMX-BF16 with a stem by tiles, whose weights are sums of three bfloat16 numbers. These have all 24 bits of mantissa, so that
+ *   it is as exact as fp32, and faster
  * @CNN3D_PRECISION_FP32: everything in single precision
  * @CNN3D_PRECISION_FP16: weights and activations in half precision, sums in single precision;
  *   only of the cudnn backend
@@ -63,7 +65,7 @@ typedef struct _Cnn3dSession Cnn3dSession;
  *   than that many CPUs, and fewer while other sessions run
  * @direct_stem: compute the first convolution as a plain sum. By default the CPU
  *   backend uses Winograd's minimal filtering over frames, four at a time, which is
- *   faster and rounds differently, unless the stem is in bfloat16. Streams of some
+ *   faster and rounds differently, unless the stem is by AMX, which is a plain sum. Streams of some
  *   strides run faster with it: cnn3d_stream_wants_direct_stem()
  * @device: (nullable): of the cudnn backend: an index or a UUID (or its beginning) as of
  *   cnn3d_device_list(); %NULL means the first that can be used
@@ -191,6 +193,20 @@ typedef struct {
  * Returns: the number of layers, which may be above @max; 0 if the backend does not profile
  */
 CNN3D_API int cnn3d_session_profile (Cnn3dSession *session, const float *clip, Cnn3dLayer *layers,
+    int max, double *peak);
+
+/**
+ * cnn3d_session_profile_rgb: (skip)
+ * @rgb: as of cnn3d_session_run_rgb(), of one clip
+ * @layers: (out caller-allocates) (array length=max): the layers in order of execution
+ * @max: room in @layers
+ * @peak: (out) (optional): as of cnn3d_session_profile()
+ *
+ * Like cnn3d_session_profile(), of a clip of bytes, as cameras have them: kernels may differ.
+ *
+ * Returns: as cnn3d_session_profile()
+ */
+CNN3D_API int cnn3d_session_profile_rgb (Cnn3dSession *session, const guint8 *rgb, Cnn3dLayer *layers,
     int max, double *peak);
 
 /**

@@ -150,15 +150,17 @@ static int
 profile (const Bench *bench, Cnn3dSession *session, Cnn3dLayer *layers, double *peak)
 {
   const Cnn3dConfig *config = cnn3d_model_get_config (cnn3d_session_get_model (session));
-  g_autofree float *clip = g_new0 (float, (gsize) 3 * config->frames * config->size * config->size);
+  gsize bytes = (gsize) 3 * config->frames * config->size * config->size;
+  g_autofree guint8 *rgb = g_malloc (bytes);
   g_autofree double *seconds = g_new0 (double, (gsize) bench->runs * MAX_LAYERS);
   int n = 0;
 
   *peak = 0;
+  bench_fill (rgb, bytes);
   for (int r = 0; r < bench->runs; r++) {
     double p = 0;
 
-    n = cnn3d_session_profile (session, clip, layers, MAX_LAYERS, r < PEAK_RUNS ? &p : NULL);
+    n = cnn3d_session_profile_rgb (session, rgb, layers, MAX_LAYERS, r < PEAK_RUNS ? &p : NULL);
     n = MIN (n, MAX_LAYERS);
     *peak = MAX (*peak, p);
     for (int i = 0; i < n; i++)

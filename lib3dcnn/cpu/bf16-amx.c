@@ -325,7 +325,7 @@ release (void)
 void
 cnn3d_bf16_init_amx (Cnn3dBf16 *kernels)
 {
-  *kernels = (Cnn3dBf16){ .isa = "amx", .unit = UNIT, .max_halves = MAX_HALVES, .align_halves = 2, .dense = 1,
+  *kernels = (Cnn3dBf16){ .isa = "amx", .unit = UNIT, .max_halves = MAX_HALVES, .align_halves = 2, .tiles = 1,
     .conv = conv, .release = release, .rows = cnn3d_bf16_rows, .lines = cnn3d_bf16_lines, .stem = stem,
     .join = cnn3d_bf16_join, .blocks = cnn3d_bf16_blocks };
 }

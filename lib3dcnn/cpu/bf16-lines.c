@@ -78,7 +78,7 @@ typedef struct {
 INLINE void
 columns (const Cnn3dBf16LinesArgs *a, const Colors *colors, int x, int n, const int packed, const int parts)
 {
-  __m512i first = _mm512_setzero_si512 (), second = first, hi[3], lo[3];
+  __m512i first = _mm512_setzero_si512 (), second = first, words[CNN3D_MAX_PARTS][3];
 
   if (packed) {
     first = load_packed (a->rgb + 3 * x, n);
@@ -88,18 +88,16 @@ columns (const Cnn3dBf16LinesArgs *a, const Colors *colors, int x, int n, const 
     __m512 low = packed ? pick_byte (first, c, colors->offset[c]) : load_plane (a, c, x, n);
     __m512 high = packed ? pick_byte (second, c, colors->offset[c]) : load_plane (a, c, x + 16, n - 16);
 
-    hi[c] = round_words (low, high);
-    if (parts == 2)
-      lo[c] = round_rest (low, high, hi[c]);
-    if (n < COLUMNS) {
-      hi[c] = _mm512_mask_blend_epi16 (first_columns (n), colors->border[0][c], hi[c]);
-      if (parts == 2)
-        lo[c] = _mm512_mask_blend_epi16 (first_columns (n), colors->border[1][c], lo[c]);
+    UNROLL for (int k = 0; k < parts; k++) {
+      words[k][c] = round_words (low, high);
+      if (k + 1 < parts)
+        subtract_words (&low, &high, words[k][c]);
+      if (n < COLUMNS)
+        words[k][c] = _mm512_mask_blend_epi16 (first_columns (n), colors->border[k][c], words[k][c]);
     }
   }
-  store_lines (a, hi, x, a->out);
-  if (parts == 2)
-    store_lines (a, lo, x, a->out + a->part);
+  UNROLL for (int k = 0; k < parts; k++)
+    store_lines (a, words[k], x, a->out + k * a->part);
 }
 
 INLINE void
@@ -146,8 +144,10 @@ cnn3d_bf16_lines (const Cnn3dBf16LinesArgs *a, int parts)
     lines (a, 1, 1);
   else if (parts == 1)
     lines (a, 0, 1);
-  else
+  else if (parts == 2)
     lines (a, 0, 2);
+  else
+    lines (a, 0, 3);
 }
 
 /* 16 columns from i on, of which `left` are there. */

@@ -148,7 +148,7 @@ is_natural_better (const Cnn3dEngine *engine, const Cnn3dStep *step, const int *
 
   if (spanned <= MAX_WASTE * wanted)
     return TRUE;
-  return engine->bf16->dense && engine->parts == 1 && cnn3d_extent_count (step->out) >= CNN3D_SPLIT_POSITIONS
+  return engine->bf16->tiles && engine->parts == 1 && cnn3d_extent_count (step->out) >= CNN3D_SPLIT_POSITIONS
       && tap * (spanned - wanted) / unit < SORT_CYCLES + GATHER_CYCLES * count_gathers (step, unit, place);
 }
 
@@ -251,6 +251,15 @@ cnn3d_bf16_to_float (guint16 word)
   return f;
 }
 
+void
+cnn3d_bf16_split (float f, int parts, guint16 *words, int apart)
+{
+  for (int k = 0; k < parts; k++, words += apart) {
+    *words = cnn3d_bf16_round (f);
+    f -= cnn3d_bf16_to_float (*words);
+  }
+}
+
 /* A tap of a tile: where it is in x, and which of the folded weights its words meet. */
 typedef struct {
   gint64 offset;
@@ -274,11 +283,11 @@ cnn3d_bf16_stem_bias (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int 
   /* Of weights as they are rounded, so that a normalised zero adds nothing. */
   for (int i = 0; i < 81; i++) {
     float w = cnn3d_bf16_stem_weight (engine, folded, channel, i / 3, i % 3), rest = engine->colors.rest[i % 3];
-    float hi = cnn3d_bf16_to_float (cnn3d_bf16_round (w));
+    guint16 words[CNN3D_MAX_PARTS];
 
-    bias -= (double) hi * rest;
-    if (engine->parts == 2)
-      bias -= (double) cnn3d_bf16_to_float (cnn3d_bf16_round (w - hi)) * rest;
+    cnn3d_bf16_split (w, engine->parts, words, 1);
+    for (int k = 0; k < engine->parts; k++)
+      bias -= (double) cnn3d_bf16_to_float (words[k]) * rest;
   }
   return (float) bias;
 }

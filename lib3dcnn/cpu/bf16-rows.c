@@ -14,8 +14,10 @@ convert (const float *a, __mmask16 lanes_a, const float *b, __mmask16 lanes_b, u
   __m512i hi = round_words (low, high);
 
   _mm512_storeu_si512 (out, hi);
-  if (parts == 2)
-    _mm512_storeu_si512 (out + part, round_rest (low, high, hi));
+  if (parts == 2) {
+    subtract_words (&low, &high, hi);
+    _mm512_storeu_si512 (out + part, round_words (low, high));
+  }
 }
 
 /* Words 32 i to 32 i + 31 of the natural order; one block may be the last. */

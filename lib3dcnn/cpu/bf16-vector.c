@@ -228,22 +228,21 @@ stem_tile (const Cnn3dBf16StemArgs *a, int channel, int x, const int n, const in
 
   UNROLL for (int c = 0; c < STEM_LANES; c++)
     UNROLL for (int v = 0; v < (n + 1) / 2; v++)
-      acc[c][v] = _mm512_setzero_ps ();
+      acc[c][v] = x + v * 16 < a->begun ? _mm512_loadu_ps (a->begin + (channel + c) * (pitch / 2) + x + v * 16)
+                                        : _mm512_setzero_ps ();
   for (int k = 0; k < 3 * 3 * CNN3D_LINES; k++) {
     const int frame = k / (3 * CNN3D_LINES), line = k % (3 * CNN3D_LINES);
     const uint16_t *from = a->lines[frame] + line * pitch + 2 * x;
     const uint16_t *w = a->weights + frame * parts * part_words + channel * CNN3D_STEM_WORDS + 2 * line;
-    __m512i hi[STEM_HALVES / 2], lo[STEM_HALVES / 2];
+    __m512i words[STEM_HALVES / 2];
 
-    load_line (from, n, hi);
-    if (parts == 2)
-      load_line (from + a->part, n, lo);
-    UNROLL for (int c = 0; c < STEM_LANES; c++, w += CNN3D_STEM_WORDS) {
-      multiply_line (acc[c], hi, pair (w), n);
-      if (parts == 2 && a->part != 0)
-        multiply_line (acc[c], lo, pair (w), n);
-      if (parts == 2)
-        multiply_line (acc[c], hi, pair (w + part_words), n);
+    UNROLL for (int i = 0; i < parts; i++) {
+      if (i > 0 && a->part == 0)
+        break;
+      load_line (from + i * a->part, n, words);
+      UNROLL for (int c = 0; c < STEM_LANES; c++)
+        UNROLL for (int j = 0; j < parts - i; j++)
+          multiply_line (acc[c], words, pair (w + j * part_words + c * CNN3D_STEM_WORDS), n);
     }
   }
   UNROLL for (int c = 0; c < STEM_LANES; c++) {
@@ -286,8 +285,10 @@ stem (const Cnn3dBf16StemArgs *a, int parts)
 {
   if (parts == 1)
     stem_row (a, 1);
-  else
+  else if (parts == 2)
     stem_row (a, 2);
+  else
+    stem_row (a, 3);
 }
 
 void

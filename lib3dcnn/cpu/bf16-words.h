@@ -20,10 +20,10 @@ words_to_floats (__m256i words)
   return _mm512_castsi512_ps (_mm512_slli_epi32 (_mm512_cvtepu16_epi32 (words), 16));
 }
 
-/* The words nearest to what hi leaves of 32 floats. */
-INLINE __m512i
-round_rest (__m512 low, __m512 high, __m512i hi)
+/* What these leave of 32 floats. */
+INLINE void
+subtract_words (__m512 *low, __m512 *high, __m512i words)
 {
-  return round_words (_mm512_sub_ps (low, words_to_floats (_mm512_castsi512_si256 (hi))),
-      _mm512_sub_ps (high, words_to_floats (_mm512_extracti64x4_epi64 (hi, 1))));
+  *low = _mm512_sub_ps (*low, words_to_floats (_mm512_castsi512_si256 (words)));
+  *high = _mm512_sub_ps (*high, words_to_floats (_mm512_extracti64x4_epi64 (words, 1)));
 }

@@ -30,13 +30,13 @@ cnn3d_bf16_wanted (const Cnn3dEngine *engine, const Cnn3dStep *step)
 {
   gboolean one = engine->parts == 1;
 
-  if (engine->bf16 == NULL)
+  if (engine->bf16 == NULL || (engine->parts == CNN3D_EXACT_PARTS && step->kind != CNN3D_STEP_STEM))
     return FALSE;
   switch (step->kind) {
     case CNN3D_STEP_STEM:
-      return cnn3d_lines_fit (engine, step) && (one || engine->bf16->dense);
+      return cnn3d_lines_fit (engine, step) && (one || engine->bf16->tiles);
     case CNN3D_STEP_CONV:
-      return (engine->bf16->dense && one) || !cnn3d_winograd_fits (step);
+      return (engine->bf16->tiles && one) || !cnn3d_winograd_fits (step);
     default:
       return (step->kind == CNN3D_STEP_POINTWISE || step->kind == CNN3D_STEP_LINEAR)
           && (one || (cnn3d_extent_count (step->out) > FEW_POSITIONS && !has_small_groups (step)));
@@ -171,8 +171,7 @@ cnn3d_bf16_init_colors (Cnn3dEngine *engine)
 
     colors->offset[c] = (gint16) CLAMP (rintf (card->mean[p]), 0, 255);
     rest = card->mean[p] - colors->offset[c];
-    colors->border[0][c] = cnn3d_bf16_round (rest);
-    colors->border[1][c] = cnn3d_bf16_round (rest - cnn3d_bf16_to_float (colors->border[0][c]));
+    cnn3d_bf16_split (rest, CNN3D_MAX_PARTS, &colors->border[0][c], (int) G_N_ELEMENTS (colors->border[0]));
     colors->rest[c] = rest;
     colors->scale[c] = card->std[p];
   }

@@ -4,7 +4,9 @@
 /*
  * Kernels that multiply in bfloat16 and add up in single precision. A word is the upper half of a float.
  * With one part a number is the nearest word. With two parts (bf16x3) it is hi, the nearest word, and lo,
- * the word nearest to the rest: 16 bits of mantissa. Products are then hi hi + hi lo + lo hi.
+ * the word nearest to the rest: 16 bits of mantissa. Products are then hi hi + hi lo + lo hi. Stems have three parts as
+ * well, and the six products of hi, mid and lo that are not below what a float of the sum keeps: a float's 24 bits of
+ * mantissa. Numbers of 8 bits are hi alone, whose products with three parts are exact.
  *
  * Words are rounded to nearest even, denormals are zero, and sums are rounded to nearest even: the
  * instructions' fixed behaviour (Intel SDM: VCVTNE2PS2BF16, VDPBF16PS, TDPBF16PS). No GLib in here.
@@ -12,7 +14,8 @@
 
 #include "lib3dcnn/cpu/kernels.h"
 
-#define CNN3D_MAX_PARTS 2
+#define CNN3D_MAX_PARTS 3
+#define CNN3D_EXACT_PARTS 3 /* have all bits of a float */
 
 /* Words that the kernels of rows write at a time: a row has a multiple of it. */
 #define CNN3D_ROW_WORDS 32
@@ -98,17 +101,22 @@ typedef struct {
   int width;   /* of the row; 0: all is border, of which there is a column on both sides */
   int outputs; /* at a stride of 2 */
   uint16_t *out; /* [CNN3D_LINES][CNN3D_LINE_WORDS (outputs)] */
-  intptr_t part; /* words from hi to lo of out */
+  intptr_t part; /* words from one part to the next of out */
 } Cnn3dBf16LinesArgs;
 
-/* Sums of a row of some channels, without bias. A channel's weights are 15 pairs, as lines are, and a pair that is not read. */
+/*
+ * Sums of a row of some channels, without bias, and what they begin with. A channel's weights are 15 pairs, as lines are, and a
+ * pair that is not read.
+ */
 #define CNN3D_STEM_CHANNELS 32
 #define CNN3D_STEM_WORDS 32
 typedef struct {
   const uint16_t *lines[3]; /* of three frames: those of the first of three rows of pixels, which follow each other */
-  intptr_t part;            /* words from hi to lo of lines; of two parts; 0: hi is all that there is */
+  intptr_t part;            /* words from one part to the next of lines; 0: hi is all that there is */
   int outputs, channels;    /* channels: CNN3D_STEM_CHANNELS at most */
   const uint16_t *weights;  /* [3][parts][cnn3d_stem_rows (channels)][CNN3D_STEM_WORDS] */
+  const float *begin;       /* as out; but only the first `begun` outputs, in vectors of 16, begin with it, others with zero */
+  int begun;
   float *out;               /* [cnn3d_stem_rows (channels)][CNN3D_LINE_FLOATS (outputs)] */
 } Cnn3dBf16StemArgs;
 
@@ -158,7 +166,7 @@ typedef struct {
   uint32_t lanes;     /* that are */
 } Cnn3dHalfArgs;
 
-/* parts is 1 or 2. */
+/* parts is 1 or 2; of lines and stems 3 as well. */
 typedef void Cnn3dBf16ConvFunc (const Cnn3dBf16ConvArgs *args, int halves, int positions, int parts);
 typedef void Cnn3dBf16RowsFunc (const Cnn3dBf16RowsArgs *args, int positions, int parts);
 typedef void Cnn3dBf16LinesFunc (const Cnn3dBf16LinesArgs *args, int parts);
@@ -171,7 +179,7 @@ typedef struct {
   const char *isa;
   int unit; /* words of a tap */
   int max_halves, align_halves; /* as of Cnn3dKernels, for conv */
-  int dense; /* whether dense 3x3x3 convolutions gain by it */
+  int tiles; /* whether products are so fast that dense 3x3x3 convolutions gain, and stems of more than one part */
   Cnn3dBf16ConvFunc *conv;
   void (*release) (void); /* a thread calls it when it is done with conv; or NULL */
   Cnn3dBf16RowsFunc *rows;

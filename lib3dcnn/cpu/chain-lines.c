@@ -11,7 +11,7 @@
 gsize
 cnn3d_chain_lines_bytes (const Cnn3dEngine *engine)
 {
-  gsize lines = 3 * (gsize) engine->parts * 2 * cnn3d_lines_row_words (engine->steps[0].step) * sizeof (guint16);
+  gsize lines = 3 * 2 * cnn3d_lines_row_words (engine->steps[0].step) * sizeof (guint16);
 
   return lines + (cnn3d_lines_pool (engine) ? cnn3d_lines_kept_floats (engine) / 2 * sizeof (float) : 0);
 }
@@ -54,6 +54,7 @@ load_lines (const Cnn3dEngine *engine, const Chain *c, const Room *room, int f, 
     cnn3d_lines_load (engine, &engine->clip, c->producer->step->in.t, k, top, bottom, place_lines (c, room, k), part);
   for (int k = 0; k < 3; k++)
     frame->lines[k] = place_lines (c, room, f + k);
+  frame->beside = (f == 0) | (f + 1 == c->producer->step->in.t) << 2;
   frame->first_row = top;
   frame->part = cnn3d_lines_part (engine, engine->clip.rgb == NULL, part);
   frame->sums = room->sums;

@@ -276,26 +276,45 @@ init_bytes (Cnn3dPixelBytes *bytes, const Cnn3dCard *card)
   }
 }
 
+/* Which kernels in bfloat16, if any, and of how many parts. In fp32 they are there for stems, by tiles, as sessions like. */
+static gboolean
+choose_bf16 (const Cnn3dSessionOptions *options, const Cnn3dBf16 **bf16, int *parts, GError **error)
+{
+  switch (options->precision) {
+    case CNN3D_PRECISION_BF16:
+    case CNN3D_PRECISION_BF16X3:
+      *parts = options->precision == CNN3D_PRECISION_BF16 ? 1 : 2;
+      *bf16 = cnn3d_bf16_choose (cnn3d_precision_get_name (options->precision), error);
+      return *bf16 != NULL;
+    case CNN3D_PRECISION_AUTO:
+      *parts = CNN3D_EXACT_PARTS;
+      *bf16 = cnn3d_bf16_choose ("auto", NULL);
+      if (*bf16 != NULL && !(*bf16)->tiles)
+        *bf16 = NULL;
+      return TRUE;
+    default:
+      return TRUE;
+  }
+}
+
 static gpointer
 create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
 {
   const Cnn3dKernels *kernels = cnn3d_isa_choose (error);
   const Cnn3dBf16 *bf16 = NULL;
   Cnn3dEngine *engine;
+  int parts = 0;
   guint n;
 
   if (kernels == NULL)
     return NULL;
-  if (options->precision == CNN3D_PRECISION_BF16 || options->precision == CNN3D_PRECISION_BF16X3) {
-    bf16 = cnn3d_bf16_choose (cnn3d_precision_get_name (options->precision), error);
-    if (bf16 == NULL)
-      return NULL;
-  }
+  if (!choose_bf16 (options, &bf16, &parts, error))
+    return NULL;
   engine = g_new0 (Cnn3dEngine, 1);
   engine->model = model;
   engine->kernels = kernels;
   engine->bf16 = bf16;
-  engine->parts = options->precision == CNN3D_PRECISION_BF16X3 ? 2 : 1;
+  engine->parts = parts;
   engine->n_cpus = count_cpus ();
   engine->n_threads = engine->max_threads = MIN (options->threads, engine->n_cpus);
   engine->plan = cnn3d_plan_new (model->graph);
@@ -314,6 +333,8 @@ create (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError **error)
   engine->steps = g_new0 (Cnn3dCpuStep, n);
   for (guint i = 0; i < n; i++)
     init_step (engine, i, options);
+  if (engine->parts == CNN3D_EXACT_PARTS && !engine->steps[0].in_bf16)
+    engine->bf16 = NULL;
   cnn3d_cpu_pack (engine);
   for (guint i = 0; i < n; i++) {
     gsize shared, of_thread;
@@ -392,7 +413,7 @@ measure_peak (Cnn3dEngine *engine)
 }
 
 static int
-profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max, double *peak)
+profile (gpointer data, const Cnn3dClip *clip, Cnn3dLayer *layers, int max, double *peak)
 {
   static const char *const kinds[] = { "stem", "conv", "pointwise", "depthwise", "maxpool", "avgpool",
     "linear" };
@@ -401,7 +422,7 @@ profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max, double *
   g_autofree gint64 *times = g_new0 (gint64, n + 1);
   int count = 0;
 
-  engine->clip = (Cnn3dClip){ .planes = clip };
+  engine->clip = *clip;
   engine->times = times;
   cnn3d_cpu_run_on_threads (engine, run_clip, engine);
   times[n] = cnn3d_nanoseconds ();
@@ -515,7 +536,9 @@ describe (gpointer data)
 
   g_autofree char *bf16 = NULL;
 
-  if (engine->bf16 != NULL)
+  if (engine->bf16 != NULL && engine->parts == CNN3D_EXACT_PARTS)
+    bf16 = g_strdup_printf (", stem by %s", engine->bf16->isa);
+  else if (engine->bf16 != NULL)
     bf16 = g_strdup_printf (", %s by %s%s",
         cnn3d_precision_get_name (engine->parts == 2 ? CNN3D_PRECISION_BF16X3 : CNN3D_PRECISION_BF16),
         engine->bf16->isa, uses_halves (engine) ? " and avx512fp16" : "");

@@ -82,6 +82,7 @@ typedef struct {
   gboolean joins;    /* then, it joins columns and frames for the pool that follows */
   gboolean in_lines; /* a stem in bfloat16 (lines.h), which has no tiles; a pool that follows is computed together with it */
   const float *weights, *bias; /* of DEPTHWISE: [block][n_taps][16] and [block][16]; or see gemm.c, lines.c */
+  const float *begin;          /* what sums of a stem on lines of bytes begin with (lines-border.c), or NULL */
   int first_tap, n_taps;       /* of DEPTHWISE: those of 27 that ever meet more than the border */
   gboolean in_bf16;            /* products in bfloat16; tiles are in its order */
   Cnn3dBf16Rows *bf16;         /* then, but for a stem */
@@ -94,7 +95,7 @@ struct _Cnn3dEngine {
   Cnn3dPlan *plan;
   const Cnn3dKernels *kernels;
   const Cnn3dBf16 *bf16; /* NULL in fp32 */
-  int parts;             /* of a number in bfloat16: 1, or 2 for bf16x3 */
+  int parts;             /* of a number in bfloat16: 1, 2 for bf16x3, or CNN3D_EXACT_PARTS where fp32 has stems so */
   Cnn3dPixelBytes bytes;
   Cnn3dBf16Colors colors; /* of the model's card */
   int n_threads;   /* of this run */
@@ -374,6 +375,8 @@ cnn3d_depthwise_places (const Cnn3dCpuStep *s)
 }
 /* bf16-pack.c: the word nearest to a float, as VCVTNEPS2BF16 rounds; of no NaN; and back. */
 guint16 cnn3d_bf16_round (float f);
+/* A float as a sum of so many words, the largest first, so many apart. */
+void cnn3d_bf16_split (float f, int parts, guint16 *words, int apart);
 float cnn3d_bf16_to_float (guint16 word);
 /* bf16-pack.c: the half nearest to a float, the largest one at most. */
 guint16 cnn3d_half_round (float f);

@@ -27,9 +27,9 @@ cnn3d_lines_pool (const Cnn3dEngine *engine)
   return cnn3d_plan_step (engine->plan, 1)->kind == CNN3D_STEP_MAXPOOL;
 }
 
-/* Up to the last lane that has a channel. */
-static int
-count_lanes (const Cnn3dStep *stem)
+/* Up to the last one that has a channel. */
+int
+cnn3d_lines_lanes (const Cnn3dStep *stem)
 {
   int n = stem->n_blocks * CNN3D_BLOCK;
 
@@ -42,7 +42,7 @@ count_lanes (const Cnn3dStep *stem)
 static int
 lanes_of_group (const Cnn3dStep *stem, int lane)
 {
-  return MIN (count_lanes (stem) - lane, CNN3D_STEM_CHANNELS);
+  return MIN (cnn3d_lines_lanes (stem) - lane, CNN3D_STEM_CHANNELS);
 }
 
 /* Words of a group's weights. */
@@ -57,9 +57,9 @@ cnn3d_lines_weight_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *stem)
 {
   gsize words = 0;
 
-  for (int lane = 0; lane < count_lanes (stem->step); lane += CNN3D_STEM_CHANNELS)
+  for (int lane = 0; lane < cnn3d_lines_lanes (stem->step); lane += CNN3D_STEM_CHANNELS)
     words += group_words (engine, lanes_of_group (stem->step, lane));
-  return words / 2 + (gsize) stem->step->n_blocks * CNN3D_BLOCK;
+  return words / 2 + (gsize) stem->step->n_blocks * CNN3D_BLOCK + cnn3d_lines_begin_floats (engine, stem->step);
 }
 
 /* Place of the kernel within a frame that a word of a channel's weights meets, and which byte of the pixel; -1 if none. */
@@ -79,14 +79,10 @@ pack_lane (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int channel, gu
   for (int frame = 0; frame < 3 && channel >= 0; frame++, words += engine->parts * apart)
     for (int i = 0; i < CNN3D_STEM_WORDS; i++) {
       int byte, place = place_of_word (i, &byte);
-      float w;
 
-      if (place < 0)
-        continue;
-      w = cnn3d_bf16_stem_weight (engine, folded, channel, frame * 9 + place, byte);
-      words[i] = cnn3d_bf16_round (w);
-      if (engine->parts == 2)
-        words[apart + i] = cnn3d_bf16_round (w - cnn3d_bf16_to_float (words[i]));
+      if (place >= 0)
+        cnn3d_bf16_split (cnn3d_bf16_stem_weight (engine, folded, channel, frame * 9 + place, byte), engine->parts,
+            words + i, apart);
     }
 }
 
@@ -95,8 +91,9 @@ cnn3d_lines_pack (const Cnn3dEngine *engine, Cnn3dCpuStep *stem, const Cnn3dFold
 {
   const Cnn3dStep *step = stem->step;
   guint16 *words = (guint16 *) weights;
-  int n = count_lanes (step), lanes;
-  float *bias = weights + cnn3d_lines_weight_floats (engine, stem) - step->n_blocks * CNN3D_BLOCK;
+  int n = cnn3d_lines_lanes (step), lanes;
+  float *begin = weights + cnn3d_lines_weight_floats (engine, stem) - cnn3d_lines_begin_floats (engine, step);
+  float *bias = begin - step->n_blocks * CNN3D_BLOCK;
 
   stem->weights = weights;
   stem->bias = bias;
@@ -108,6 +105,8 @@ cnn3d_lines_pack (const Cnn3dEngine *engine, Cnn3dCpuStep *stem, const Cnn3dFold
       pack_lane (engine, folded, step->lane_channel[first + lane], words + lane * CNN3D_STEM_WORDS,
           cnn3d_stem_rows (lanes) * CNN3D_STEM_WORDS);
   }
+  if (engine->parts == CNN3D_EXACT_PARTS)
+    cnn3d_lines_pack_begin (engine, stem, folded, begin);
 }
 
 void
@@ -214,15 +213,16 @@ stem_args (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame)
     .weights = (const guint16 *) engine->steps[0].weights };
 }
 
-/* Row y of sums of a group of lanes. */
+/* Row y of sums of a group of lanes, from `lane` on. */
 static void
-compute_sums (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int y, Cnn3dBf16StemArgs *args)
+compute_sums (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int y, int lane, Cnn3dBf16StemArgs *args)
 {
   gsize row_words = cnn3d_lines_row_words (engine->steps[0].step);
 
   for (int f = 0; f < 3; f++)
     args->lines[f] = frame->lines[f] + (gsize) (2 * y - frame->first_row) * row_words;
   args->out = place_sums (engine, frame, y);
+  cnn3d_lines_begin (engine, frame, y, lane, args);
   engine->bf16->stem (args, engine->parts);
 }
 
@@ -247,13 +247,13 @@ place_row (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int lane, in
 void
 cnn3d_lines_run (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int first, int end)
 {
-  int n = count_lanes (engine->steps[0].step), lanes;
+  int n = cnn3d_lines_lanes (engine->steps[0].step), lanes;
   Cnn3dBf16StemArgs args = stem_args (engine, frame);
 
   for (int lane = 0; lane < n; lane += lanes, args.weights += group_words (engine, lanes)) {
     args.channels = lanes = lanes_of_group (engine->steps[0].step, lane);
     for (int y = first; y < end; y++) {
-      compute_sums (engine, frame, y, &args);
+      compute_sums (engine, frame, y, lane, &args);
       place_row (engine, frame, lane, lanes, y, first);
     }
   }
@@ -263,7 +263,7 @@ void
 cnn3d_lines_run_pool (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int first, int end)
 {
   const Cnn3dStep *step = engine->steps[0].step;
-  int n = count_lanes (step), lanes;
+  int n = cnn3d_lines_lanes (step), lanes;
   Cnn3dBf16StemArgs args = stem_args (engine, frame);
 
   for (int lane = 0; lane < n; lane += lanes, args.weights += group_words (engine, lanes)) {
@@ -272,7 +272,7 @@ cnn3d_lines_run_pool (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, i
     args.channels = lanes = lanes_of_group (step, lane);
     for (int p = first; p < end; p++) {
       for (; y < MIN (2 * p + 2, step->out.h); y++)
-        compute_sums (engine, frame, y, &args);
+        compute_sums (engine, frame, y, lane, &args);
       join_row (engine, frame, lane, lanes, p, first);
     }
   }

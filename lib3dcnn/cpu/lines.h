@@ -14,7 +14,8 @@ G_BEGIN_DECLS
 gboolean cnn3d_lines_fit (const Cnn3dEngine *engine, const Cnn3dStep *stem);
 gboolean cnn3d_lines_pool (const Cnn3dEngine *engine);
 
-/* Floats of its weights and, after them, bias, and what is in there. */
+/* Floats of its weights and, after them, bias and what lines-border.c has, and what is in there; lanes that are computed. */
+int cnn3d_lines_lanes (const Cnn3dStep *stem);
 gsize cnn3d_lines_weight_floats (const Cnn3dEngine *engine, const Cnn3dCpuStep *stem);
 void cnn3d_lines_pack (const Cnn3dEngine *engine, Cnn3dCpuStep *stem, const Cnn3dFolded *folded, float *weights);
 
@@ -35,7 +36,7 @@ cnn3d_lines_parts (const Cnn3dEngine *engine, gboolean planes)
 static inline gssize
 cnn3d_lines_part (const Cnn3dEngine *engine, gboolean planes, gssize part)
 {
-  return cnn3d_lines_parts (engine, planes) == 2 ? part : 0;
+  return cnn3d_lines_parts (engine, planes) > 1 ? part : 0;
 }
 
 /*
@@ -54,7 +55,8 @@ gsize cnn3d_lines_kept_floats (const Cnn3dEngine *engine);
 typedef struct {
   const guint16 *lines[3]; /* of the frame and its neighbours, from row first_row of the padded input on */
   int first_row;
-  gssize part;           /* words from hi to lo of lines; 0: hi is all that there is */
+  int beside;            /* of these: bits of those that are beside the clip's frames */
+  gssize part;           /* words from one part of lines to the next; 0: hi is all that there is */
   float *sums;           /* room for them */
   float *out;            /* where the first row goes, of the first block */
   gsize out_block;       /* floats to the next block */
@@ -66,6 +68,14 @@ typedef struct {
 /* Its rows [first, end); and those of the pool. */
 void cnn3d_lines_run (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int first, int end);
 void cnn3d_lines_run_pool (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int first, int end);
+
+/*
+ * lines-border.c: what sums begin with, for which floats belong to the weights, zero so far; what is in there; and what row y
+ * of them begins with, from a lane on.
+ */
+gsize cnn3d_lines_begin_floats (const Cnn3dEngine *engine, const Cnn3dStep *stem);
+void cnn3d_lines_pack_begin (const Cnn3dEngine *engine, Cnn3dCpuStep *stem, const Cnn3dFolded *folded, float *begin);
+void cnn3d_lines_begin (const Cnn3dEngine *engine, const Cnn3dLinesFrame *frame, int y, int lane, Cnn3dBf16StemArgs *args);
 
 /* The rows of the stem that rows [first, end) of the pool meet: from the first on, and how many. */
 int cnn3d_lines_first (int first);

@@ -73,8 +73,12 @@ cnn3d_stream_run_lines (const Stream *stream, const Work *work, int thread, int 
     .out_block = cnn3d_stream_ring_floats (engine, stream->s, 0), .half = cnn3d_stream_is_half (engine, 0) };
 
   g_assert (cnn3d_lines_sums_floats (stem) <= engine->ring_floats);
-  for (int k = 0; k < 3; k++)
-    frame.lines[k] = place_frame (stream, cnn3d_stream_frame_slot (stream, work->t - stem->pad.t + k));
+  for (int k = 0; k < 3; k++) {
+    int t = work->t - stem->pad.t + k;
+
+    frame.lines[k] = place_frame (stream, cnn3d_stream_frame_slot (stream, t));
+    frame.beside |= (t < 0 || t >= stem->in.t) << k;
+  }
   if (pools)
     cnn3d_lines_run_pool (engine, &frame, first, end);
   else

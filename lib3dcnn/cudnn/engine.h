@@ -170,7 +170,7 @@ gboolean cnn3d_gpu_load_clips (Cnn3dGpuEngine *engine, Cnn3dGpuProgram *program,
 gboolean cnn3d_gpu_run (gpointer engine, const Cnn3dClip *clips, int n, float *logits, float *features,
     GError **error);
 /* inspect.c */
-int cnn3d_gpu_profile (gpointer engine, const float *clip, Cnn3dLayer *layers, int max, double *peak);
+int cnn3d_gpu_profile (gpointer engine, const Cnn3dClip *clip, Cnn3dLayer *layers, int max, double *peak);
 int cnn3d_gpu_check (gpointer engine, const float *clip, Cnn3dLayerCheck *checks, int max,
     GError **error);
 

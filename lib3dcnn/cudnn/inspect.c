@@ -73,12 +73,11 @@ launch_timed (Cnn3dGpuEngine *engine, gpointer data, GError **error)
 
 /* Each several times in its place: what it reads is there, and what it writes is nobody else's. */
 static gboolean
-time_steps (Cnn3dGpuEngine *engine, const float *clip, Cnn3dLayer *layers, int max, GError **error)
+time_steps (Cnn3dGpuEngine *engine, const Cnn3dClip *clip, Cnn3dLayer *layers, int max, GError **error)
 {
   Timed timed = { &engine->programs[0], 0 };
-  Cnn3dClip input = { .planes = clip };
 
-  if (!cnn3d_gpu_load_clips (engine, timed.program, &engine->slots[0], &input, 1, error))
+  if (!cnn3d_gpu_load_clips (engine, timed.program, &engine->slots[0], clip, 1, error))
     return FALSE;
   for (; timed.i < engine->plan->steps->len && (int) timed.i < max; timed.i++) {
     const Cnn3dGpuStep *step = cnn3d_gpu_plan_step (engine->plan, (int) timed.i);
@@ -95,7 +94,7 @@ time_steps (Cnn3dGpuEngine *engine, const float *clip, Cnn3dLayer *layers, int m
 }
 
 int
-cnn3d_gpu_profile (gpointer data, const float *clip, Cnn3dLayer *layers, int max, double *peak)
+cnn3d_gpu_profile (gpointer data, const Cnn3dClip *clip, Cnn3dLayer *layers, int max, double *peak)
 {
   Cnn3dGpuEngine *engine = data;
   gboolean ok;

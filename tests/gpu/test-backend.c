@@ -508,6 +508,7 @@ worker_inspect (gpointer data)
   g_assert_cmpint (n, >, 0);
   check_current ();
   g_assert_cmpint (cnn3d_session_profile (w->session, clip, layers, 32, NULL), ==, n);
+  g_assert_cmpint (cnn3d_session_profile_rgb (w->session, w->rgb, layers, 32, NULL), ==, n);
   check_current ();
   return NULL;
 }

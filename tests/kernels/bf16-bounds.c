@@ -142,17 +142,20 @@ void
 same_stem_case (const Cnn3dBf16 *first, const Cnn3dBf16 *second, int parts, int channels, int outputs)
 {
   enum { MOST = 100 };
-  static uint16_t lines[2 * 3 * CNN3D_LINES * CNN3D_LINE_WORDS (MOST)];
-  static uint16_t weights[3 * 2 * CNN3D_STEM_CHANNELS * CNN3D_STEM_WORDS];
+  static uint16_t lines[CNN3D_MAX_PARTS * 3 * CNN3D_LINES * CNN3D_LINE_WORDS (MOST)];
+  static uint16_t weights[3 * CNN3D_MAX_PARTS * CNN3D_STEM_CHANNELS * CNN3D_STEM_WORDS];
   static float out[2][CNN3D_STEM_CHANNELS * CNN3D_LINE_FLOATS (MOST)];
-  Cnn3dBf16StemArgs a = { .outputs = outputs, .channels = channels, .weights = weights };
+  static float begin[CNN3D_STEM_CHANNELS * CNN3D_LINE_FLOATS (MOST)];
+  Cnn3dBf16StemArgs a = { .outputs = outputs, .channels = channels, .weights = weights, .begin = begin,
+    .begun = random_int (0, outputs) };
 
   case_begin ("%d parts, %d channels, %d outputs", parts, channels, outputs);
+  random_fill (begin, sizeof begin / sizeof *begin, false);
   fill_words (lines, sizeof lines / sizeof *lines);
   fill_words (weights, sizeof weights / sizeof *weights);
   for (int f = 0; f < 3; f++)
     a.lines[f] = lines;
-  a.part = parts == 2 && random_int (0, 1) ? 3 * CNN3D_LINES * CNN3D_LINE_WORDS (MOST) : 0;
+  a.part = parts > 1 && random_int (0, 1) ? 3 * CNN3D_LINES * CNN3D_LINE_WORDS (MOST) : 0;
   memset (out, 0, sizeof out);
   case_freeze ();
   for (int i = 0; i < 2; i++) {

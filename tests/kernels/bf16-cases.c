@@ -43,11 +43,11 @@ guarded_words (size_t n)
   return (uint16_t *) guarded_bytes (2 * n);
 }
 
-/* Of one part: small integers, or reals. lo is smaller, as it would be, but large enough to be missed. */
+/* Of one part: small integers, or reals. Those past the first are smaller, as they would be, but large enough to be missed. */
 uint16_t
 random_word (bool exact, int part)
 {
-  return nearest_word (random_value (exact) * (exact || part == 0 ? 1 : 0x1p-7f));
+  return nearest_word (random_value (exact) * (exact ? 1 : part == 0 ? 1 : part == 1 ? 0x1p-7f : 0x1p-11f));
 }
 
 typedef struct {
@@ -178,9 +178,11 @@ random_float (void)
 bool
 is_part (uint16_t word, float f, int part)
 {
-  float hi = word_to_float (nearest_word (f));
-  uint16_t want = nearest_word (part == 0 ? f : f - hi);
+  uint16_t want;
 
+  for (int k = 0; k < part; k++)
+    f -= word_to_float (nearest_word (f));
+  want = nearest_word (f);
   if (word_to_float (want) != word_to_float (want))
     return word_to_float (word) != word_to_float (word);
   return word == want;
@@ -287,7 +289,7 @@ random_colors (Cnn3dBf16Colors *colors)
     colors->scale[c] = random_value (false) * 60;
     colors->rest[c] = random_value (false) / 2;
     colors->offset[c] = (int16_t) random_int (0, 255);
-    for (int part = 0; part < 2; part++)
+    for (int part = 0; part < CNN3D_MAX_PARTS; part++)
       colors->border[part][c] = random_word (false, part);
   }
 }

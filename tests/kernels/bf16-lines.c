@@ -38,7 +38,7 @@ lines_case (const Cnn3dBf16 *table, int parts, int width)
       planes[c][i] = random_value (false);
   }
   a.rgb = packed && !empty ? rgb : NULL;
-  a.out = guarded_words ((size_t) ((parts == 2 ? a.part : 0) + words));
+  a.out = guarded_words ((size_t) ((parts - 1) * a.part + words));
   case_freeze ();
   for (int part = 0; part < parts; part++)
     case_scratch_bytes (a.out + part * a.part, (size_t) words * 2);
@@ -71,48 +71,131 @@ stem_case (const Cnn3dBf16 *table, bool exact, int parts, int channels, int outp
 {
   int rows = cnn3d_stem_rows (channels), pitch = CNN3D_LINE_WORDS (outputs), words = 3 * CNN3D_LINES * pitch;
   Cnn3dBf16StemArgs a = { .outputs = outputs, .channels = channels,
-    .part = parts == 1 || random_int (0, 2) == 0 ? 0 : words + 32 * random_int (0, 1) };
+    .part = parts == 1 || random_int (0, 2) == 0 ? 0 : words + 32 * random_int (0, 1),
+    .begun = random_int (0, 1) ? random_int (0, outputs) : 0 };
   size_t n_weights = (size_t) (3 * parts * rows * CNN3D_STEM_WORDS);
+  int x_parts = a.part ? parts : 1;
   uint16_t *lines[3], *weights;
+  float *begin;
 
   case_begin ("%d parts%s, %d channels, %d outputs", parts, a.part ? " of both" : "", channels, outputs);
   for (int f = 0; f < 3; f++) {
-    a.lines[f] = lines[f] = guarded_words ((size_t) (a.part + words));
-    for (int part = 0; part < (a.part ? 2 : 1); part++)
+    a.lines[f] = lines[f] = guarded_words ((size_t) ((x_parts - 1) * a.part + words));
+    for (int part = 0; part < x_parts; part++)
       for (int i = 0; i < words; i++)
         lines[f][part * a.part + i] = random_word (exact, part);
   }
   a.weights = weights = guarded_words (n_weights);
   for (size_t i = 0; i < n_weights; i++)
     weights[i] = i % CNN3D_STEM_WORDS < 6 * CNN3D_LINES
-        ? random_word (exact, parts == 2 && i / (size_t) (rows * CNN3D_STEM_WORDS) % 2) : 0;
+        ? random_word (exact, (int) (i / (size_t) (rows * CNN3D_STEM_WORDS)) % parts) : 0;
   a.out = guarded ((size_t) (rows * pitch / 2));
+  a.begin = begin = guarded ((size_t) (rows * pitch / 2));
+  random_fill (begin, (size_t) (rows * pitch / 2), exact);
   case_freeze ();
   case_scratch (a.out, (size_t) (rows * pitch / 2));
 
   table->stem (&a, parts);
   for (int c = 0; c < channels; c++)
     for (int x = 0; x < outputs; x++) {
-      double sum = 0, sum_abs = 0;
+      double sum = x / 16 * 16 < a.begun ? begin[c * pitch / 2 + x] : 0, sum_abs = fabs (sum);
       int terms = 0;
 
       for (int f = 0; f < 3; f++)
         for (int k = 0; k < 6 * CNN3D_LINES; k++)
-          for (int n = 0; n < (parts == 1 ? 1 : 3); n++) {
-            /* hi hi, lo hi, hi lo */
-            const uint16_t *w = weights + ((f * parts + (n == 2)) * rows + c) * CNN3D_STEM_WORDS + k;
-            double product;
+          for (int i = 0; i < x_parts; i++)
+            for (int n = 0; n < parts - i; n++) {
+              double product = word_to_float (lines[f][i * a.part + k / 2 * pitch + 2 * x + k % 2]);
 
-            if (n == 1 && a.part == 0)
-              continue;
-            product = word_to_float (lines[f][(n == 1 ? a.part : 0) + k / 2 * pitch + 2 * x + k % 2]);
-            product *= word_to_float (*w);
-            sum += product;
-            sum_abs += fabs (product);
-            terms++;
-          }
+              product *= word_to_float (weights[((f * parts + n) * rows + c) * CNN3D_STEM_WORDS + k]);
+              sum += product;
+              sum_abs += fabs (product);
+              terms++;
+            }
       case_require (fabs (a.out[c * pitch / 2 + x] - sum) <= error_bound (exact, terms, sum_abs),
           "channel %d, output %d is %g, not %g", c, x, (double) a.out[c * pitch / 2 + x], sum);
+    }
+  case_end ();
+}
+
+/* Column and byte of the kernel, of nine in a row, that a word of a row's lines meets. */
+static int
+weight_of_word (int word)
+{
+  int column, byte;
+
+  return place_of (word / 2, 0, word % 2, &column, &byte) ? 3 * (column + 1) + byte : -1;
+}
+
+/*
+ * A word is off by 2^-9 of a float at most, so that of three parts nothing is left, and products that are left out are below
+ * 2^-26. Of pixels' bytes the first part has all. The rest is that of sums in single precision.
+ */
+void
+exact_stem_case (const Cnn3dBf16 *table, int channels, int width)
+{
+  enum { PARTS = CNN3D_EXACT_PARTS };
+  static float weights[CNN3D_STEM_CHANNELS][3][3][9];
+  int outputs = (width + 1) / 2, rows = cnn3d_stem_rows (channels), pitch = CNN3D_LINE_WORDS (outputs);
+  int words = CNN3D_LINES * pitch;
+  bool packed = random_int (0, 1);
+  Cnn3dBf16Colors colors = { .scale = { 1, 1, 1 } };
+  Cnn3dBf16StemArgs a = { .outputs = outputs, .channels = channels, .part = packed ? 0 : 3 * words };
+  static float x[3][3][3][160];
+  uint8_t *rgb;
+  uint16_t *lines[3], *packed_weights;
+
+  case_begin ("%d channels, width %d, %s", channels, width, packed ? "bytes" : "floats");
+  rgb = guarded_bytes ((size_t) (3 * width));
+  a.weights = packed_weights = guarded_words ((size_t) (3 * PARTS * rows * CNN3D_STEM_WORDS));
+  for (int f = 0; f < 3; f++) {
+    a.lines[f] = lines[f] = guarded_words ((size_t) (3 * words * (packed ? 1 : PARTS)));
+    for (int r = 0; r < 3; r++) {
+      Cnn3dBf16LinesArgs l = { .colors = &colors, .width = width, .outputs = outputs, .out = lines[f] + r * words,
+        .part = a.part };
+
+      for (int i = 0; i < 3 * width; i++) {
+        rgb[i] = (uint8_t) random_int (0, 255);
+        x[f][r][i % 3][i / 3] = packed ? (float) rgb[i] : random_value (false);
+      }
+      for (int c = 0; c < 3; c++)
+        l.planes[c] = x[f][r][c];
+      l.rgb = packed ? rgb : NULL;
+      table->lines (&l, packed ? 1 : PARTS);
+    }
+    for (int c = 0; c < channels; c++)
+      for (int i = 0; i < 6 * CNN3D_LINES; i++) {
+        int row = i / (2 * CNN3D_LINES), k = weight_of_word (i % (2 * CNN3D_LINES));
+        float w = k < 0 ? 0 : (weights[c][f][row][k] = random_value (false));
+
+        for (int part = 0; part < PARTS; part++) {
+          uint16_t *to = packed_weights + ((f * PARTS + part) * rows + c) * CNN3D_STEM_WORDS + i;
+
+          *to = nearest_word (w);
+          w -= word_to_float (*to);
+        }
+      }
+  }
+  a.out = guarded ((size_t) (rows * pitch / 2));
+  case_freeze ();
+  case_scratch (a.out, (size_t) (rows * pitch / 2));
+
+  table->stem (&a, PARTS);
+  for (int c = 0; c < channels; c++)
+    for (int o = 0; o < outputs; o++) {
+      double sum = 0, sum_abs = 0;
+
+      for (int f = 0; f < 3; f++)
+        for (int r = 0; r < 3; r++)
+          for (int k = 0; k < 9; k++) {
+            int column = 2 * o - 1 + k / 3;
+            double product = column < 0 || column >= width ? 0 : (double) weights[c][f][r][k] * x[f][r][k % 3][column];
+
+            sum += product;
+            sum_abs += fabs (product);
+          }
+      case_require (fabs (a.out[c * pitch / 2 + o] - sum) <= 0x1p-25 * sum_abs + error_bound (false, 6 * 81, sum_abs),
+          "channel %d, output %d is %g, not %g", c, o, (double) a.out[c * pitch / 2 + o], sum);
     }
   case_end ();
 }

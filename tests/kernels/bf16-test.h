@@ -26,6 +26,7 @@ void split_case (const Cnn3dBf16 *table, int positions);
 /* bf16-lines.c: what a stem that a pool follows reads, its sums, and the pool. */
 void lines_case (const Cnn3dBf16 *table, int parts, int width);
 void stem_case (const Cnn3dBf16 *table, bool exact, int parts, int channels, int outputs);
+void exact_stem_case (const Cnn3dBf16 *table, int channels, int width);
 void join_case (const Cnn3dBf16 *table, int channels, int width);
 void blocks_case (const Cnn3dBf16 *table, int half, int channels, int outputs);
 

@@ -92,6 +92,14 @@ stems (const Cnn3dBf16 *table, int parts, bool exact)
 }
 
 static void
+exact_stems (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int channels = 1; channels <= CNN3D_STEM_CHANNELS; channels++)
+    for (int i = 0; i < 4 * rounds && !guard_failed (); i++)
+      exact_stem_case (table, channels, random_int (1, 160));
+}
+
+static void
 joins (const Cnn3dBf16 *table, int parts, bool exact)
 {
   for (int width = 1; width <= 130; width++)
@@ -115,6 +123,14 @@ twins (const Cnn3dBf16 *table, int parts, bool exact)
   amx_emulated_init (&emulated);
   for (int i = 0; i < 200 * rounds && !guard_failed (); i++)
     same_case (table, &emulated, parts, random_int (1, table->max_halves), random_int (1, 100));
+}
+
+static void
+stem_twins (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  Cnn3dBf16 emulated;
+
+  amx_emulated_init (&emulated);
   for (int i = 0; i < 100 * rounds && !guard_failed (); i++)
     same_stem_case (table, &emulated, parts, random_int (1, CNN3D_STEM_CHANNELS), random_int (1, 100));
 }
@@ -144,7 +160,7 @@ test (const char *isa, const Cnn3dBf16 *table, const char *name, Cases *cases, i
 {
   char text[128];
 
-  snprintf (text, sizeof text, "%s/%s/%s", isa, name, parts == 1 ? "bf16" : "bf16x3");
+  snprintf (text, sizeof text, "%s/%s/%s", isa, name, parts == 1 ? "bf16" : parts == 2 ? "bf16x3" : "exact");
   guard_start (text, ++n_tests);
   random_start (seed + (uint64_t) n_tests);
   cases (table, parts, exact);
@@ -165,11 +181,16 @@ test_isa (size_t i)
     test (isas[i].name, &table, "conv-exact", convs, parts, true);
     test (isas[i].name, &table, "conv-real", convs, parts, false);
     test (isas[i].name, &table, "bound", products, parts, false);
-    test (isas[i].name, &table, "stem-exact", stems, parts, true);
-    test (isas[i].name, &table, "stem-real", stems, parts, false);
     if (strcmp (isas[i].name, "amx") == 0)
       test (isas[i].name, &table, "same-as-emulated", twins, parts, false);
   }
+  for (int parts = 1; parts <= CNN3D_MAX_PARTS; parts++) {
+    test (isas[i].name, &table, "stem-exact", stems, parts, true);
+    test (isas[i].name, &table, "stem-real", stems, parts, false);
+    if (strcmp (isas[i].name, "amx") == 0)
+      test (isas[i].name, &table, "stem-as-emulated", stem_twins, parts, false);
+  }
+  test (isas[i].name, &table, "stem-bound", exact_stems, CNN3D_EXACT_PARTS, false);
   if (strncmp (isas[i].name, "amx", 3) == 0)
     test (isas[i].name, &table, "to-halves", products_to_halves, 1, false);
 }
@@ -207,10 +228,10 @@ main (int argc, char **argv)
   test ("avx512bf16", &table, "split", splits, 1, false);
   test ("avx512bf16", &table, "joins", joins, 1, false);
   test ("avx512bf16", &table, "blocks", blocks, 1, false);
-  for (int parts = 1; parts <= 2; parts++) {
+  for (int parts = 1; parts <= 2; parts++)
     test ("avx512bf16", &table, "rows", rows, parts, false);
+  for (int parts = 1; parts <= CNN3D_MAX_PARTS; parts++)
     test ("avx512bf16", &table, "lines", lines, parts, false);
-  }
 #ifdef CNN3D_HAVE_FP16
   table.depthwise = cnn3d_half_depthwise;
   if (cnn3d_has_fp16 ()) {
