@@ -65,21 +65,15 @@ configure (int first, int second)
   load_config (&config, what);
 }
 
-/* Which of the two tiles of positions, and of their sums. */
-#define FIRST 1
-#define SECOND 2
-#define BOTH (FIRST | SECOND)
-
-/* The second tile follows the first, or is alone. */
+/* One tile of positions, or, with both, the one that follows it as well. */
 INLINE void
-load_positions (const uint16_t *x, intptr_t step, const int which)
+load_positions (const uint16_t *x, intptr_t step, const int both)
 {
   intptr_t stride = step * (intptr_t) sizeof (uint16_t);
 
-  if (which & FIRST)
-    _tile_loadd (4, x, stride);
-  if (which & SECOND)
-    _tile_loadd (5, which == BOTH ? x + ROWS * step : x, stride);
+  _tile_loadd (4, x, stride);
+  if (both)
+    _tile_loadd (5, x + ROWS * step, stride);
 }
 
 INLINE void
@@ -93,66 +87,61 @@ load_weights (const uint16_t *w, intptr_t lanes, const int nv)
 }
 
 INLINE void
-multiply (const int which, const int nv)
+multiply (const int both, const int nv)
 {
-  if (which & FIRST)
-    _tile_dpbf16ps (0, 4, 6);
-  if (which & FIRST && nv == 2)
+  _tile_dpbf16ps (0, 4, 6);
+  if (nv == 2)
     _tile_dpbf16ps (1, 4, 7);
-  if (which & SECOND)
+  if (both)
     _tile_dpbf16ps (2, 5, 6);
-  if (which & SECOND && nv == 2)
+  if (both && nv == 2)
     _tile_dpbf16ps (3, 5, 7);
 }
 
 INLINE void
-load_bias (const float *bias, const int which, const int nv)
+load_bias (const float *bias, const int both, const int nv)
 {
   /* The same row again and again. */
-  if (which & FIRST)
-    _tile_loadd (0, bias, 0);
-  if (which & FIRST && nv == 2)
+  _tile_loadd (0, bias, 0);
+  if (nv == 2)
     _tile_loadd (1, bias + CNN3D_BLOCK, 0);
-  if (which & SECOND)
+  if (both)
     _tile_loadd (2, bias, 0);
-  if (which & SECOND && nv == 2)
+  if (both && nv == 2)
     _tile_loadd (3, bias + CNN3D_BLOCK, 0);
 }
 
-/* Of two blocks; the second tile `tile` floats behind the first, or alone. */
+/* Of two blocks; the second tile `tile` floats behind the first. */
 INLINE void
-store_sums (float *low, float *high, intptr_t tile, const int which, const int nv)
+store_sums (float *low, float *high, intptr_t tile, const int both, const int nv)
 {
-  intptr_t second = which == BOTH ? tile : 0;
-
-  if (which & FIRST)
-    _tile_stored (0, low, 64);
-  if (which & FIRST && nv == 2)
+  _tile_stored (0, low, 64);
+  if (nv == 2)
     _tile_stored (1, high, 64);
-  if (which & SECOND)
-    _tile_stored (2, low + second, 64);
-  if (which & SECOND && nv == 2)
-    _tile_stored (3, high + second, 64);
+  if (both)
+    _tile_stored (2, low + tile, 64);
+  if (both && nv == 2)
+    _tile_stored (3, high + tile, 64);
 }
 
 INLINE void
-compute_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, const int which, const int nv, const int parts)
+compute_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, const int both, const int nv, const int parts)
 {
   const intptr_t lanes = cnn3d_bf16_lanes (halves), step = a->step, tap_words = UNIT * lanes;
   const uint16_t *x = a->x + position * step, *w = a->weights;
 
-  load_bias (a->bias, which, nv);
+  load_bias (a->bias, both, nv);
   for (int k = 0; k < a->n_taps; k++, w += parts * tap_words) {
     load_weights (w, lanes, nv);
     if (parts == 2) {
-      load_positions (x + a->taps[k] + a->part, step, which);
-      multiply (which, nv);
+      load_positions (x + a->taps[k] + a->part, step, both);
+      multiply (both, nv);
     }
-    load_positions (x + a->taps[k], step, which);
-    multiply (which, nv);
+    load_positions (x + a->taps[k], step, both);
+    multiply (both, nv);
     if (parts == 2) {
       load_weights (w + tap_words, lanes, nv);
-      multiply (which, nv);
+      multiply (both, nv);
     }
   }
 }
@@ -218,29 +207,28 @@ is_plain (const Cnn3dBf16ConvArgs *a, int halves)
   return a->residual == NULL && a->low == -INFINITY && a->high == INFINITY && halves % 2 == 0 && !a->half;
 }
 
-/* The sums of `which` of n positions, which are more than a tile if it is both; but for the first `skip`. */
+/* The sums of n positions, which are more than a tile with both. */
 INLINE void
-finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int skip, int n, const int which, const int nv)
+finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int n, const int both, const int nv)
 {
   _Alignas (64) float sums[4][ROWS * CNN3D_BLOCK];
 
   if (is_plain (a, halves)) {
     float *out = a->out + position * CNN3D_BLOCK;
 
-    store_sums (out + a->out_offsets[0], out + a->out_offsets[2 * (nv - 1)], ROWS * CNN3D_BLOCK, which, nv);
+    store_sums (out + a->out_offsets[0], out + a->out_offsets[2 * (nv - 1)], ROWS * CNN3D_BLOCK, both, nv);
     return;
   }
-  store_sums (sums[0], sums[1], 2 * ROWS * CNN3D_BLOCK, which, nv);
+  store_sums (sums[0], sums[1], 2 * ROWS * CNN3D_BLOCK, both, nv);
   if (a->half) {
-    finish_in_half (a, halves, nv, position + skip, (which == BOTH ? ROWS : n) - skip, sums[0] + skip * CNN3D_BLOCK,
-        sums[1] + skip * CNN3D_BLOCK);
-    if (which == BOTH)
+    finish_in_half (a, halves, nv, position, both ? ROWS : n, sums[0], sums[1]);
+    if (both)
       finish_in_half (a, halves, nv, position + ROWS, n - ROWS, sums[2], sums[3]);
     return;
   }
   for (int v = 0; v < nv; v++)
-    finish (a, halves, v, position + skip, (which == BOTH ? ROWS : n) - skip, sums[v] + skip * CNN3D_BLOCK);
-  for (int v = 0; v < nv && which == BOTH; v++)
+    finish (a, halves, v, position, both ? ROWS : n, sums[v]);
+  for (int v = 0; v < nv && both; v++)
     finish (a, halves, v, position + ROWS, n - ROWS, sums[2 + v]);
 }
 
@@ -254,62 +242,26 @@ conv_run (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, c
     n = positions - p < most ? positions - p : most;
     configure (n < ROWS ? n : ROWS, n > ROWS ? n - ROWS : 0);
     if (n > ROWS) {
-      compute_sums (a, halves, p, BOTH, nv, parts);
-      finish_sums (a, halves, p, 0, n, BOTH, nv);
+      compute_sums (a, halves, p, 1, nv, parts);
+      finish_sums (a, halves, p, n, 1, nv);
     } else {
-      compute_sums (a, halves, p, FIRST, nv, parts);
-      finish_sums (a, halves, p, 0, n, FIRST, nv);
+      compute_sums (a, halves, p, 0, nv, parts);
+      finish_sums (a, halves, p, n, 0, nv);
     }
-  }
-}
-
-/*
- * With few taps, sums take as long to store as to compute. So tiles of positions take turns: while the sums of one are
- * computed, those of the one before are stored.
- */
-#define FEW_TAPS 4
-
-INLINE void
-conv_few (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, const int parts)
-{
-  int n = (positions + ROWS - 1) / ROWS, rows = (positions + n - 1) / n;
-
-  configure (rows, rows);
-  for (int i = 0; i <= n; i++) {
-    /* The last one overlaps the one before it, rather than to have rows of its own number. */
-    int position = (i + 1) * rows <= positions ? i * rows : positions - rows;
-    int before = i * rows <= positions ? (i - 1) * rows : positions - rows, skip = (i - 1) * rows - before;
-
-    if (i < n && i % 2 == 0)
-      compute_sums (a, halves, position, FIRST, nv, parts);
-    else if (i < n)
-      compute_sums (a, halves, position, SECOND, nv, parts);
-    if (i > 0 && i % 2 == 0)
-      finish_sums (a, halves, before, skip, rows, SECOND, nv);
-    else if (i > 0)
-      finish_sums (a, halves, before, skip, rows, FIRST, nv);
   }
 }
 
 static void
 conv (const Cnn3dBf16ConvArgs *a, int halves, int positions, int parts)
 {
-  const int few = a->n_taps <= FEW_TAPS && positions > ROWS;
-
-#define CASE(nv, parts)                                                                            \
-  if (few)                                                                                         \
-    conv_few (a, halves, positions, nv, parts);                                                    \
-  else                                                                                             \
-    conv_run (a, halves, positions, nv, parts);
-  if (halves > 2 && parts == 2) {
-    CASE (2, 2)
-  } else if (halves > 2) {
-    CASE (2, 1)
-  } else if (parts == 2) {
-    CASE (1, 2)
-  } else {
-    CASE (1, 1)
-  }
+  if (halves > 2 && parts == 2)
+    conv_run (a, halves, positions, 2, 2);
+  else if (halves > 2)
+    conv_run (a, halves, positions, 2, 1);
+  else if (parts == 2)
+    conv_run (a, halves, positions, 1, 2);
+  else
+    conv_run (a, halves, positions, 1, 1);
 }
 
 #include "lib3dcnn/cpu/stem-amx_tmpl.h"

@@ -26,10 +26,10 @@ configure_stem (int rows)
 }
 
 INLINE void
-load_lines (const uint16_t *lines, intptr_t pitch, const int which)
+load_lines (const uint16_t *lines, intptr_t pitch, const int both)
 {
   _tile_loadd (6, lines, pitch);
-  if (which == BOTH)
+  if (both)
     _tile_loadd (7, lines + 32, pitch);
 }
 
@@ -41,11 +41,11 @@ load_channels (const uint16_t *weights, int rows)
 }
 
 INLINE void
-multiply_lines (const int which)
+multiply_lines (const int both)
 {
   _tile_dpbf16ps (0, 4, 6);
   _tile_dpbf16ps (1, 5, 6);
-  if (which == BOTH) {
+  if (both) {
     _tile_dpbf16ps (2, 4, 7);
     _tile_dpbf16ps (3, 5, 7);
   }
@@ -62,7 +62,7 @@ zero_sums (void)
 
 /* 16 outputs from x on, or 32. */
 INLINE void
-stem_outputs (const Cnn3dBf16StemArgs *a, int rows, int x, const int which, const int parts)
+stem_outputs (const Cnn3dBf16StemArgs *a, int rows, int x, const int both, const int parts)
 {
   const intptr_t pitch = CNN3D_LINE_WORDS (a->outputs) * (intptr_t) sizeof (uint16_t);
   const intptr_t out_pitch = CNN3D_LINE_FLOATS (a->outputs);
@@ -74,7 +74,7 @@ stem_outputs (const Cnn3dBf16StemArgs *a, int rows, int x, const int which, cons
     _tile_loadd (0, a->begin + x, out_pitch * 4);
     _tile_loadd (1, a->begin + x + rows * out_pitch, out_pitch * 4);
   }
-  if (which == BOTH && x + 16 < a->begun) {
+  if (both && x + 16 < a->begun) {
     _tile_loadd (2, a->begin + x + 16, out_pitch * 4);
     _tile_loadd (3, a->begin + x + rows * out_pitch + 16, out_pitch * 4);
   }
@@ -86,17 +86,17 @@ stem_outputs (const Cnn3dBf16StemArgs *a, int rows, int x, const int which, cons
       load_channels (w + k * 2 * rows * CNN3D_STEM_WORDS, rows);
       for (int i = parts - 1 - k; i > 0; i--)
         if (a->part != 0) {
-          load_lines (lines + i * a->part, pitch, which);
-          multiply_lines (which);
+          load_lines (lines + i * a->part, pitch, both);
+          multiply_lines (both);
         }
       if (k == parts - 1 || a->part != 0)
-        load_lines (lines, pitch, which);
-      multiply_lines (which);
+        load_lines (lines, pitch, both);
+      multiply_lines (both);
     }
   }
   _tile_stored (0, out, out_pitch * 4);
   _tile_stored (1, out + rows * out_pitch, out_pitch * 4);
-  if (which == BOTH) {
+  if (both) {
     _tile_stored (2, out + 16, out_pitch * 4);
     _tile_stored (3, out + rows * out_pitch + 16, out_pitch * 4);
   }
@@ -196,9 +196,9 @@ stem_row (const Cnn3dBf16StemArgs *a, const int parts)
   rows /= 2;
   configure_stem (rows);
   for (; x + 16 < a->outputs; x += 32)
-    stem_outputs (a, rows, x, BOTH, parts);
+    stem_outputs (a, rows, x, 1, parts);
   if (x < a->outputs)
-    stem_outputs (a, rows, x, FIRST, parts);
+    stem_outputs (a, rows, x, 0, parts);
 }
 
 static void
