@@ -150,28 +150,30 @@ cnn3d_bf16_lines (const Cnn3dBf16LinesArgs *a, int parts)
     lines (a, 0, 3);
 }
 
-/* 16 columns from i on, of which `left` are there. */
+/* The largest of 16 columns' rows, of the columns that are there. */
 INLINE __m512
-join_rows (const Cnn3dBf16JoinArgs *a, int i, int left)
+join_rows (const float *const rows[3], int i, __mmask16 there, const int all)
 {
-  __m512 v = _mm512_max_ps (_mm512_max_ps (_mm512_loadu_ps (a->rows[0] + i), _mm512_loadu_ps (a->rows[1] + i)),
-      _mm512_loadu_ps (a->rows[2] + i));
+  __m512 v = _mm512_max_ps (_mm512_max_ps (_mm512_loadu_ps (rows[0] + i), _mm512_loadu_ps (rows[1] + i)),
+      _mm512_loadu_ps (rows[2] + i));
 
-  return _mm512_mask_blend_ps ((__mmask16) first_columns (left), _mm512_set1_ps (-INFINITY), v);
+  return all ? v : _mm512_mask_blend_ps (there, _mm512_set1_ps (-INFINITY), v);
 }
 
 /* Of 32 columns from i on, for every second the largest of it and its neighbours. odd: odd columns, of the 32 before. */
 INLINE __m512
-join_columns (const Cnn3dBf16JoinArgs *a, int i, int left, __m512 *odd)
+join_columns (const float *const rows[3], int i, __mmask32 there, float odd[16], const int all)
 {
   const __m512i evens = _mm512_setr_epi32 (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
   const __m512i odds = _mm512_add_epi32 (evens, _mm512_set1_epi32 (1));
-  __m512 low = join_rows (a, i, left), before = *odd;
-  __m512 high = left > 16 ? join_rows (a, i + 16, left - 16) : _mm512_set1_ps (-INFINITY);
+  __m512 low = join_rows (rows, i, (__mmask16) there, all), before = _mm512_load_ps (odd);
+  /* Past the last vector there may be no memory. */
+  __m512 high = all || there >> 16 ? join_rows (rows, i + 16, (__mmask16) (there >> 16), all) : _mm512_set1_ps (-INFINITY);
+  __m512 after = _mm512_permutex2var_ps (low, odds, high);
 
-  *odd = _mm512_permutex2var_ps (low, odds, high);
-  before = _mm512_castsi512_ps (_mm512_alignr_epi32 (_mm512_castps_si512 (*odd), _mm512_castps_si512 (before), 15));
-  return _mm512_max_ps (_mm512_max_ps (_mm512_permutex2var_ps (low, evens, high), *odd), before);
+  _mm512_store_ps (odd, after);
+  before = _mm512_castsi512_ps (_mm512_alignr_epi32 (_mm512_castps_si512 (after), _mm512_castps_si512 (before), 15));
+  return _mm512_max_ps (_mm512_max_ps (_mm512_permutex2var_ps (low, evens, high), after), before);
 }
 
 /* 16 rows of 16 to 16 columns. */
@@ -222,31 +224,42 @@ store_block (const Cnn3dBf16JoinArgs *a, float joined[16][16], int x)
       _mm512_storeu_ps (a->out + (x + i) * CNN3D_BLOCK, r[i]);
 }
 
+/* 16 outputs of all channels, from x on. */
 INLINE void
-join (const Cnn3dBf16JoinArgs *a, const int pools)
+join_outputs (const Cnn3dBf16JoinArgs *a, int x, float odd[][16], const int pools, const int all)
 {
   const __m512 low = _mm512_set1_ps (a->low), high = _mm512_set1_ps (a->high);
   const int pitch = CNN3D_LINE_FLOATS (a->width), kept_pitch = CNN3D_KEPT_FLOATS (a->outputs);
-  _Alignas (64) float odd[CNN3D_STEM_CHANNELS][16], joined[16][16];
+  const __mmask32 there = first_columns (a->width - 2 * x);
+  _Alignas (64) float joined[16][16];
+
+  for (int c = 0; c < a->channels; c++) {
+    __m512 v = join_columns (a->rows, c * pitch + 2 * x, there, odd[c], all), largest = v;
+
+    if (a->before)
+      largest = _mm512_max_ps (v, _mm512_loadu_ps (a->before + c * kept_pitch + x));
+    if (a->after)
+      _mm512_storeu_ps (a->after + c * kept_pitch + x, pools ? v : largest);
+    if (pools)
+      _mm512_store_ps (joined[c],
+          _mm512_min_ps (high, _mm512_max_ps (low, _mm512_add_ps (largest, _mm512_set1_ps (a->bias[c])))));
+  }
+  if (pools)
+    store_block (a, joined, x);
+}
+
+INLINE void
+join (const Cnn3dBf16JoinArgs *a, const int pools)
+{
+  _Alignas (64) float odd[CNN3D_STEM_CHANNELS][16];
+  int x = 0;
 
   for (int c = 0; c < a->channels; c++)
     _mm512_store_ps (odd[c], _mm512_set1_ps (-INFINITY));
-  for (int x = 0; x < a->outputs; x += 16) {
-    for (int c = 0; c < a->channels; c++) {
-      __m512 last = _mm512_load_ps (odd[c]), v = join_columns (a, c * pitch + 2 * x, a->width - 2 * x, &last), all = v;
-
-      _mm512_store_ps (odd[c], last);
-      if (a->before)
-        all = _mm512_max_ps (v, _mm512_loadu_ps (a->before + c * kept_pitch + x));
-      if (a->after)
-        _mm512_storeu_ps (a->after + c * kept_pitch + x, pools ? v : all);
-      if (pools)
-        _mm512_store_ps (joined[c],
-            _mm512_min_ps (high, _mm512_max_ps (low, _mm512_add_ps (all, _mm512_set1_ps (a->bias[c])))));
-    }
-    if (pools)
-      store_block (a, joined, x);
-  }
+  for (; 2 * x + COLUMNS <= a->width; x += COLUMNS / 2)
+    join_outputs (a, x, odd, pools, 1);
+  for (; x < a->outputs; x += COLUMNS / 2)
+    join_outputs (a, x, odd, pools, 0);
 }
 
 void
