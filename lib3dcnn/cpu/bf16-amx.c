@@ -17,6 +17,12 @@
 
 #define INLINE static inline __attribute__ ((always_inline))
 
+#ifdef __clang__
+#define UNROLL_SOME _Pragma ("clang loop unroll_count(4)")
+#else
+#define UNROLL_SOME _Pragma ("GCC unroll 4")
+#endif
+
 #define UNIT 32
 #define ROWS 16 /* of a tile */
 #define MAX_HALVES 4
@@ -156,7 +162,7 @@ finish (const Cnn3dBf16ConvArgs *a, int halves, int v, intptr_t position, int n,
   const float *r =
       a->residual ? a->residual + a->residual_offsets[2 * v] + position * CNN3D_BLOCK : NULL;
 
-  for (int p = 0; p < n; p++) {
+  UNROLL_SOME for (int p = 0; p < n; p++) {
     __m512 s = _mm512_load_ps (sums + p * CNN3D_BLOCK);
 
     if (r)
@@ -185,7 +191,7 @@ finish_in_half (const Cnn3dBf16ConvArgs *a, int halves, int nv, intptr_t positio
 
   if (halves == 4 && a->out_offsets[2] == a->out_offsets[0] + CNN3D_BLOCK) {
     out += a->out_offsets[0];
-    for (int p = 0; p < n; p++)
+    UNROLL_SOME for (int p = 0; p < n; p++)
       _mm512_storeu_si512 (out + p * 2 * CNN3D_BLOCK,
           _mm512_inserti64x4 (_mm512_castsi256_si512 (round_to_half (low, high, first + p * CNN3D_BLOCK)),
               round_to_half (low, high, second + p * CNN3D_BLOCK), 1));
@@ -194,7 +200,7 @@ finish_in_half (const Cnn3dBf16ConvArgs *a, int halves, int nv, intptr_t positio
   for (int v = 0; v < nv; v++) {
     __mmask16 lanes = halves - 2 * v >= 2 ? 0xffff : 0xff;
 
-    for (int p = 0; p < n; p++)
+    UNROLL_SOME for (int p = 0; p < n; p++)
       _mm256_mask_storeu_epi16 (out + a->out_offsets[2 * v] + p * 2 * CNN3D_BLOCK, lanes,
           round_to_half (low, high, (v == 0 ? first : second) + p * CNN3D_BLOCK));
   }
