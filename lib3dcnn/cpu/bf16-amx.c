@@ -285,5 +285,6 @@ cnn3d_bf16_init_amx (Cnn3dBf16 *kernels)
 {
   *kernels = (Cnn3dBf16){ .isa = "amx", .unit = UNIT, .max_halves = MAX_HALVES, .align_halves = 2, .tiles = 1,
     .conv = conv, .release = release, .rows = cnn3d_bf16_rows, .lines = cnn3d_bf16_lines, .stem = stem,
-    .join = cnn3d_bf16_join, .blocks = cnn3d_bf16_blocks };
+    .join = cnn3d_bf16_join, .blocks = cnn3d_bf16_blocks,
+    .depthwise_words = cnn3d_bf16_depthwise };
 }

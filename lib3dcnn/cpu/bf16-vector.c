@@ -296,5 +296,6 @@ cnn3d_bf16_init_avx512bf16 (Cnn3dBf16 *kernels)
 {
   *kernels = (Cnn3dBf16){ .isa = "avx512bf16", .unit = 2, .max_halves = 6, .align_halves = 2,
     .conv = conv, .rows = cnn3d_bf16_rows, .lines = cnn3d_bf16_lines, .stem = stem,
-    .join = cnn3d_bf16_join, .blocks = cnn3d_bf16_blocks };
+    .join = cnn3d_bf16_join, .blocks = cnn3d_bf16_blocks,
+    .depthwise_words = cnn3d_bf16_depthwise };
 }

@@ -139,9 +139,10 @@ cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn
 }
 
 void
-cnn3d_bf16_run_words (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const guint16 *x, gssize apart, gint64 first, gint64 end)
+cnn3d_bf16_run_words (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const guint16 *x, gssize apart, gssize part, gint64 first,
+    gint64 end)
 {
-  const Cnn3dWords words = { .x = x, .step = CNN3D_ROW_WORDS };
+  const Cnn3dWords words = { .x = x, .part = part, .step = CNN3D_ROW_WORDS };
   float *place = engine->arena + first * CNN3D_BLOCK;
   int32_t *taps;
   int most = 0;

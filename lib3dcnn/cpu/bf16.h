@@ -166,6 +166,16 @@ typedef struct {
   uint32_t lanes;     /* that are */
 } Cnn3dHalfArgs;
 
+/*
+ * Likewise of one block in single precision, whose outputs are words: hi at `out`, 16 of each 32 words, and lo. Two blocks of a
+ * row share it; `alone`, the other 16 words become zero.
+ */
+typedef struct {
+  Cnn3dDepthwiseArgs of;
+  intptr_t part; /* words from hi to lo */
+  int alone;
+} Cnn3dBf16DepthwiseArgs;
+
 /* parts is 1 or 2; of lines and stems 3 as well. */
 typedef void Cnn3dBf16ConvFunc (const Cnn3dBf16ConvArgs *args, int halves, int positions, int parts);
 typedef void Cnn3dBf16RowsFunc (const Cnn3dBf16RowsArgs *args, int positions, int parts);
@@ -174,6 +184,7 @@ typedef void Cnn3dBf16StemFunc (const Cnn3dBf16StemArgs *args, int parts);
 typedef void Cnn3dBf16JoinFunc (const Cnn3dBf16JoinArgs *args);
 typedef void Cnn3dBf16BlocksFunc (const Cnn3dBf16BlocksArgs *args);
 typedef void Cnn3dHalfFunc (const Cnn3dHalfArgs *args, int stride);
+typedef void Cnn3dBf16DepthwiseFunc (const Cnn3dBf16DepthwiseArgs *args, int stride);
 
 typedef struct {
   const char *isa;
@@ -188,6 +199,7 @@ typedef struct {
   Cnn3dBf16JoinFunc *join;
   Cnn3dBf16BlocksFunc *blocks;
   Cnn3dHalfFunc *depthwise; /* then conv can leave halves for it; or NULL */
+  Cnn3dBf16DepthwiseFunc *depthwise_words;
 } Cnn3dBf16;
 
 /* bf16-rows.c */
@@ -197,6 +209,9 @@ Cnn3dBf16RowsFunc cnn3d_bf16_rows;
 Cnn3dBf16LinesFunc cnn3d_bf16_lines;
 Cnn3dBf16JoinFunc cnn3d_bf16_join;
 Cnn3dBf16BlocksFunc cnn3d_bf16_blocks;
+
+/* bf16-depthwise.c */
+Cnn3dBf16DepthwiseFunc cnn3d_bf16_depthwise;
 
 /* bf16-half.c */
 Cnn3dHalfFunc cnn3d_half_depthwise;

@@ -47,11 +47,12 @@ places (const Chain *c, int blocks)
 
 /* Whether last reads the words of all blocks of middle, in their order. */
 static gboolean
-reads_words (const Chain *c)
+reads_words (const Chain *c, const Cnn3dEngine *engine)
 {
   const Cnn3dBf16Rows *rows = c->last != NULL ? c->last->bf16 : NULL;
 
-  return c->half && rows != NULL && rows->n_gathers == 0 && rows->n_blocks == c->middle->step->n_blocks;
+  return rows != NULL && (c->half || (engine->parts == 2 && c->middle->step->kind == CNN3D_STEP_DEPTHWISE && !rows->split))
+      && rows->n_gathers == 0 && rows->n_blocks == c->middle->step->n_blocks;
 }
 
 static int
@@ -79,7 +80,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
     .step_frames = s->temporal ? CNN3D_POINT_FRAMES : 1,
     .overlap = MAX (middle->kernel.h - middle->stride.h, 0), .width = s->joins ? middle->out.w : middle->in.w,
     .half = s[1].in_half };
-  c->words = reads_words (c);
+  c->words = reads_words (c, engine);
   if (s->joins) {
     c->frames = middle->out.t;
     c->stride_t = c->kernel_t = 1;
@@ -117,7 +118,7 @@ chain_init (Chain *c, const Cnn3dEngine *engine, gsize index)
   c->held_floats = (gsize) ((c->ring_rows - 1) * s->step->stride.h + s->step->kernel.h) * c->row_floats;
 }
 
-/* Where middle's outputs of a strip of frame t lie until last has read them; of words, block is a pair. */
+/* Where a block of middle's outputs of a strip of frame t lies until last has read it, if outputs are floats. */
 static float *
 waiting_outputs (const Chain *c, const Room *room, int block, int t)
 {
@@ -137,7 +138,7 @@ divide_room (const Chain *c, const Cnn3dEngine *engine, float *from, Room *room)
   const Cnn3dStep *step = c->producer->step;
   gsize ring = c->in_block * c->n_blocks;
   gsize kept = kept_rows_floats (c) * step->n_blocks * step->out.t;
-  gsize out = c->out_block * (gsize) c->middle->step->n_blocks;
+  gsize out = c->out_block * (gsize) ((c->middle->step->n_blocks + 1) / 2 * 2);
   gsize held = 2 * CNN3D_HELD * c->held_floats, rows = 2 * c->row_floats;
   gsize points = CNN3D_POINTS * (gsize) step->kernel.h * c->row_floats;
   gsize before_lines = ring + kept + out + held + rows + points;
@@ -261,6 +262,8 @@ middle_outputs (const Cnn3dEngine *engine, const Chain *c, const Room *room, int
 {
   if (c->last == NULL)
     return output_row (engine, c, block, t, y0);
+  if (c->words && !c->half)
+    return waiting_outputs (c, room, block / 2 * 2, t) + block % 2 * CNN3D_HALF;
   return waiting_outputs (c, room, c->words ? block / 2 : block, t);
 }
 
@@ -272,7 +275,8 @@ run_last (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int
   gint64 first = ((gint64) t * middle->out.h + y0) * middle->out.w, end = first + (gint64) (y1 - y0) * middle->out.w;
 
   if (c->words)
-    cnn3d_bf16_run_words (engine, c->last, (const guint16 *) from, 2 * (gssize) c->out_block, first, end);
+    cnn3d_bf16_run_words (engine, c->last, (const guint16 *) from, (c->half ? 2 : 4) * (gssize) c->out_block,
+        2 * (gssize) c->out_block, first, end);
   else
     cnn3d_cpu_run_positions (engine, c->last, thread, from, first, end, 0, c->last->n_tiles);
 }
@@ -313,7 +317,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
       int block = first_block + b;
       Cnn3dRow row = { .in = room->ring + places (c, b) * c->in_block, .in_frame = c->in_frame,
         .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0, .joined = c->producer->joins,
-        .joined_frames = c->producer->joins, .words = c->words,
+        .joined_frames = c->producer->joins, .words = c->words, .part = 2 * (gssize) c->out_block,
         .out = middle_outputs (engine, c, room, block, t, y0) };
 
       g_assert (middle->blocks[block].block == block);

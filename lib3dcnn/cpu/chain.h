@@ -14,7 +14,11 @@ typedef struct {
   int n_frames;    /* in the ring, after which there is the last of a call, if a stem joins frames */
   int max_blocks;  /* of a group, where a tile does not need more */
   gboolean half;   /* the ring has halves, of two blocks together: where it has a block otherwise, it has a pair */
-  gboolean words;  /* then, if what middle makes is in bfloat16, for last to read as it is; likewise in pairs */
+  /*
+   * Whether what middle makes is in bfloat16, for last to read as it is: 32 words of two blocks together, where otherwise a
+   * block would be, or hi there and lo where the next block would be.
+   */
+  gboolean words;
   int n_blocks;    /* or pairs in the ring, at most */
   int rows;        /* outputs of middle in a strip, at most */
   int ring_rows;   /* that they need */

@@ -12,6 +12,11 @@
 
 #define PARTS 4
 
+/* Where a kernel makes something else of them, it says what. */
+#ifndef STORE_OUTPUT
+#define STORE_OUTPUT(a, place, v) store ((a)->out + (place), v)
+#endif
+
 /*
  * Outputs [first, first + n) of output row y, of the lanes from `lane` on. left and right say whether the run
  * touches that border, so that the inner runs have no tests.
@@ -68,7 +73,7 @@ depthwise_run (const Cnn3dDepthwiseArgs *a, int y, int lane, int first, const in
 
   clamp_all (acc, n, a->low, a->high);
   UNROLL for (int i = 0; i < n; i++)
-    store (a->out + out + i * CNN3D_BLOCK, acc[i]);
+    STORE_OUTPUT (a, out + i * CNN3D_BLOCK, acc[i]);
 }
 
 INLINE void

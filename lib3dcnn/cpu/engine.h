@@ -281,9 +281,9 @@ typedef struct {
   gboolean joined; /* the stem has joined a pool's columns: rows are as wide as its output (temporal_tmpl.h, lines.h) */
   gboolean joined_rows, joined_frames; /* and there are as many rows, or frames */
   float *out;
-  /* In half precision, as of Cnn3dHalfArgs: */
-  gboolean words;
-  float *second;
+  gboolean words; /* out is words in bfloat16; and from hi to lo, if they are of two parts */
+  gssize part;
+  float *second;  /* in half precision, as of Cnn3dHalfArgs */
 } Cnn3dRow;
 /* n rows of frame t from h on, which are written one after the other; in half precision of this block and the next one. */
 void cnn3d_cpu_run_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int block, int t, int h, int n,
@@ -343,9 +343,9 @@ void cnn3d_bf16_multiply (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, cons
     const Cnn3dWords *words, float *out, const float *residual, int n);
 /*
  * Positions [first, end) of a 1x1x1 convolution, of words that are in place, in natural order: each 32 of a position so many
- * words apart, from one position to the next 32.
+ * words apart, from one position to the next 32. part: words from hi to lo.
  */
-void cnn3d_bf16_run_words (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const guint16 *x, gssize apart, gint64 first,
+void cnn3d_bf16_run_words (Cnn3dEngine *engine, const Cnn3dCpuStep *s, const guint16 *x, gssize apart, gssize part, gint64 first,
     gint64 end);
 /* Parts of a step's rows and weights as kernels have them. */
 static inline int

@@ -225,6 +225,14 @@ run_in_half (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, const Cnn3dR
   engine->bf16->depthwise (args, s->step->stride.w);
 }
 
+static void
+run_to_words (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, const Cnn3dRow *row, Cnn3dBf16DepthwiseArgs *args)
+{
+  args->part = row->part;
+  args->alone = block % 2 == 0 && block + 1 == s->step->n_blocks;
+  engine->bf16->depthwise_words (args, s->step->stride.w);
+}
+
 /* Output rows from h on, n at most, as many as meet the same rows of the kernel. Returns how many. */
 static int
 depthwise_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, int h, int n, const Cnn3dRow *row)
@@ -235,8 +243,12 @@ depthwise_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, in
   int stride = step->stride.h, first_h = MAX (1 - h * stride, 0), end_h = MIN (3, step->in.h + 1 - h * stride);
   int inner = (step->in.h - 2) / stride - h + 1; /* rows up to the last one that does not meet the lower border */
   gsize width = (gsize) step->in.w * CNN3D_BLOCK;
-  Cnn3dHalfArgs half;
-  Cnn3dDepthwiseArgs *args = &half.of;
+  union {
+    Cnn3dDepthwiseArgs of;
+    Cnn3dHalfArgs half;
+    Cnn3dBf16DepthwiseArgs words;
+  } all;
+  Cnn3dDepthwiseArgs *args = &all.of;
 
   /* As in cnn3d_cpu_init_conv(). */
   args->n_rows = 0;
@@ -259,7 +271,9 @@ depthwise_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, in
     }
   }
   if (s->in_half)
-    run_in_half (engine, s, block, row, &half);
+    run_in_half (engine, s, block, row, &all.half);
+  else if (row->words)
+    run_to_words (engine, s, block, row, &all.words);
   else if (step->stride.w == 1)
     engine->kernels->depthwise_s1 (args);
   else

@@ -30,6 +30,9 @@ void exact_stem_case (const Cnn3dBf16 *table, int channels, int width);
 void join_case (const Cnn3dBf16 *table, int channels, int width);
 void blocks_case (const Cnn3dBf16 *table, int half, int channels, int outputs);
 
+/* bf16-depthwise.c: depthwise convolutions of a block to words of two parts. */
+void depthwise_words_case (const Cnn3dBf16 *table, bool exact, int n_rows, int width);
+
 /* bf16-half.c: the half nearest to v, the largest one at most, as a float; and that of a half. */
 float nearest_half (float v);
 float half_to_float (uint16_t half);

@@ -145,6 +145,15 @@ depthwise (const Cnn3dBf16 *table, int parts, bool exact)
 }
 
 static void
+depthwise_words (const Cnn3dBf16 *table, int parts, bool exact)
+{
+  for (int round = 0; round < rounds; round++)
+    for (int n_rows = 1; n_rows <= 9; n_rows++)
+      for (int width = 1; width <= 60 && !guard_failed (); width++)
+        depthwise_words_case (table, exact, n_rows, width);
+}
+
+static void
 products_to_halves (const Cnn3dBf16 *table, int parts, bool exact)
 {
   for (int round = 0; round < 2 * rounds; round++)
@@ -228,6 +237,8 @@ main (int argc, char **argv)
   test ("avx512bf16", &table, "split", splits, 1, false);
   test ("avx512bf16", &table, "joins", joins, 1, false);
   test ("avx512bf16", &table, "blocks", blocks, 1, false);
+  test ("avx512bf16", &table, "depthwise-words-exact", depthwise_words, 2, true);
+  test ("avx512bf16", &table, "depthwise-words-real", depthwise_words, 2, false);
   for (int parts = 1; parts <= 2; parts++)
     test ("avx512bf16", &table, "rows", rows, parts, false);
   for (int parts = 1; parts <= CNN3D_MAX_PARTS; parts++)
