@@ -241,19 +241,30 @@ produce (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, int 
   }
 }
 
-/* Copies the rows that two strips share between the ring, from its row `place` on, and the room for them. */
-static void
-keep_rows (const Chain *c, const Room *room, int first_block, int n_blocks, int t, int place, gboolean back)
+/* Rows of a block that the strip below needs as well, of frame t. */
+static float *
+kept_rows (const Chain *c, const Room *room, int block, int t)
 {
-  gsize n = kept_rows_floats (c);
-  int first = places (c, first_block);
+  return room->kept + ((gsize) places (c, block) * c->producer->step->out.t + t) * kept_rows_floats (c);
+}
 
-  for (int b = 0; b < places (c, n_blocks); b++) {
-    float *ring = ring_row (c, room, t, place) + b * c->in_block;
-    float *kept = room->kept + ((gsize) (first + b) * c->producer->step->out.t + t) * n;
+/*
+ * Keeps the last of `rows` rows of frames [first, end), before others come in their place in the ring; the first `known` of
+ * them are not there, but where they have been kept.
+ */
+static void
+keep_rows (const Chain *c, const Room *room, int first_block, int n_blocks, int first, int end, int rows, int known)
+{
+  gsize row = (gsize) c->width * CNN3D_BLOCK;
 
-    memcpy (back ? ring : kept, back ? kept : ring, n * sizeof (float));
-  }
+  for (int b = 0; b < places (c, n_blocks); b++)
+    for (int t = first; t < end; t++) {
+      float *kept = kept_rows (c, room, first_block, t) + b * kept_rows_floats (c) * c->producer->step->out.t;
+
+      for (int i = 0, from = rows - c->overlap; i < c->overlap; i++, from++)
+        memmove (kept + i * row, from < known ? kept + from * row : ring_row (c, room, t, from) + b * c->in_block,
+            row * sizeof (float));
+    }
 }
 
 /* Where the outputs of a strip of frame t go, whose first row is y0. */
@@ -297,7 +308,7 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
   int first_block = c->producer->in_lines ? 0 : c->producer->tiles[first_tile].first_half / 2;
   int n_blocks = c->producer->in_lines ? c->producer->step->n_blocks
                                        : cnn3d_cpu_blocks_of_group (c->producer, first_tile, end_tile);
-  int known = below ? c->overlap : 0;
+  int known = below ? c->overlap : 0, begin = done;
 
   if (c->producer->joins)
     cnn3d_chain_clear_last_frames (c, room, n_blocks);
@@ -305,19 +316,17 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
     int needed = MIN (t * c->stride_t - c->pad_t + c->kernel_t, c->frames);
 
     for (; done < needed; done += c->step_frames) {
+      if (above)
+        keep_rows (c, room, first_block, n_blocks, MAX (begin, done - c->n_frames), done - c->n_frames + c->step_frames,
+            in1 - in0, known);
       produce (engine, c, room, thread, first_tile, end_tile, done, in0 + known, in1, known);
-      for (int k = done; k < MIN (done + c->step_frames, c->frames); k++) {
-        if (below)
-          keep_rows (c, room, first_block, n_blocks, k, 0, TRUE);
-        if (above)
-          keep_rows (c, room, first_block, n_blocks, k, in1 - in0 - c->overlap, FALSE);
-      }
     }
     for (int b = 0; b < n_blocks; b += c->half ? 2 : 1) {
       int block = first_block + b;
       Cnn3dRow row = { .in = room->ring + places (c, b) * c->in_block, .in_frame = c->in_frame,
         .in_frames = c->n_frames, .in_scale = 1, .in_first_row = in0, .joined = c->producer->joins,
         .joined_frames = c->producer->joins, .words = c->words, .part = 2 * (gssize) c->out_block,
+        .kept_end = in0 + known, .kept = kept_rows (c, room, block, 0), .kept_frame = kept_rows_floats (c),
         .out = middle_outputs (engine, c, room, block, t, y0) };
 
       g_assert (middle->blocks[block].block == block);
@@ -329,6 +338,8 @@ run_group (Cnn3dEngine *engine, const Chain *c, const Room *room, int thread, in
     if (c->last != NULL && end_tile == c->producer->n_tiles)
       run_last (engine, c, room, thread, t, y0, y1);
   }
+  if (above)
+    keep_rows (c, room, first_block, n_blocks, MAX (begin, done - c->n_frames), MIN (done, c->frames), in1 - in0, known);
 }
 
 /* Likewise of a stem and a pool that are computed together, which keep nothing for the strip below. */

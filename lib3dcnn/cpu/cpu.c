@@ -276,7 +276,7 @@ init_bytes (Cnn3dPixelBytes *bytes, const Cnn3dCard *card)
   }
 }
 
-/* Which kernels in bfloat16, if any, and of how many parts. In fp32 they are there for stems, by tiles, as sessions like. */
+/* Which kernels in bfloat16, if any, and of how many parts: with auto those by tiles, for stems, and so with fp16, a GPU's. */
 static gboolean
 choose_bf16 (const Cnn3dSessionOptions *options, const Cnn3dBf16 **bf16, int *parts, GError **error)
 {
@@ -287,14 +287,16 @@ choose_bf16 (const Cnn3dSessionOptions *options, const Cnn3dBf16 **bf16, int *pa
       *bf16 = cnn3d_bf16_choose (cnn3d_precision_get_name (options->precision), error);
       return *bf16 != NULL;
     case CNN3D_PRECISION_AUTO:
+    case CNN3D_PRECISION_FP16:
       *parts = CNN3D_EXACT_PARTS;
       *bf16 = cnn3d_bf16_choose ("auto", NULL);
       if (*bf16 != NULL && !(*bf16)->tiles)
         *bf16 = NULL;
       return TRUE;
-    default:
+    case CNN3D_PRECISION_FP32:
       return TRUE;
   }
+  g_assert_not_reached ();
 }
 
 static gpointer

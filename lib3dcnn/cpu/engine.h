@@ -277,6 +277,10 @@ typedef struct {
   const float *in;  /* of the block: frame 0, row 0 */
   gsize in_frame;   /* floats between frames; time t is frame (in_start + t * in_scale) modulo in_frames */
   int in_frames, in_start, in_scale, in_first_row;
+  /* Rows from in_first_row up to this one are elsewhere, of frame 0 from here on, and so many floats further for each time. */
+  int kept_end;
+  const float *kept;
+  gsize kept_frame;
   const int *in_places; /* where these frames are; NULL: in order */
   gboolean joined; /* the stem has joined a pool's columns: rows are as wide as its output (temporal_tmpl.h, lines.h) */
   gboolean joined_rows, joined_frames; /* and there are as many rows, or frames */

@@ -195,18 +195,18 @@ cnn3d_cpu_output_row (const Cnn3dEngine *engine, const Cnn3dStep *step, int bloc
       + ((gsize) block * b->positions + ((gsize) t * step->out.h + h) * step->out.w) * CNN3D_BLOCK;
 }
 
-/* Row 0 of frame t of the input, if it lies inside of the border. */
+/* Row h of frame t of the input, which lies inside of the border. */
 static const float *
-input_frame (const Cnn3dStep *step, const Cnn3dRow *row, int t)
+input_row (const Cnn3dStep *step, const Cnn3dRow *row, int t, int h)
 {
   int frame = (row->in_start + t * row->in_scale) % row->in_frames;
+  gssize place = (gssize) (h - row->in_first_row) * (row->joined ? step->out.w : step->in.w) * CNN3D_BLOCK;
 
-  if (t < 0 || t >= step->in.t)
-    return NULL;
+  if (h < row->kept_end)
+    return row->kept + (gsize) t * row->kept_frame + place;
   if (row->in_places != NULL)
     frame = row->in_places[frame];
-  return row->in + (gsize) frame * row->in_frame
-      - (gssize) row->in_first_row * (row->joined ? step->out.w : step->in.w) * CNN3D_BLOCK;
+  return row->in + (gsize) frame * row->in_frame + place;
 }
 
 /* With what a block's arguments lack. */
@@ -254,19 +254,19 @@ depthwise_rows (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int block, int t, in
   args->n_rows = 0;
   args->bias = s->bias + place * CNN3D_BLOCK;
   args->out = row->out;
-  args->n_out = h == 0 ? 1 : CLAMP (inner, 1, n);
+  args->n_out = h == 0 || h * stride - 1 < row->kept_end ? 1 : CLAMP (inner, 1, n);
   args->in_step = stride * (intptr_t) width;
   args->width_in = step->in.w;
   args->width_out = step->out.w;
   args->low = s->low;
   args->high = s->high;
   for (int kt = 0; kt < 3; kt++) {
-    const float *x = input_frame (step, row, t * step->stride.t + kt - 1);
+    int frame = t * step->stride.t + kt - 1;
 
-    if (x == NULL)
+    if (frame < 0 || frame >= step->in.t)
       continue;
     for (int kh = first_h; kh < end_h; kh++) {
-      args->rows[args->n_rows] = x + (h * stride + kh - 1) * width;
+      args->rows[args->n_rows] = input_row (step, row, frame, h * stride + kh - 1);
       args->weights[args->n_rows++] = weights + (kt * 9 + kh * 3 - s->first_tap) * CNN3D_BLOCK;
     }
   }
@@ -295,14 +295,14 @@ pool_row (Cnn3dEngine *engine, const Cnn3dCpuStep *s, int thread, int t, int h, 
     .high = s->high };
 
   for (int kt = 0; kt < (row->joined_frames ? 1 : step->kernel.t); kt++) {
-    const float *x = input_frame (step, row, row->joined_frames ? t : t * step->stride.t + kt - step->pad.t);
+    int frame = row->joined_frames ? t : t * step->stride.t + kt - step->pad.t;
 
-    if (x == NULL)
+    if (frame < 0 || frame >= step->in.t)
       continue;
     if (row->joined_rows)
-      rows[args.n_rows++] = x + (gsize) (h * args.width_in) * CNN3D_BLOCK;
+      rows[args.n_rows++] = input_row (step, row, frame, h);
     for (int kh = MAX (0, -first); kh < MIN (step->kernel.h, step->in.h - first) && !row->joined_rows; kh++)
-      rows[args.n_rows++] = x + (gsize) (first + kh) * (gsize) args.width_in * CNN3D_BLOCK;
+      rows[args.n_rows++] = input_row (step, row, frame, first + kh);
   }
   if (step->kind == CNN3D_STEP_MAXPOOL)
     engine->kernels->pool_max (&args);
