@@ -152,7 +152,7 @@ cnn3d_bf16_lines (const Cnn3dBf16LinesArgs *a, int parts)
 
 /* The largest of 16 columns' rows, of the columns that are there. */
 INLINE __m512
-join_rows (const float *const rows[3], int i, __mmask16 there, const int all)
+join_rows (const float *const rows[3], intptr_t i, __mmask16 there, const int all)
 {
   __m512 v = _mm512_max_ps (_mm512_max_ps (_mm512_loadu_ps (rows[0] + i), _mm512_loadu_ps (rows[1] + i)),
       _mm512_loadu_ps (rows[2] + i));
@@ -162,7 +162,7 @@ join_rows (const float *const rows[3], int i, __mmask16 there, const int all)
 
 /* Of 32 columns from i on, for every second the largest of it and its neighbours. odd: odd columns, of the 32 before. */
 INLINE __m512
-join_columns (const float *const rows[3], int i, __mmask32 there, float odd[16], const int all)
+join_columns (const float *const rows[3], intptr_t i, __mmask32 there, float odd[16], const int all)
 {
   const __m512i evens = _mm512_setr_epi32 (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
   const __m512i odds = _mm512_add_epi32 (evens, _mm512_set1_epi32 (1));
@@ -226,11 +226,13 @@ store_block (const Cnn3dBf16JoinArgs *a, float joined[16][16], int x)
 
 /* 16 outputs of all channels, from x on. */
 INLINE void
-join_outputs (const Cnn3dBf16JoinArgs *a, int x, float odd[][16], const int pools, const int all)
+join_outputs (const Cnn3dBf16JoinArgs *args, int x, float odd[][16], const int pools, const int all)
 {
-  const __m512 low = _mm512_set1_ps (a->low), high = _mm512_set1_ps (a->high);
-  const int pitch = CNN3D_LINE_FLOATS (a->width), kept_pitch = CNN3D_KEPT_FLOATS (a->outputs);
+  /* Else it is loaded again for each channel, as stores might change it. */
+  const Cnn3dBf16JoinArgs copy = *args, *a = &copy;
+  const intptr_t pitch = CNN3D_LINE_FLOATS (a->width), kept_pitch = CNN3D_KEPT_FLOATS (a->outputs);
   const __mmask32 there = first_columns (a->width - 2 * x);
+  const __m512 low = _mm512_set1_ps (a->low), high = _mm512_set1_ps (a->high);
   _Alignas (64) float joined[16][16];
 
   for (int c = 0; c < a->channels; c++) {
