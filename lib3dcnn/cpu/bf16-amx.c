@@ -213,11 +213,12 @@ is_plain (const Cnn3dBf16ConvArgs *a, int halves)
   return a->residual == NULL && a->low == -INFINITY && a->high == INFINITY && halves % 2 == 0 && !a->half;
 }
 
-/* The sums of n positions, which are more than a tile with both. */
+/* The sums of n positions, which are more than a tile with both; of the first `skip`, less than a tile, there are outputs. */
 INLINE void
-finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int n, const int both, const int nv)
+finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int n, int skip, const int both, const int nv)
 {
   _Alignas (64) float sums[4][ROWS * CNN3D_BLOCK];
+  int first = (both ? ROWS : n) - skip, place = skip * CNN3D_BLOCK;
 
   if (is_plain (a, halves)) {
     float *out = a->out + position * CNN3D_BLOCK;
@@ -227,32 +228,36 @@ finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int n, c
   }
   store_sums (sums[0], sums[1], 2 * ROWS * CNN3D_BLOCK, both, nv);
   if (a->half) {
-    finish_in_half (a, halves, nv, position, both ? ROWS : n, sums[0], sums[1]);
+    finish_in_half (a, halves, nv, position + skip, first, sums[0] + place, sums[1] + place);
     if (both)
       finish_in_half (a, halves, nv, position + ROWS, n - ROWS, sums[2], sums[3]);
     return;
   }
   for (int v = 0; v < nv; v++)
-    finish (a, halves, v, position, both ? ROWS : n, sums[v]);
+    finish (a, halves, v, position + skip, first, sums[v] + place);
   for (int v = 0; v < nv && both; v++)
     finish (a, halves, v, position + ROWS, n - ROWS, sums[2 + v]);
 }
 
+/*
+ * All tiles are of a size, as they take long to configure: the last ones begin with positions again that others have, and
+ * whose outputs stay as they are, for they may have had a residual in their place.
+ */
 INLINE void
 conv_run (const Cnn3dBf16ConvArgs *a, int halves, int positions, const int nv, const int parts)
 {
-  /* All of a size, where that can be, as tiles take long to configure. */
-  int blocks = (positions + 2 * ROWS - 1) / (2 * ROWS), most = (positions + blocks - 1) / blocks, n;
+  int blocks = (positions + 2 * ROWS - 1) / (2 * ROWS), n = (positions + blocks - 1) / blocks;
 
+  configure (n < ROWS ? n : ROWS, n > ROWS ? n - ROWS : 0);
   for (int p = 0; p < positions; p += n) {
-    n = positions - p < most ? positions - p : most;
-    configure (n < ROWS ? n : ROWS, n > ROWS ? n - ROWS : 0);
+    int skip = p + n > positions ? p + n - positions : 0;
+
     if (n > ROWS) {
-      compute_sums (a, halves, p, 1, nv, parts);
-      finish_sums (a, halves, p, n, 1, nv);
+      compute_sums (a, halves, p - skip, 1, nv, parts);
+      finish_sums (a, halves, p - skip, n, skip, 1, nv);
     } else {
-      compute_sums (a, halves, p, 0, nv, parts);
-      finish_sums (a, halves, p, n, 0, nv);
+      compute_sums (a, halves, p - skip, 0, nv, parts);
+      finish_sums (a, halves, p - skip, n, skip, 0, nv);
     }
   }
 }
