@@ -16,8 +16,10 @@
 #define MAX_AXIS 6
 
 INLINE void
-input_tile (const Cnn3dWinogradInputArgs *a, const int mt, const int m, const int lane)
+input_tile (const Cnn3dWinogradInputArgs *args, const int mt, const int m, const int lane)
 {
+  /* Else it is loaded again for each store, which might change it. */
+  const Cnn3dWinogradInputArgs copy = *args, *a = &copy;
   const int pt = POINTS_OF (mt), p = POINTS_OF (m);
   V frames[MAX_AXIS][MAX_AXIS * MAX_AXIS];
 
@@ -47,17 +49,16 @@ input_tile (const Cnn3dWinogradInputArgs *a, const int mt, const int m, const in
   }
 }
 
-/* The outputs of one place of all frames. */
+/* The outputs of one place of all frames, so many floats from the first. */
 INLINE void
-store_frames (const Cnn3dWinogradOutputArgs *a, V frames[][MAX_AXIS * MAX_AXIS], const int mt, const int m,
-    const int lane, int h, int w)
+store_frames (const Cnn3dWinogradOutputArgs *a, V frames[][MAX_AXIS * MAX_AXIS], const int mt, int place, intptr_t offset, V bias,
+    V low, V high)
 {
   const int pt = POINTS_OF (mt);
-  intptr_t offset = h * a->row + w * CNN3D_BLOCK + lane;
-  V d[MAX_AXIS], bias = load (a->bias + lane), low = splat (a->low), high = splat (a->high);
+  V d[MAX_AXIS];
 
   UNROLL for (int t = 0; t < pt; t++)
-    d[t] = frames[t][h * m + w];
+    d[t] = frames[t][place];
   output_axis (d, 1, mt);
   UNROLL for (int t = 0; t < mt; t++) {
     V v = d[t] + bias;
@@ -71,10 +72,12 @@ store_frames (const Cnn3dWinogradOutputArgs *a, V frames[][MAX_AXIS * MAX_AXIS],
 }
 
 INLINE void
-output_tile (const Cnn3dWinogradOutputArgs *a, const int mt, const int m, const int lane)
+output_tile (const Cnn3dWinogradOutputArgs *args, const int mt, const int m, const int lane)
 {
+  const Cnn3dWinogradOutputArgs copy = *args, *a = &copy;
   const int pt = POINTS_OF (mt), p = POINTS_OF (m);
   V frames[MAX_AXIS][MAX_AXIS * MAX_AXIS];
+  V bias = load (a->bias + lane), low = splat (a->low), high = splat (a->high);
 
   for (int t = 0; t < pt; t++) {
     const float *x = a->products + t * p * p * a->point + lane;
@@ -93,7 +96,7 @@ output_tile (const Cnn3dWinogradOutputArgs *a, const int mt, const int m, const 
   }
   for (int h = 0; h < a->rows; h++)
     for (int w = 0; w < a->columns; w++)
-      store_frames (a, frames, mt, m, lane, h, w);
+      store_frames (a, frames, mt, h * m + w, h * a->row + w * CNN3D_BLOCK + lane, bias, low, high);
 }
 
 #define WINOGRAD_CASE(tile, t, n)                                                                  \
