@@ -58,15 +58,18 @@ weigh_border (const Cnn3dEngine *engine, const Cnn3dFolded *folded, int channel,
 static void
 fill_row (const Cnn3dStep *stem, const float places[27], int frames, int rows, float *out)
 {
+  int last = stem->out.w - 1;
+
   for (int place = 0; place < 27; place++) {
-    gboolean beside = is_beside (frames, place / 9) || is_beside (rows, place / 3 % 3);
+    int w = place % 3 - stem->pad.w;
 
-    for (int x = 0; x < stem->out.w; x++) {
-      int w = x * stem->stride.w - stem->pad.w + place % 3;
-
-      if (beside || w < 0 || w >= stem->in.w)
+    if (is_beside (frames, place / 9) || is_beside (rows, place / 3 % 3))
+      for (int x = 0; x <= last; x++)
         out[x] += places[place];
-    }
+    else if (w < 0)
+      out[0] += places[place];
+    else if (last * stem->stride.w + w >= stem->in.w)
+      out[last] += places[place];
   }
 }
 
