@@ -213,7 +213,7 @@ is_plain (const Cnn3dBf16ConvArgs *a, int halves)
   return a->residual == NULL && a->low == -INFINITY && a->high == INFINITY && halves % 2 == 0 && !a->half;
 }
 
-/* The sums of n positions, which are more than a tile with both; of the first `skip`, less than a tile, there are outputs. */
+/* The sums of n positions, which are more than a tile with both; of the first `skip`, less than a tile, outputs are there. */
 INLINE void
 finish_sums (const Cnn3dBf16ConvArgs *a, int halves, intptr_t position, int n, int skip, const int both, const int nv)
 {

@@ -4,9 +4,9 @@
 /*
  * Kernels that multiply in bfloat16 and add up in single precision. A word is the upper half of a float.
  * With one part a number is the nearest word. With two parts (bf16x3) it is hi, the nearest word, and lo,
- * the word nearest to the rest: 16 bits of mantissa. Products are then hi hi + hi lo + lo hi. Stems have three parts as
- * well, and the six products of hi, mid and lo that are not below what a float of the sum keeps: a float's 24 bits of
- * mantissa. Numbers of 8 bits are hi alone, whose products with three parts are exact.
+ * the word nearest to the rest: 16 bits of mantissa. Products are then hi hi + hi lo + lo hi. Stems may have three
+ * parts, hi, mid and lo, which have all 24 bits of a float; three of the nine products are below what a sum keeps, and left out.
+ * Numbers of 8 bits are hi alone, whose products with three parts are exact.
  *
  * Words are rounded to nearest even, denormals are zero, and sums are rounded to nearest even: the
  * instructions' fixed behaviour (Intel SDM: VCVTNE2PS2BF16, VDPBF16PS, TDPBF16PS). No GLib in here.
