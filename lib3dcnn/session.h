@@ -27,7 +27,7 @@ typedef enum {
  * Cnn3dPrecision:
  * @CNN3D_PRECISION_AUTO: fp16 on GPUs with tensor cores if it can hold the model's weights, fp32 elsewhere; on CPUs with
  *   AMX-BF16 with a stem by tiles, whose weights are sums of three bfloat16 numbers. These have all 24 bits of mantissa, so that
- *   it is as exact as fp32, and faster
+ *   it is as exact as fp32, and faster with clips of bytes (cnn3d_session_run_rgb()); with floats it is slower
  * @CNN3D_PRECISION_FP32: everything in single precision
  * @CNN3D_PRECISION_FP16: weights and activations in half precision, sums in single precision;
  *   only of the cudnn backend
@@ -117,7 +117,8 @@ CNN3D_API void cnn3d_session_unref (Cnn3dSession *session);
  * @logits: (out caller-allocates): n x classes floats; valid only on success
  *
  * Runs the network. Allocates nothing and takes no lock that another session
- * could hold.
+ * could hold. On CPUs with AMX, sessions of %CNN3D_PRECISION_FP32 are the fastest for floats, and
+ * of %CNN3D_PRECISION_AUTO for bytes.
  *
  * Returns: %TRUE on success
  */
