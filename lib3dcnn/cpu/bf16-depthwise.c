@@ -18,9 +18,9 @@ store_words (const Cnn3dDepthwiseArgs *a, intptr_t place, V v)
 {
   const Cnn3dBf16DepthwiseArgs *args = (const Cnn3dBf16DepthwiseArgs *) (const void *) a;
   uint16_t *out = (uint16_t *) a->out + 2 * place;
-  __m256i hi = (__m256i) _mm512_cvtneps_pbh ((__m512) v);
-  __m256i lo = (__m256i) _mm512_cvtneps_pbh (_mm512_sub_ps ((__m512) v, words_to_floats (hi)));
+  __m256i hi, lo;
 
+  split_words ((__m512) v, &hi, &lo);
   if (args->alone) {
     _mm512_storeu_si512 (out, _mm512_zextsi256_si512 (hi));
     _mm512_storeu_si512 (out + args->part, _mm512_zextsi256_si512 (lo));

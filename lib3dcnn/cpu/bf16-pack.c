@@ -327,9 +327,7 @@ pack_tap (const Cnn3dEngine *engine, const Cnn3dCpuStep *s, const Cnn3dFolded *f
         w = folded->weights[(gsize) o * folded->inputs + k];
       if (tap->rest)
         w = i < CNN3D_BLOCK ? w - cnn3d_bf16_to_float (cnn3d_bf16_round (w)) : 0;
-      *to = cnn3d_bf16_round (w);
-      if (cnn3d_bf16_parts (engine, s) == 2)
-        to[unit * row] = cnn3d_bf16_round (w - cnn3d_bf16_to_float (*to));
+      cnn3d_bf16_split (w, cnn3d_bf16_parts (engine, s), to, unit * row);
     }
   }
 }

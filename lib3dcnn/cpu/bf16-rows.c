@@ -41,9 +41,9 @@ split_block (const Cnn3dBf16RowsArgs *a, int positions)
   uint16_t *out = a->out;
 
   for (int p = 0; p < positions; p++, x += CNN3D_BLOCK, out += a->step) {
-    __m512 v = _mm512_maskz_loadu_ps (a->lanes[0], x);
-    __m256i hi = (__m256i) _mm512_cvtneps_pbh (v), lo = (__m256i) _mm512_cvtneps_pbh (_mm512_sub_ps (v, words_to_floats (hi)));
+    __m256i hi, lo;
 
+    split_words (_mm512_maskz_loadu_ps (a->lanes[0], x), &hi, &lo);
     _mm512_storeu_si512 (out, _mm512_inserti64x4 (_mm512_castsi256_si512 (hi), lo, 1));
   }
 }

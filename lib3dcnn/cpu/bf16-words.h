@@ -20,7 +20,15 @@ words_to_floats (__m256i words)
   return _mm512_castsi512_ps (_mm512_slli_epi32 (_mm512_cvtepu16_epi32 (words), 16));
 }
 
-/* What these leave of 32 floats. */
+/* The words nearest to 16 floats, and to what these leave. */
+INLINE void
+split_words (__m512 v, __m256i *hi, __m256i *lo)
+{
+  *hi = (__m256i) _mm512_cvtneps_pbh (v);
+  *lo = (__m256i) _mm512_cvtneps_pbh (_mm512_sub_ps (v, words_to_floats (*hi)));
+}
+
+/* What words leave of 32 floats. */
 INLINE void
 subtract_words (__m512 *low, __m512 *high, __m512i words)
 {

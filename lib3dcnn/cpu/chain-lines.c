@@ -11,6 +11,7 @@
 gsize
 cnn3d_chain_lines_bytes (const Cnn3dEngine *engine)
 {
+  /* Of bytes, which have one part; rows for clips of floats take more, and of the cache as well. */
   gsize lines = 3 * 2 * cnn3d_lines_row_words (engine->steps[0].step) * sizeof (guint16);
 
   return lines + (cnn3d_lines_pool (engine) ? cnn3d_lines_kept_floats (engine) / 2 * sizeof (float) : 0);
