@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Pictures and videos for tests, made by gst-launch-1.0."""
 import os
-import subprocess
+
+from runs import complete
 
 
 def without_plugin():
@@ -12,7 +13,7 @@ def without_plugin():
 def launch(pipeline, location=None):
     """Runs a pipeline, without our plugin. location, which may have spaces, is given to the pipeline's last element."""
     words = pipeline.split() + ([f"location={location}"] if location else [])
-    subprocess.run(["gst-launch-1.0", "-q", *words], check=True, env=without_plugin())
+    complete(["gst-launch-1.0", "-q", *words], stdout=None, stderr=None, env=without_plugin()).check_returncode()
 
 
 def turn(path):

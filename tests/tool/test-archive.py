@@ -7,12 +7,12 @@ train on, decoded by several processes. TAP output.
 """
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
 import processes
 from launch import launch
+from runs import complete
 from tap import check, finish
 
 TOOL, ALONE, MPIRUN, SOURCE = sys.argv[1:5]
@@ -27,7 +27,7 @@ def classify(n, *args, tool=TOOL, **more):
     command = [tool, "classify", MODEL, *args]
     if n > 0:
         return processes.run(MPIRUN, n, command, **more)
-    p = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200, **more)
+    p = complete(command, **more)
     return p.returncode, p.stdout, p.stderr
 
 

@@ -7,13 +7,13 @@ import json
 import math
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 
 from launch import launch
 from png import read_png
+from runs import complete
 from tap import check, finish
 from terminal import run_on_terminal
 
@@ -26,7 +26,7 @@ BUNDLED = 0.9  # top-1; measured: 0.99 to 1, with other seeds from 0.96 on
 
 
 def run(*args):
-    p = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False)
+    p = complete([TOOL, *args])
     return p.returncode, p.stdout, p.stderr
 
 

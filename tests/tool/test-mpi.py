@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import processes
+from runs import complete
 from tap import check, finish
 
 TOOL, ALONE, MPIRUN, SOURCE = sys.argv[1:5]
@@ -44,7 +45,7 @@ def make_cache(folder, n):
 
 
 def one(*args):
-    p = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False, timeout=200)
+    p = complete([TOOL, *args])
     return p.returncode, p.stdout, p.stderr
 
 

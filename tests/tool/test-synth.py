@@ -3,11 +3,11 @@
 """3dcnn synth as a user runs it: caches, videos, the split, wrong options. TAP output."""
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
 from launch import launch
+from runs import complete
 from tap import check, finish
 
 TOOL = sys.argv[1]
@@ -17,7 +17,7 @@ CLIP = 16 * 48 * 48 * 3
 
 
 def synth(*args):
-    p = subprocess.run([TOOL, "synth", *args], capture_output=True, text=True, check=False)
+    p = complete([TOOL, "synth", *args])
     return p.returncode, p.stdout, p.stderr
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 from launch import launch, turn
+from runs import complete
 from tap import check, finish
 
 TOOL, SOURCE, HAVE_GST = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
@@ -18,7 +19,7 @@ MODEL = os.path.join(SOURCE, "models", "shufflenet.safetensors")
 
 
 def run(*args, **variables):
-    p = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    p = complete([TOOL, *args], env={**os.environ, **variables})
     return p.returncode, p.stdout, p.stderr
 
 
@@ -276,7 +277,7 @@ def test_classify(folder):
           and os.path.getsize(misnamed) == os.path.getsize(video), (status, out, err))
     for command in (("classify", MODEL, video), ("classify", MODEL, video, "--json"), ("info", MODEL)):
         with open("/dev/full", "w", encoding="utf-8") as full:
-            p = subprocess.run([TOOL, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            p = complete([TOOL, *command], stdout=full)
         check(f"{command[0]} to a full disk", p.returncode == 1 and "standard output cannot be written" in p.stderr,
               (p.returncode, p.stderr))
     picture = os.path.join(folder, "one frame.avi")

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from launch import launch, turn, without_plugin
+from runs import complete
 from tap import check, finish
 
 TOOL = sys.argv[1]
@@ -25,8 +26,7 @@ def train(out, *args, env=None):
     for end in ("", ".checkpoint", ".csv", ".svg"):
         if os.path.exists(out + end):
             os.unlink(out + end)
-    p = subprocess.run([TOOL, "train", *NETWORK, "-o", out, *args], capture_output=True, text=True, check=False,
-                       timeout=300, env=os.environ | (env or {}))
+    p = complete([TOOL, "train", *NETWORK, "-o", out, *args], env=os.environ | (env or {}))
     return p.returncode, p.stdout, p.stderr
 
 

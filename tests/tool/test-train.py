@@ -17,6 +17,7 @@ import tempfile
 import time
 
 from png import read_png
+from runs import complete
 from tap import check, finish
 from terminal import run_on_terminal
 
@@ -32,7 +33,7 @@ def command(*args):
 
 
 def train(*args, **more):
-    p = subprocess.run(command(*args), capture_output=True, text=True, check=False, timeout=300, **more)
+    p = complete(command(*args), **more)
     return p.returncode, p.stdout, p.stderr
 
 
