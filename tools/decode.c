@@ -6,6 +6,7 @@
 
 #include "lib3dcnn/error.h"
 #include "tools/decode-seek.h"
+#include "tools/expect-video.h"
 #include "tools/progress.h"
 #include "tools/tool.h"
 #include "tools/upright.h"
@@ -68,7 +69,7 @@ static GstElement *
 make_pipeline (const char *path, const DecodeOptions *options, GError **error)
 {
   g_autofree char *text = NULL;
-  g_autoptr (GstElement) pipeline = NULL, source = NULL, scale = NULL, filter = NULL;
+  g_autoptr (GstElement) pipeline = NULL, source = NULL, decoder = NULL, entry = NULL, scale = NULL, filter = NULL;
   g_autoptr (GstPad) pad = NULL;
   g_autoptr (GstCaps) caps = NULL;
 
@@ -81,6 +82,9 @@ make_pipeline (const char *path, const DecodeOptions *options, GError **error)
   if (pipeline == NULL)
     return NULL;
   source = gst_bin_get_by_name (GST_BIN (pipeline), "source");
+  decoder = gst_bin_get_by_name (GST_BIN (pipeline), "decoder");
+  entry = gst_bin_get_by_name (GST_BIN (pipeline), "entry");
+  expect_video (decoder, entry);
   scale = gst_bin_get_by_name (GST_BIN (pipeline), "scale");
   filter = gst_bin_get_by_name (GST_BIN (pipeline), "filter");
   caps = make_caps (options);

@@ -4,11 +4,11 @@
 #include <gst/gst.h>
 
 #include "lib3dcnn/error.h"
+#include "tools/expect-video.h"
 #include "tools/progress.h"
 #include "tools/upright.h"
 
 #define NAME_CHARACTERS 30
-#define NO_VIDEO "%s: has no video that could be decoded"
 #define NO_CLIP "%s: no clip came of the %" G_GUINT64_FORMAT " frames that were decoded"
 
 void
@@ -55,10 +55,7 @@ make_decoder (const Video *video, GstElement *pipeline)
 static GstElement *
 make_entry (void)
 {
-  GstElement *entry = gst_parse_bin_from_description_full (upright_elements (), TRUE, NULL, GST_PARSE_FLAG_NONE, NULL);
-
-  gst_object_set_name (GST_OBJECT (entry), "entry");
-  return entry;
+  return gst_parse_bin_from_description_full (upright_elements (), TRUE, NULL, GST_PARSE_FLAG_NONE, NULL);
 }
 
 static GstElement *
@@ -83,6 +80,7 @@ make_pipeline (const Classifier *c, const Video *video, GstElement **element)
   gst_bin_add_many (GST_BIN (pipeline), entry, *element, sink, NULL);
   gst_element_link_many (entry, *element, sink, NULL);
   g_signal_connect (decoder, "pad-added", G_CALLBACK (on_pad_added), entry);
+  expect_video (decoder, entry);
   return pipeline;
 }
 
@@ -141,46 +139,19 @@ take_clip (const GstStructure *s, GstElement *classifier, GArray *clips)
   g_array_append_val (clips, clip);
 }
 
-/* Whether all that a demuxer or a source can tell is that nobody takes its streams. */
-static gboolean
-is_not_linked (GstMessage *message, const GError *reason)
-{
-  const GstStructure *details = NULL;
-  int flow = GST_FLOW_NOT_LINKED;
-
-  gst_message_parse_error_details (message, &details);
-  if (details != NULL)
-    gst_structure_get_int (details, "flow-return", &flow);
-  return g_error_matches (reason, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED) && flow == GST_FLOW_NOT_LINKED;
-}
-
 /* A stream error's text, with the file's name. */
 static void
-take_error (GstMessage *message, GstElement *pipeline, const char *path, GError **error)
+take_error (GstMessage *message, const char *path, GError **error)
 {
-  g_autoptr (GstElement) entry = gst_bin_get_by_name (GST_BIN (pipeline), "entry");
-  g_autoptr (GstPad) sink = gst_element_get_static_pad (entry, "sink");
   g_autoptr (GError) reason = NULL;
 
   gst_message_parse_error (message, &reason, NULL);
-  if (!gst_pad_is_linked (sink) && is_not_linked (message, reason))
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, NO_VIDEO, path);
   /* Some sources say no more than that their data do not flow. */
-  else if (GST_IS_ELEMENT (GST_MESSAGE_SRC (message))
+  if (GST_IS_ELEMENT (GST_MESSAGE_SRC (message))
       && GST_OBJECT_FLAG_IS_SET (GST_MESSAGE_SRC (message), GST_ELEMENT_FLAG_SOURCE))
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: cannot be read: %s", path, reason->message);
   else
     g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, "%s: %s", path, reason->message);
-}
-
-/* That nothing was classified. */
-static void
-set_nothing_error (guint64 frames, const char *name, GError **error)
-{
-  if (frames > 0)
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, NO_CLIP, name, frames);
-  else
-    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, NO_VIDEO, name);
 }
 
 static guint64
@@ -243,7 +214,7 @@ classifier_run (const Classifier *c, const Video *video, GError **error)
         }
         break;
       case GST_MESSAGE_ERROR:
-        take_error (message, pipeline, video->name, error);
+        take_error (message, video->name, error);
         ok = FALSE;
         done = TRUE;
         break;
@@ -257,7 +228,7 @@ classifier_run (const Classifier *c, const Video *video, GError **error)
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
   if (ok && clips->len == 0) {
-    set_nothing_error (frames, video->name, error);
+    g_set_error (error, CNN3D_ERROR, CNN3D_ERROR_FORMAT, NO_CLIP, video->name, frames);
     ok = FALSE;
   }
   return ok ? g_steal_pointer (&clips) : NULL;
