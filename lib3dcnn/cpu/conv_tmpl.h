@@ -123,7 +123,7 @@ conv_taps (ConvSums *sums, const float *x, const int32_t *taps, const float *w, 
   UNROLL for (int k = 0; k < n; k++) {
     xk[k] = x + taps[k];
     UNROLL for (int v = 0; v < nv; v++)
-      wv[k][v] = load (w + k * lanes + v * CNN3D_VW);
+      wv[k][v] = pin (load (w + k * lanes + v * CNN3D_VW));
     if (ahead)
       ask_ahead (ahead, w + k * lanes, lanes);
   }

@@ -76,38 +76,39 @@ depthwise_run (const Cnn3dDepthwiseArgs *a, int y, int lane, int first, const in
     STORE_OUTPUT (a, out + i * CNN3D_BLOCK, acc[i]);
 }
 
+/* Of a whole block: where that is two vectors, they are in the same lines of the cache. */
 INLINE void
-depthwise_edges (const Cnn3dDepthwiseArgs *a, int y, int lane, int first, const int n, const int stride)
+depthwise_edges (const Cnn3dDepthwiseArgs *a, int y, int first, const int n, const int stride)
 {
   int left = first == 0, right = first + n == a->width_out;
 
-  if (left && right)
-    depthwise_run (a, y, lane, first, n, stride, 1, 1);
-  else if (left)
-    depthwise_run (a, y, lane, first, n, stride, 1, 0);
-  else if (right)
-    depthwise_run (a, y, lane, first, n, stride, 0, 1);
-  else
-    depthwise_run (a, y, lane, first, n, stride, 0, 0);
+  for (int lane = 0; lane < CNN3D_BLOCK; lane += CNN3D_VW) {
+    if (left && right)
+      depthwise_run (a, y, lane, first, n, stride, 1, 1);
+    else if (left)
+      depthwise_run (a, y, lane, first, n, stride, 1, 0);
+    else if (right)
+      depthwise_run (a, y, lane, first, n, stride, 0, 1);
+    else
+      depthwise_run (a, y, lane, first, n, stride, 0, 0);
+  }
 }
 
 INLINE void
 depthwise_row (const Cnn3dDepthwiseArgs *a, int y, const int stride)
 {
-  for (int lane = 0; lane < CNN3D_BLOCK; lane += CNN3D_VW) {
-    int first = 0, left = a->width_out;
+  int first = 0, left = a->width_out;
 
-    for (; left >= CNN3D_DEPTHWISE_RUN; first += CNN3D_DEPTHWISE_RUN, left -= CNN3D_DEPTHWISE_RUN)
-      depthwise_edges (a, y, lane, first, CNN3D_DEPTHWISE_RUN, stride);
+  for (; left >= CNN3D_DEPTHWISE_RUN; first += CNN3D_DEPTHWISE_RUN, left -= CNN3D_DEPTHWISE_RUN)
+    depthwise_edges (a, y, first, CNN3D_DEPTHWISE_RUN, stride);
 #if CNN3D_DEPTHWISE_RUN > 7
-    for (; left >= 7; first += 7, left -= 7)
-      depthwise_edges (a, y, lane, first, 7, stride);
+  for (; left >= 7; first += 7, left -= 7)
+    depthwise_edges (a, y, first, 7, stride);
 #endif
-    for (; left >= 4; first += 4, left -= 4)
-      depthwise_edges (a, y, lane, first, 4, stride);
-    for (; left >= 1; first++, left--)
-      depthwise_edges (a, y, lane, first, 1, stride);
-  }
+  for (; left >= 4; first += 4, left -= 4)
+    depthwise_edges (a, y, first, 4, stride);
+  for (; left >= 1; first++, left--)
+    depthwise_edges (a, y, first, 1, stride);
 }
 
 static void
