@@ -45,14 +45,14 @@ tolerance (Cnn3dPrecision precision)
       : precision == CNN3D_PRECISION_BF16X3 ? CNN3D_TOLERANCE : CNN3D_BF16_TOLERANCE;
 }
 
-/* The kernels of this CPU, 0, and AMX' emulated, 1; FALSE if there are none. */
+/* The kernels of this CPU, 0, and AMX' emulated, 1, which want a CPU that have_bf16(); FALSE if there are none. */
 static gboolean
 use_kernels (int i)
 {
 #ifdef CNN3D_HAVE_BF16
   static Cnn3dBf16 emulated;
 
-  if (emulated.conv == NULL) {
+  if (i == 1 && emulated.conv == NULL) {
     amx_emulated_init (&emulated);
     emulated.isa = "emulated";
   }
