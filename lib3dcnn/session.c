@@ -14,7 +14,7 @@ struct _Cnn3dSession {
   /* Of AUTO: what it takes to go on elsewhere, and why that was done. */
   gboolean automatic;
   int threads;
-  gboolean direct_stem;
+  gboolean direct_stem, floats;
   char *fallback;
   char *old_description; /* somebody may still read it */
 };
@@ -215,6 +215,7 @@ cnn3d_session_new (Cnn3dModel *model, const Cnn3dSessionOptions *options, GError
   session->automatic = automatic;
   session->threads = o.threads;
   session->direct_stem = o.direct_stem;
+  session->floats = o.floats;
   session->fallback = fallback;
   return session;
 }
@@ -246,7 +247,7 @@ static gboolean
 fall_back (Cnn3dSession *session, const GError *reason)
 {
   Cnn3dSessionOptions o = { .backend = CNN3D_BACKEND_CPU, .threads = session->threads,
-    .direct_stem = session->direct_stem };
+    .direct_stem = session->direct_stem, .floats = session->floats };
   gpointer engine;
 
   if (!session->automatic || session->backend != CNN3D_BACKEND_CUDNN)

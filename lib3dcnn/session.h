@@ -27,7 +27,8 @@ typedef enum {
  * Cnn3dPrecision:
  * @CNN3D_PRECISION_AUTO: fp16 on GPUs with tensor cores if it can hold the model's weights, fp32 elsewhere; on CPUs with
  *   AMX-BF16 with a stem by tiles, whose weights are sums of three bfloat16 numbers. These have all 24 bits of mantissa, so that
- *   it is as exact as fp32, and faster with clips of bytes (cnn3d_session_run_rgb()); with floats it is slower
+ *   it is as exact as fp32, and faster with clips of bytes (cnn3d_session_run_rgb()). With floats it would be slower: where
+ *   these are announced (floats of #Cnn3dSessionOptions), fp32 is taken
  * @CNN3D_PRECISION_FP32: everything in single precision
  * @CNN3D_PRECISION_FP16: weights and activations in half precision, sums in single precision;
  *   only of the cudnn backend
@@ -77,6 +78,8 @@ typedef struct _Cnn3dSession Cnn3dSession;
  *   this. On the cudnn backend as many are run together; 0 means 8, more than 16 means 16.
  *   On the CPU backend 0 means one; with two or more, each thread has memory for a clip, and clips
  *   run side by side, which is faster than sharing out each of them
+ * @floats: whether clips will be floats (cnn3d_session_run()) rather than bytes. Sessions take both in any case; with
+ *   %CNN3D_PRECISION_AUTO those of the CPU backend are made for the ones that are announced
  *
  * Options for cnn3d_session_new(). All zeros is the default.
  */
@@ -88,6 +91,7 @@ typedef struct {
   Cnn3dPrecision precision;
   gboolean allow_tf32;
   int batch;
+  gboolean floats;
 } Cnn3dSessionOptions;
 
 #define CNN3D_TYPE_SESSION (cnn3d_session_get_type ())
@@ -117,8 +121,7 @@ CNN3D_API void cnn3d_session_unref (Cnn3dSession *session);
  * @logits: (out caller-allocates): n x classes floats; valid only on success
  *
  * Runs the network. Allocates nothing and takes no lock that another session
- * could hold. On CPUs with AMX, sessions of %CNN3D_PRECISION_FP32 are the fastest for floats, and
- * of %CNN3D_PRECISION_AUTO for bytes.
+ * could hold. Programs that have no bytes say so in the session's options (floats), as it then is faster on CPUs with AMX.
  *
  * Returns: %TRUE on success
  */

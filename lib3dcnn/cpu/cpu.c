@@ -288,6 +288,9 @@ choose_bf16 (const Cnn3dSessionOptions *options, const Cnn3dBf16 **bf16, int *pa
       return *bf16 != NULL;
     case CNN3D_PRECISION_AUTO:
     case CNN3D_PRECISION_FP16:
+      /* A float is three words, each of which takes as many products as a byte. */
+      if (options->floats)
+        return TRUE;
       *parts = CNN3D_EXACT_PARTS;
       *bf16 = cnn3d_bf16_choose ("auto", NULL);
       if (*bf16 != NULL && !(*bf16)->tiles)

@@ -397,6 +397,12 @@ test_auto (void)
     if (stem)
       g_assert_cmpfloat (compare (automatic, fp32, 5), <=, EXACT_TOLERANCE);
     g_assert_true ((memcmp (automatic, fp32, 5 * sizeof (float)) != 0) == stem);
+    /* Floats that are announced are fp32. */
+    options.precision = CNN3D_PRECISION_AUTO;
+    options.floats = TRUE;
+    g_free (automatic);
+    automatic = run (m, options, clip, 1);
+    g_assert_cmpmem (automatic, 5 * sizeof (float), fp32, 5 * sizeof (float));
     unsetenv (CNN3D_ISA_ENV);
     use_kernels (0);
   }

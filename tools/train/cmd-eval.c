@@ -390,7 +390,7 @@ cmd_eval (int argc, char **argv)
   double rate = NOT_GIVEN;
   int batch = 16;
   gboolean json = FALSE;
-  Cnn3dSessionOptions o = { 0 };
+  Cnn3dSessionOptions o = { .floats = TRUE };
   const GOptionEntry entries[] = {
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "What the model is tried on (needed)", "DATA" },
     { "confusion", 'c', 0, G_OPTION_ARG_FILENAME_ARRAY, &tables,

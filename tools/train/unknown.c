@@ -139,7 +139,7 @@ unknown_measure (
     const UnknownOptions *o, const UnknownData *data, Cnn3dModel *model, GError **error)
 {
   const Cnn3dSessionOptions options = {
-    .backend = CNN3D_BACKEND_CPU, .threads = data->threads, .batch = BATCH
+    .backend = CNN3D_BACKEND_CPU, .threads = data->threads, .batch = BATCH, .floats = TRUE
   };
   g_auto (Clips) clips = { .session = cnn3d_session_new (model, &options, error),
     .classes = cnn3d_model_get_config (model)->classes,
