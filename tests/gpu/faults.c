@@ -76,7 +76,9 @@ const char *const faults_functions[] = {
 int
 faults_step (void)
 {
-  return g_getenv ("CNN3D_TEST_QUICK") != NULL ? 101 : 1;
+  const char *step = g_getenv ("CNN3D_TEST_FAULT_STEP");
+
+  return g_getenv ("CNN3D_TEST_QUICK") != NULL ? 101 : step != NULL ? MAX ((int) g_ascii_strtoll (step, NULL, 10), 1) : 1;
 }
 
 gboolean
