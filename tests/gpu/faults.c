@@ -76,9 +76,7 @@ const char *const faults_functions[] = {
 int
 faults_step (void)
 {
-  const char *step = g_getenv ("CNN3D_TEST_FAULT_STEP");
-
-  return g_getenv ("CNN3D_TEST_QUICK") != NULL ? 101 : step != NULL ? MAX ((int) g_ascii_strtoll (step, NULL, 10), 1) : 1;
+  return g_getenv ("CNN3D_TEST_QUICK") != NULL ? 101 : 1;
 }
 
 gboolean

@@ -17,8 +17,8 @@ typedef struct {
 
 extern Faults faults;
 
-/* 1, or CNN3D_TEST_FAULT_STEP: then only some of thousands of calls are tried. Far more with CNN3D_TEST_QUICK, which is for
- * builds that repeat what another one has tested in full. To have no factor in common with the numbers of plans and rounds. */
+/* 1; or more with CNN3D_TEST_QUICK, which is for builds that repeat what another one has tested in full: then only
+ * some of thousands of calls are tried. Has no factor in common with the numbers of plans and rounds. */
 int faults_step (void);
 /* Takes the place of double_install(). */
 gboolean faults_install (void);
