@@ -10,7 +10,6 @@ on_no_more_pads (GstElement *decoder, gpointer data)
   g_autoptr (GstPad) sink = gst_element_get_static_pad (data, "sink");
   g_autoptr (GError) error = NULL;
 
-  (void) decoder;
   if (gst_pad_is_linked (sink))
     return;
   error = g_error_new_literal (CNN3D_ERROR, CNN3D_ERROR_FORMAT, "has no video that could be decoded");

@@ -288,7 +288,7 @@ choose_bf16 (const Cnn3dSessionOptions *options, const Cnn3dBf16 **bf16, int *pa
       return *bf16 != NULL;
     case CNN3D_PRECISION_AUTO:
     case CNN3D_PRECISION_FP16:
-      /* A float is three words, each of which takes as many products as a byte. */
+      /* A float takes six products where a byte takes three, which is more than fp32 does. */
       if (options->floats)
         return TRUE;
       *parts = CNN3D_EXACT_PARTS;

@@ -23,7 +23,7 @@ def _tell_where(pid):
         print("#", line, flush=True)
 
 
-def complete(command, timeout=200, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more):
+def complete(command, timeout=300, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more):
     """As subprocess.run(), of a program that should end. One that does not is a failure: where its threads are is in the log,
     it is killed, and subprocess.TimeoutExpired says which command it was.
     """
@@ -31,9 +31,11 @@ def complete(command, timeout=200, stdout=subprocess.PIPE, stderr=subprocess.PIP
         try:
             out, err = p.communicate(timeout=timeout)
         except BaseException:
-            if p.poll() is None:
-                _tell_where(p.pid)
-            p.kill()
+            try:
+                if p.poll() is None:
+                    _tell_where(p.pid)
+            finally:  # also where that cannot be told, as else the program would be waited for
+                p.kill()
             raise
     return subprocess.CompletedProcess(command, p.returncode, out, err)
 
