@@ -85,41 +85,132 @@ chain_is_kept (const Choice *c, int i)
   return TRUE;
 }
 
+/* Of the steps that step i reads: whether one is kept, whether all are. */
+static gboolean
+reads_kept (const Choice *c, int i, gboolean *all)
+{
+  gboolean any = i == 0;
+
+  *all = TRUE;
+  for (int k = 0; k < i; k++) {
+    any = any || (c->reads[i * c->n + k] && c->kept[k]);
+    *all = *all && (!c->reads[i * c->n + k] || c->kept[k]);
+  }
+  return any;
+}
+
+/* Whether step i can read slices that are kept. */
+static gboolean
+reads_slices (const Choice *c, int i)
+{
+  gboolean all, any = reads_kept (c, i, &all);
+
+  return c->able[i] && any && all && chain_is_kept (c, i);
+}
+
 /* Takes back what the rules for step i do not allow; returns whether there was something. */
 static gboolean
 restrict_step (Choice *c, int i)
 {
-  const gboolean *reads = c->reads + i * c->n;
-  gboolean any = i == 0, all = TRUE, changed = FALSE;
+  gboolean changed = c->kept[i];
 
-  for (int k = 0; k < i; k++) {
-    if (!reads[k])
-      continue;
-    any = any || c->kept[k];
-    all = all && c->kept[k];
-  }
-  if (!any || (c->able[i] && all && chain_is_kept (c, i))) {
-    changed = !any && c->kept[i];
-    c->kept[i] = c->kept[i] && any;
-    return changed;
-  }
-  changed = c->kept[i];
+  if (reads_slices (c, i))
+    return FALSE;
   c->kept[i] = FALSE;
+  /* A whole step reads them in the arena, where what lies within a chain has no place. */
   for (int k = 0; k < i; k++)
-    if (reads[k] && c->kept[k]) {
+    if (c->reads[i * c->n + k] && c->kept[k] && cnn3d_plan_buffer (c->plan, k)->in_chain) {
       c->kept[k] = FALSE;
       changed = TRUE;
     }
   return changed;
 }
 
-static gboolean
-reads_kept (const Choice *c, int i)
+/* Slices of a step that do not need the clip's last frame: the first ones. */
+static int
+count_early (const Choice *c, const Cnn3dStepSlices *s)
 {
-  for (int k = 0; k < i; k++)
-    if (c->reads[i * c->n + k] && c->kept[k])
-      return TRUE;
+  int n = 0;
+
+  while (n < s->n && s->last_frame[n] < cnn3d_plan_step (c->plan, 0)->in.t - 1)
+    n++;
+  return n;
+}
+
+/*
+ * Where most slices belong to one clip and need its last frame, whole steps are faster. A quarter that does not is worth it
+ * for the time from there to the result.
+ */
+static gboolean
+is_worth_keeping (const Choice *c, const Cnn3dStepSlices *s)
+{
+  return 2 * (s->end - s->first) >= s->n || 4 * count_early (c, s) >= s->n;
+}
+
+/* Whether a whole step reads step k. */
+static gboolean
+is_copied (const Choice *c, int k)
+{
+  for (int i = k + 1; i < c->n; i++)
+    if (c->reads[i * c->n + k] && !c->kept[i] && !reads_slices (c, i))
+      return c->kept[k];
   return FALSE;
+}
+
+/* Multiply-adds that take as long as to copy a float. */
+#define COPY_MACS 16
+
+/* Whether copying takes longer than what of step k, and of kept steps that depend on it, is done before the last frame. */
+static gboolean
+costs_more (const Choice *c, const Cnn3dStepSlices *steps, int k)
+{
+  g_autofree gboolean *depends = g_new0 (gboolean, c->n);
+  gint64 gain = 0;
+
+  depends[k] = TRUE;
+  for (int i = k; i < c->n; i++) {
+    const Cnn3dStep *step = cnn3d_plan_step (c->plan, i);
+
+    for (int j = k; j < i; j++)
+      depends[i] = depends[i] || (depends[j] && c->reads[i * c->n + j] && c->kept[i]);
+    if (!depends[i])
+      continue;
+    gain += step->macs * count_early (c, &steps[i]) / steps[i].n;
+    if (is_copied (c, i))
+      gain -= COPY_MACS * CNN3D_BLOCK * step->n_blocks * cnn3d_extent_count (step->out);
+  }
+  return gain < 0;
+}
+
+/* Takes back what the rules do not allow, and then the last step not worth its copy; returns whether there was one. */
+static gboolean
+settle (Choice *c, const Cnn3dStepSlices *steps)
+{
+  gboolean changed = TRUE;
+
+  while (changed) {
+    changed = FALSE;
+    for (int i = 0; i < c->n; i++)
+      changed = restrict_step (c, i) || changed;
+  }
+  for (int k = c->n - 1; k >= 0; k--)
+    if (is_copied (c, k) && costs_more (c, steps, k)) {
+      c->kept[k] = FALSE;
+      return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+find_early (const Choice *c, Cnn3dSlices *slices)
+{
+  for (int i = 1; i < c->n; i++) {
+    const Cnn3dStepSlices *s = &slices->steps[i];
+    int early = s->role == CNN3D_SLICES_KEPT ? count_early (c, s) : 0;
+
+    if (early > 0)
+      slices->early = MAX (slices->early, s->last_frame[early - 1] + 1);
+  }
 }
 
 Cnn3dSlices *
@@ -130,30 +221,25 @@ cnn3d_slices_new (const Cnn3dPlan *plan, gboolean (*able) (int step, gpointer da
   g_autofree gboolean *is_able = g_new0 (gboolean, n), *kept = g_new0 (gboolean, n);
   Choice c = { plan, n, group, reads, is_able, kept };
   Cnn3dSlices *slices = g_new0 (Cnn3dSlices, 1);
-  gboolean changed = TRUE;
 
   slices->n_steps = n;
   slices->steps = g_new0 (Cnn3dStepSlices, n);
   find_reads (&c);
   for (int i = 0; i < n; i++) {
-    Cnn3dStepSlices *s = &slices->steps[i];
-
     find_ranges (&c, i, slices->steps);
     is_able[i] = able (i, data);
-    /* Where most slices belong to one clip, whole steps are faster. */
-    kept[i] = is_able[i] && s->end > s->first && 2 * (s->end - s->first) >= cnn3d_plan_step (plan, i)->out.t;
+    kept[i] = is_able[i] && is_worth_keeping (&c, &slices->steps[i]);
   }
-  while (changed) {
-    changed = FALSE;
-    for (int i = 0; i < n; i++)
-      changed = restrict_step (&c, i) || changed;
-  }
+  while (settle (&c, slices->steps))
+    ;
   for (int i = 0; i < n; i++) {
-    slices->steps[i].role = kept[i] ? CNN3D_SLICES_KEPT
-        : reads_kept (&c, i)        ? CNN3D_SLICES_LAST
-                                    : CNN3D_SLICES_WHOLE;
+    slices->steps[i].role = kept[i]     ? CNN3D_SLICES_KEPT
+        : i > 0 && reads_slices (&c, i) ? CNN3D_SLICES_LAST
+                                        : CNN3D_SLICES_WHOLE;
+    slices->steps[i].copied = is_copied (&c, i);
     slices->n_kept += kept[i];
   }
+  find_early (&c, slices);
   return slices;
 }
 

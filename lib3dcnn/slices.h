@@ -19,11 +19,12 @@ typedef enum {
   CNN3D_SLICES_WHOLE, /* the step runs as a whole, once the clip is complete */
   CNN3D_SLICES_KEPT,  /* slice by slice, as frames arrive; slices are kept for the clips to come */
   CNN3D_SLICES_PASSED, /* what slices of the next step need of it is computed with them (cpu/stream.c) */
-  CNN3D_SLICES_LAST,  /* reads kept slices, is read by whole steps: runs when the clip is complete */
+  CNN3D_SLICES_LAST,  /* reads kept slices alone, is read by whole steps: runs when the clip is complete */
 } Cnn3dSliceRole;
 
 typedef struct {
   Cnn3dSliceRole role;
+  gboolean copied; /* KEPT, and read by a whole step too: copied to the arena once the clip is complete */
   int n;          /* slices of a clip */
   int scale;      /* frames from a slice to the next: the product of the strides up to here */
   int first, end; /* slices [first, end) are shared */
@@ -32,6 +33,7 @@ typedef struct {
 
 typedef struct {
   int n_steps, n_kept;
+  int early; /* frames of a clip with which all slices are there that do not need the last one */
   Cnn3dStepSlices *steps;
 } Cnn3dSlices;
 

@@ -51,8 +51,8 @@ CNN3D_API gboolean cnn3d_stream_wants_direct_stem (int stride);
  * @stride: frames from the start of a clip to the start of the next, at least 1;
  *   see cnn3d_stream_set_stride()
  *
- * Allocates what the stream needs: for the 1.0x networks 10 to 28 MB, of which
- * less is used if @stride is even.
+ * Allocates what the stream needs: for the 1.0x networks 16 to 46 MB, of which
+ * a half is used if @stride is a multiple of four.
  *
  * Returns: (transfer full): a stream without frames
  */

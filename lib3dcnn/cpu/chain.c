@@ -190,7 +190,7 @@ output_row (const Cnn3dEngine *engine, const Chain *c, int block, int t, int y)
   const Cnn3dChainSlices *s = c->slices;
 
   if (s != NULL)
-    return s->out + (gsize) block * s->out_block + (gsize) ((s->out_start + t * s->out_scale) % s->n_frames) * s->out_frame
+    return s->out + (gsize) block * s->out_block + (gsize) ((s->out_start + t) % s->out_frames) * s->out_frame
         + (gsize) (y * middle->out.w) * CNN3D_BLOCK;
   return cnn3d_cpu_output_row (engine, middle, block, t, y);
 }

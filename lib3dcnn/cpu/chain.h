@@ -67,7 +67,7 @@ chain_input (const Cnn3dEngine *engine, const Chain *c, int t)
   const Cnn3dChainSlices *s = c->slices;
 
   if (s != NULL)
-    return s->in + (gsize) ((s->in_start + t * s->in_scale) % s->n_frames) * s->in_frame;
+    return s->in + (gsize) ((s->in_start + t) % s->in_frames) * s->in_frame;
   return engine->arena + (gsize) (t * step->out.h * step->out.w) * CNN3D_BLOCK;
 }
 

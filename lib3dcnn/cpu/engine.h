@@ -254,8 +254,7 @@ int cnn3d_cpu_blocks_of_group (const Cnn3dCpuStep *s, int first, int end);
 void cnn3d_cpu_run_chain (Cnn3dEngine *engine, gsize index, int thread);
 /*
  * Of a chain that a pointwise convolution begins, outputs [first, first + n) of the depthwise convolution after it, from and
- * to a stream's rings. Time t of what is read is frame (in_start + t * in_scale) modulo n_frames; likewise of what is
- * written.
+ * to a stream's rings. Time t of what is read is frame in_start + t modulo in_frames; likewise of what is written.
  */
 typedef struct {
   int first, n;
@@ -264,7 +263,7 @@ typedef struct {
   const float *in;
   float *out;
   gsize in_frame, out_frame, out_block;
-  int n_frames, in_start, in_scale, out_start, out_scale;
+  int in_frames, in_start, out_frames, out_start;
 } Cnn3dChainSlices;
 void cnn3d_cpu_run_chain_slices (Cnn3dEngine *engine, gsize index, int thread, const Cnn3dChainSlices *slices);
 /* Places what its last step reads in a thread's room: after tiles have been cut, before taps are listed. */

@@ -54,7 +54,7 @@ cnn3d_stream_load_lines (const Stream *stream, int thread, float *frame)
   const Cnn3dClip nothing = { NULL };
 
   if (stream->n_frames == 1)
-    load_share (stream, thread, &nothing, 0, place_frame (stream, stream->s->n_slots));
+    load_share (stream, thread, &nothing, 0, place_frame (stream, stream->s->n_frames));
   load_share (stream, thread, stream->frame, 1, (guint16 *) (void *) frame);
 }
 
@@ -69,7 +69,7 @@ cnn3d_stream_run_lines (const Stream *stream, const Work *work, int thread, int 
   gsize slice = (gsize) cnn3d_stream_slot (stream, 0, work->t) * cnn3d_stream_slice_floats (engine, 0);
   Cnn3dLinesFrame frame = { .part = cnn3d_lines_part (engine, stream->planes, part_words (stem)),
     .sums = engine->rings + (gsize) thread * engine->ring_floats,
-    .out = stream->memory + stream->s->rings[0] + slice + (gsize) (first * width) * CNN3D_BLOCK,
+    .out = stream->memory + stream->s->rings[0].first + slice + (gsize) (first * width) * CNN3D_BLOCK,
     .out_block = cnn3d_stream_ring_floats (engine, stream->s, 0), .half = cnn3d_stream_is_half (engine, 0) };
 
   g_assert (cnn3d_lines_sums_floats (stem) <= engine->ring_floats);

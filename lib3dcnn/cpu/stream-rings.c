@@ -5,6 +5,12 @@
 #include "lib3dcnn/cpu/lines.h"
 #include "lib3dcnn/cpu/stream.h"
 
+/*
+ * Floats between the blocks of a ring. Without, they would be a multiple of 4 KB apart for most networks, so that the same
+ * position of all blocks would share one set of the first cache.
+ */
+#define RING_GAP (17 * CNN3D_BLOCK)
+
 static gboolean
 able (int i, gpointer data)
 {
@@ -42,7 +48,9 @@ cnn3d_stream_slice_floats (const Cnn3dEngine *engine, int i)
 gsize
 cnn3d_stream_ring_floats (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i)
 {
-  return (gsize) (s->n_slots + (i == 0 ? cnn3d_stream_more_slots (engine, s) : 0)) * cnn3d_stream_slice_floats (engine, i);
+  int slots = s->rings[i].n_slots + (i == 0 ? cnn3d_stream_more_slots (engine, s) : 0);
+
+  return (gsize) slots * cnn3d_stream_slice_floats (engine, i) + RING_GAP;
 }
 
 /* Whether a ring has halves, two blocks together as in a chain's. */
@@ -57,7 +65,7 @@ cnn3d_stream_block_offset (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, i
 {
   int place = cnn3d_stream_is_half (engine, buffer) ? block / 2 : block;
 
-  return s->rings[buffer] + (gsize) place * cnn3d_stream_ring_floats (engine, s, buffer);
+  return s->rings[buffer].first + (gsize) place * cnn3d_stream_ring_floats (engine, s, buffer);
 }
 
 /* Where a tile in rings leaves its outputs of a ring. */
@@ -66,7 +74,7 @@ place_outputs (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i, Cnn3dT
 {
   tile->to_half = cnn3d_stream_is_half (engine, i);
   for (int h = 0; h < tile->halves; h++)
-    tile->out_offsets[h] = (int32_t) (s->rings[i] * (tile->to_half ? 2 : 1))
+    tile->out_offsets[h] = (int32_t) (s->rings[i].first * (tile->to_half ? 2 : 1))
         + cnn3d_half_offset (tile->first_half + h, cnn3d_stream_ring_floats (engine, s, i), tile->to_half);
 }
 
@@ -147,29 +155,54 @@ pass_chains (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
   }
 }
 
+/* The rings of all steps of one scale but the first, in each phase one after the other. */
+static void
+lay_out_scale (const Cnn3dEngine *engine, Cnn3dCpuSlices *s, int scale)
+{
+  gsize begin = s->memory_floats;
+
+  for (int i = 1; i < s->slices->n_steps; i++) {
+    const Cnn3dStep *step = engine->steps[i].step;
+    Ring *ring = &s->rings[i];
+
+    if (s->slices->steps[i].scale != scale)
+      continue;
+    *ring = (Ring){ .first = s->memory_floats, .n_phases = scale, .n_slots = (s->n_frames + scale - 1) / scale, .step = 1 };
+    if (!cnn3d_stream_keeps (s, i))
+      continue;
+    g_assert (step->out.t <= ring->n_slots);
+    s->max_slots = MAX (s->max_slots, ring->n_slots * scale);
+    s->memory_floats += (gsize) (cnn3d_stream_is_half (engine, i) ? (step->n_blocks + 1) / 2 : step->n_blocks)
+        * cnn3d_stream_ring_floats (engine, s, i);
+    s->max_work += step->out.t;
+  }
+  for (int i = 1; i < s->slices->n_steps; i++)
+    if (s->slices->steps[i].scale == scale)
+      s->rings[i].phase = s->memory_floats - begin;
+  s->memory_floats = begin + (gsize) scale * (s->memory_floats - begin);
+}
+
 static void
 lay_out (const Cnn3dEngine *engine, Cnn3dCpuSlices *s)
 {
   const Cnn3dStep *stem = engine->steps[0].step;
   int n = s->slices->n_steps;
 
-  s->rings = g_new0 (gsize, n);
-  for (int i = 0; i < n; i++) {
-    const Cnn3dStep *step = engine->steps[i].step;
-
-    if (!cnn3d_stream_keeps (s, i))
-      continue;
-    s->rings[i] = s->memory_floats;
-    s->memory_floats += (gsize) (cnn3d_stream_is_half (engine, i) ? (step->n_blocks + 1) / 2 : step->n_blocks)
-        * cnn3d_stream_ring_floats (engine, s, i);
-    s->max_work += step->out.t;
-  }
+  s->rings = g_new0 (Ring, n);
+  s->max_slots = s->n_frames;
+  s->rings[0] = (Ring){ .n_phases = 1, .n_slots = s->n_frames, .step = s->slices->steps[0].scale };
+  s->memory_floats = (gsize) (cnn3d_stream_is_half (engine, 0) ? (stem->n_blocks + 1) / 2 : stem->n_blocks)
+      * cnn3d_stream_ring_floats (engine, s, 0);
+  s->max_work = stem->out.t;
+  for (int i = 1; i < n; i++)
+    if (s->rings[i].n_phases == 0)
+      lay_out_scale (engine, s, s->slices->steps[i].scale);
   s->frames = s->memory_floats;
   /* Rows stay aligned as they are in the session's own input. */
   s->frame_floats = engine->steps[0].in_lines ? cnn3d_stream_lines_floats (engine)
       : s->n_groups > 0                      ? 3 * (gsize) stem->in.h * stem->in.w
       : 3 * (gsize) cnn3d_padded_extent (stem).h * (gsize) cnn3d_padded_extent (stem).w;
-  s->memory_floats += s->frame_floats * ((gsize) s->n_slots + (s->n_groups == 0));
+  s->memory_floats += s->frame_floats * ((gsize) s->n_frames + (s->n_groups == 0));
   s->sums = s->memory_floats;
   s->memory_floats += s->sums_floats;
 }
@@ -200,7 +233,7 @@ cnn3d_cpu_slices_new (Cnn3dEngine *engine)
   int32_t *taps;
 
   s->slices = cnn3d_slices_new (engine->plan, able, engine, temporal ? CNN3D_POINT_FRAMES : 1);
-  s->n_slots = engine->steps[0].step->in.t;
+  s->n_frames = engine->steps[0].step->in.t;
   if (temporal && cnn3d_stream_keeps (s, 0))
     cnn3d_stream_lay_out_groups (engine, s);
   pass_chains (engine, s);

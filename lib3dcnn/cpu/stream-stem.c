@@ -71,7 +71,7 @@ spare_of (const Stream *stream, gint64 start)
 static int *
 spare_place (const Stream *stream, gint64 start)
 {
-  return &stream->places[stream->s->n_slots + spare_of (stream, start)];
+  return &stream->places[stream->s->n_frames + spare_of (stream, start)];
 }
 
 /* What has to be computed of a group, as parts. */
@@ -223,7 +223,7 @@ load_row (const Stream *stream, int t, int h, float *out)
     memset (out, 0, (gsize) step->channels_in * pitch * sizeof (float));
     return;
   }
-  frame = stream->memory + s->frames + (gsize) ((stream->clip + t) % s->n_slots) * s->frame_floats;
+  frame = stream->memory + s->frames + (gsize) ((stream->clip + t) % s->n_frames) * s->frame_floats;
   clip = (Cnn3dClip){ .planes = stream->planes ? frame : NULL, .rgb = (const guint8 *) frame };
   cnn3d_cpu_load_row (stream->engine, &clip, plane, h, out + CNN3D_STEM_LEFT, pitch);
 }
@@ -267,7 +267,7 @@ place_row (const Stream *stream, int place, int y)
   const Cnn3dCpuStep *stem = &stream->engine->steps[0];
   int width = stem->joins ? stem[1].step->out.w : stem->step->out.w;
 
-  return stream->memory + stream->s->rings[0] + (gsize) ((place * stem->step->out.h + y) * width) * CNN3D_BLOCK;
+  return stream->memory + stream->s->rings[0].first + (gsize) ((place * stem->step->out.h + y) * width) * CNN3D_BLOCK;
 }
 
 static float *
@@ -287,14 +287,14 @@ spare_row (const Stream *stream, int group, int y)
 static float *
 last_rest_row (const Stream *stream, int y)
 {
-  return stream->engine->steps[0].joins ? place_row (stream, stream->s->n_slots + stream->s->n_groups, y) : NULL;
+  return stream->engine->steps[0].joins ? place_row (stream, stream->s->n_frames + stream->s->n_groups, y) : NULL;
 }
 
 /* And that frame itself. */
 static float *
 last_frame_row (const Stream *stream, int y)
 {
-  return stream->engine->steps[0].joins ? place_row (stream, stream->s->n_slots + stream->s->n_groups + 1, y) : NULL;
+  return stream->engine->steps[0].joins ? place_row (stream, stream->s->n_frames + stream->s->n_groups + 1, y) : NULL;
 }
 
 static float *
@@ -319,7 +319,7 @@ init_tile (const Stream *stream, const Cnn3dTile *tile, const float *points, con
   for (int h = 0; h < tile->halves; h++) {
     int half = tile->first_half + h;
 
-    args->out_offsets[h] = tile->out_offsets[h] - (int32_t) stream->s->rings[0];
+    args->out_offsets[h] = tile->out_offsets[h] - (int32_t) stream->s->rings[0].first;
     args->sums_offsets[h] = half / 2 * stem->step->out.w * CNN3D_BLOCK + half % 2 * CNN3D_HALF;
   }
 }

@@ -2,8 +2,8 @@
 
 /*
  * Runs the first steps of a plan slice by slice, as frames arrive (slices.h). Slices of a step lie in
- * a ring with a slot for each frame of a clip: that of time t of the clip that begins at frame f is
- * slot (f + t * scale) modulo frames. So the slices of one clip never share a slot, and a
+ * a ring: that of time t of the clip that begins at frame f is slot f / scale + t of phase f modulo scale,
+ * modulo as many slots as a clip has slices. So the slices of one clip never share a slot, and a
  * shared slice is found where an earlier clip has left it. A key in each slot tells what lies there.
  */
 
@@ -14,7 +14,7 @@ stream_reset (gpointer data)
 {
   Stream *stream = data;
 
-  for (int k = 0; k < stream->s->slices->n_steps * stream->s->n_slots; k++)
+  for (int k = 0; k < stream->s->slices->n_steps * stream->s->max_slots; k++)
     stream->keys[k] = (Key){ -1, -1 };
   cnn3d_stream_forget_groups (stream);
   stream->n_frames = 0;
@@ -50,14 +50,14 @@ stream_new (gpointer data)
   stream = g_new0 (Stream, 1);
   stream->engine = engine;
   stream->s = s;
-  n_keys = (gsize) s->slices->n_steps * (gsize) s->n_slots;
+  n_keys = (gsize) s->slices->n_steps * (gsize) s->max_slots;
   stream->keys = g_new (Key, n_keys);
   stream->work = g_new (Work, s->max_work);
   if (!engine->steps[0].in_lines)
     stream->stem_taps = g_new (int32_t, engine->steps[0].step->out.t * engine->steps[0].tiles[0].n_taps);
-  stream->places = g_new (int, s->n_slots + s->n_groups);
+  stream->places = g_new (int, s->n_frames + s->n_groups);
   stream->first_slices = g_new (gint64, s->n_groups);
-  for (int slot = 0; slot < s->n_slots + s->n_groups; slot++)
+  for (int slot = 0; slot < s->n_frames + s->n_groups; slot++)
     stream->places[slot] = slot;
   /* From the system, zeroed: slots that no clip comes to use then take no memory. */
   room = cnn3d_huge_pages (s->memory_floats * sizeof (float));
@@ -100,6 +100,9 @@ list_work (Stream *stream)
   for (int i = s->n_groups > 0 ? 1 : 0; i < s->slices->n_steps; i++) {
     const Cnn3dStepSlices *slices = &s->slices->steps[i];
 
+    /* Slices that are computed together read much in common, and chains compute that once. */
+    if (i > 0 && stream->n_frames - stream->clip < s->slices->early)
+      break;
     for (int t = 0; slices->role == CNN3D_SLICES_KEPT && t < slices->n; t++) {
       if (slices->last_frame[t] >= stream->n_frames - stream->clip || cnn3d_stream_has (stream, i, t))
         continue;
@@ -136,13 +139,14 @@ convolve (const Stream *stream, const Work *work, int thread, int first, int end
   gboolean stem = step->kind == CNN3D_STEP_STEM, kept = cnn3d_stream_keeps (stream->s, work->step);
   gsize floats = cnn3d_stream_slice_floats (engine, work->step);
   gsize slice = (gsize) cnn3d_stream_slot (stream, work->step, work->t) * floats;
-  float *out = kept ? stream->memory + slice : engine->arena + (gsize) work->t * floats;
-  int chunk = stem ? 1 : CNN3D_CHUNK, n;
+  /* Input and residual have the same scale as the output, and so the same slot. */
+  float *in = cnn3d_stream_phase (stream, work->step) + slice;
+  float *out = kept ? in : engine->arena + (gsize) work->t * floats;
 
-  for (; first < end; first += n) {
-    n = MIN (end - first, chunk);
+  for (int n; first < end; first += n) {
+    n = stem ? 1 : cnn3d_next_chunk (end - first);
     if (cpu->in_bf16) {
-      convolve_in_bf16 (stream, work, thread, stream->memory + slice + (gsize) first * CNN3D_BLOCK,
+      convolve_in_bf16 (stream, work, thread, in + (gsize) first * CNN3D_BLOCK,
           out + (gsize) first * CNN3D_BLOCK, n);
       continue;
     }
@@ -159,10 +163,10 @@ convolve (const Stream *stream, const Work *work, int thread, int first, int end
         engine->kernels->conv_planar (&args, tile->halves, step->out.w);
         continue;
       }
-      args.x = stream->memory + slice + place;
+      args.x = in + place;
       args.out = out + place;
       if (step->residual != NULL) {
-        args.residual = stream->memory + slice + place;
+        args.residual = in + place;
         memcpy (args.residual_offsets, tile->residual_offsets, sizeof args.residual_offsets);
       }
       cnn3d_cpu_conv_of (engine, tile) (&args, tile->halves, n);
@@ -191,7 +195,7 @@ rows_out (const Stream *stream, const Work *work, int block, int first)
 
   if (!cnn3d_stream_keeps (stream->s, work->step))
     return cnn3d_cpu_output_row (engine, step, block, work->t, first);
-  return stream->memory + cnn3d_stream_block_offset (engine, stream->s, work->step, block)
+  return cnn3d_stream_phase (stream, work->step) + cnn3d_stream_block_offset (engine, stream->s, work->step, block)
       + (gsize) cnn3d_stream_slot (stream, work->step, work->t) * cnn3d_stream_slice_floats (engine, work->step)
       + (gsize) first * step->out.w * CNN3D_BLOCK;
 }
@@ -202,17 +206,17 @@ run_rows (const Stream *stream, const Work *work, int thread, int first, int end
 {
   Cnn3dEngine *engine = stream->engine;
   const Cnn3dStep *step = engine->steps[work->step].step;
-  int n_slots = stream->s->n_slots;
   gboolean half = engine->steps[work->step].in_half;
 
   for (int b = 0; b < step->n_blocks; b += half ? 2 : 1) {
     const Cnn3dBlockRef *in = &step->blocks[b];
+    const Ring *ring = &stream->s->rings[in->buffer];
     Cnn3dRow row = {
-      .in = stream->memory + cnn3d_stream_block_offset (engine, stream->s, in->buffer, in->block),
+      .in = cnn3d_stream_phase (stream, in->buffer) + cnn3d_stream_block_offset (engine, stream->s, in->buffer, in->block),
       .in_frame = cnn3d_stream_slice_floats (engine, in->buffer),
-      .in_frames = n_slots,
-      .in_start = (int) (stream->clip % n_slots),
-      .in_scale = stream->s->slices->steps[in->buffer].scale,
+      .in_frames = ring->n_slots,
+      .in_start = cnn3d_stream_slot (stream, in->buffer, 0),
+      .in_scale = ring->step,
       .in_places = in->buffer == 0 ? stream->places : NULL,
       .joined = engine->steps[in->buffer].joins || cnn3d_stream_pools_stem (engine, in->buffer),
       .joined_rows = cnn3d_stream_pools_stem (engine, in->buffer),
@@ -232,15 +236,29 @@ run_chain (const Stream *stream, const Work *work, int n, int thread)
 {
   Cnn3dEngine *engine = stream->engine;
   const Cnn3dCpuSlices *s = stream->s;
-  int i = work->step, slot = (int) (stream->clip % s->n_slots);
-  Cnn3dChainSlices slices = { .first = work->t, .n = n, .tiles = s->tiles[i - 1],
-    .blocks = s->blocks[i - 1], .in = stream->memory,
-    .in_frame = cnn3d_stream_slice_floats (engine, i - 1), .in_start = slot, .in_scale = s->slices->steps[i - 1].scale,
-    .out = stream->memory + s->rings[i], .out_block = cnn3d_stream_ring_floats (engine, s, i),
+  int i = work->step;
+  Cnn3dChainSlices slices = { .first = work->t, .n = n, .tiles = s->tiles[i - 1], .blocks = s->blocks[i - 1],
+    .in = cnn3d_stream_phase (stream, i - 1), .in_frame = cnn3d_stream_slice_floats (engine, i - 1),
+    .in_start = cnn3d_stream_slot (stream, i - 1, 0), .in_frames = s->rings[i - 1].n_slots,
+    .out = cnn3d_stream_phase (stream, i) + s->rings[i].first, .out_block = cnn3d_stream_ring_floats (engine, s, i),
     .out_frame = cnn3d_stream_slice_floats (engine, i),
-    .out_start = slot, .out_scale = s->slices->steps[i].scale, .n_frames = s->n_slots };
+    .out_start = cnn3d_stream_slot (stream, i, 0), .out_frames = s->rings[i].n_slots };
 
   cnn3d_cpu_run_chain_slices (engine, (gsize) i - 1, thread, &slices);
+}
+
+/*
+ * What threads take of a slice: rows, if the stem is joined for a pool, of that; of a pointwise convolution so many
+ * positions, and what is left with the last of them, as a few alone would read all weights again.
+ */
+static int
+units_of (const Stream *stream, int i)
+{
+  const Cnn3dStep *step = stream->engine->steps[i].step;
+
+  if (step->kind == CNN3D_STEP_POINTWISE)
+    return MAX (step->out.h * step->out.w / CNN3D_UNIT, 1);
+  return cnn3d_stream_pools_stem (stream->engine, i) ? stream->engine->steps[i + 1].step->out.h : step->out.h;
 }
 
 /* One thread's share of n slices of the same step. */
@@ -248,8 +266,9 @@ static void
 run_work (const Stream *stream, const Work *work, int n, int thread)
 {
   const Cnn3dStep *step = stream->engine->steps[work->step].step;
-  gboolean pointwise = step->kind == CNN3D_STEP_POINTWISE;
-  int units = pointwise ? step->out.h * step->out.w : step->out.h, first, count;
+  int positions = step->out.h * step->out.w, units = units_of (stream, work->step);
+  int most = step->kind == CNN3D_STEP_POINTWISE && stream->engine->n_threads > 1 ? CNN3D_CHUNK / CNN3D_UNIT : units;
+  int first, count;
   Cnn3dDeal deal;
 
   if (work->step > 0 && stream->s->slices->steps[work->step - 1].role == CNN3D_SLICES_PASSED) {
@@ -260,18 +279,16 @@ run_work (const Stream *stream, const Work *work, int n, int thread)
     }
     return;
   }
-  if (cnn3d_stream_pools_stem (stream->engine, work->step))
-    units = stream->engine->steps[work->step + 1].step->out.h;
   deal = cnn3d_cpu_deal (stream->engine, thread, n * units, NULL);
-  while ((count = cnn3d_deal_take (&deal, pointwise ? CNN3D_UNIT : 1, pointwise ? CNN3D_CHUNK : units, &first)) > 0)
+  while ((count = cnn3d_deal_take (&deal, 1, most, &first)) > 0)
     for (int end = first + count; first < end; first += units - first % units) {
       const Work *slice = &work[first / units];
       int from = first % units, to = MIN (units, from + end - first);
 
       if (step->kind == CNN3D_STEP_STEM)
         run_stem (stream, slice, thread, from, to);
-      else if (pointwise)
-        convolve (stream, slice, thread, from, to);
+      else if (step->kind == CNN3D_STEP_POINTWISE)
+        convolve (stream, slice, thread, from * CNN3D_UNIT, to < units ? to * CNN3D_UNIT : positions);
       else
         run_rows (stream, slice, thread, from, to);
     }
@@ -283,7 +300,7 @@ load_frame (const Stream *stream, int thread)
   const Cnn3dStep *step = stream->engine->steps[0].step;
   Cnn3dExtent padded = cnn3d_padded_extent (step);
   float *frame = stream->memory + stream->s->frames
-      + (gsize) ((stream->n_frames - 1) % stream->s->n_slots) * stream->s->frame_floats;
+      + (gsize) ((stream->n_frames - 1) % stream->s->n_frames) * stream->s->frame_floats;
   int n_threads = stream->engine->n_threads;
 
   if (stream->s->n_groups > 0) {
@@ -301,6 +318,25 @@ load_frame (const Stream *stream, int thread)
         frame + ((gsize) (h + step->pad.h) * padded.w + step->pad.w), (gsize) padded.h * padded.w);
 }
 
+/* A thread's share of bringing all slices of a kept step to where whole steps read them. */
+static void
+copy_slices (const Stream *stream, int i, int thread)
+{
+  const Cnn3dEngine *engine = stream->engine;
+  const Cnn3dStep *step = engine->steps[i].step;
+  gsize floats = cnn3d_stream_slice_floats (engine, i);
+  Cnn3dDeal deal = cnn3d_cpu_deal (engine, thread, step->n_blocks * step->out.t, NULL);
+
+  for (int k; cnn3d_deal_take (&deal, 1, 1, &k) > 0;) {
+    int block = k / step->out.t, t = k % step->out.t;
+
+    memcpy (cnn3d_cpu_output_row (engine, step, block, t, 0),
+        cnn3d_stream_phase (stream, i) + cnn3d_stream_block_offset (engine, stream->s, i, block)
+            + (gsize) cnn3d_stream_slot (stream, i, t) * floats,
+        floats * sizeof (float));
+  }
+}
+
 /* The steps that read no frames any more, in their order. */
 static void
 finish_clip (Stream *stream, int thread)
@@ -313,10 +349,13 @@ finish_clip (Stream *stream, int thread)
     const Cnn3dCpuStep *cpu = &engine->steps[i];
 
     next = i + 1;
-    if (slices->steps[i].role == CNN3D_SLICES_KEPT || slices->steps[i].role == CNN3D_SLICES_PASSED)
+    if (slices->steps[i].role == CNN3D_SLICES_PASSED
+        || (slices->steps[i].role == CNN3D_SLICES_KEPT && !slices->steps[i].copied))
       continue;
     cnn3d_workers_barrier (engine->workers);
-    if (slices->steps[i].role == CNN3D_SLICES_LAST) {
+    if (slices->steps[i].copied) {
+      copy_slices (stream, i, thread);
+    } else if (slices->steps[i].role == CNN3D_SLICES_LAST) {
       for (int t = 0; t < cpu->step->out.t; t++)
         run_work (stream, &(Work){ .step = i, .t = t }, 1, thread);
     } else {
@@ -367,7 +406,7 @@ stream_run (gpointer data, float *logits, float *features)
 {
   Stream *stream = data;
 
-  stream->clip = stream->n_frames - stream->s->n_slots;
+  stream->clip = stream->n_frames - stream->s->n_frames;
   stream->frame = NULL;
   stream->finish = TRUE;
   list_work (stream);

@@ -28,13 +28,26 @@ typedef struct {
   gboolean makes_first, keeps_last;
 } Work;
 
+/*
+ * Where slices of a step lie: [phase][block][slot][h][w][16]. Clips that begin a multiple of the step's scale apart have one
+ * phase, so that a stream of such a stride uses one alone; all rings of a scale have theirs together. The ring of a stem that
+ * joins frames has one phase, and slots in which every second one is used.
+ */
+typedef struct {
+  gsize first; /* floats: slot 0 of block 0 of phase 0 */
+  gsize phase; /* floats from a phase to the next */
+  int n_phases, n_slots;
+  int step; /* slots from a slice to the next */
+} Ring;
+
 /* What all streams of an engine have in common. */
 struct _Cnn3dCpuSlices {
   Cnn3dSlices *slices;
-  int n_slots;
-  gsize *rings;        /* for each kept step, where its ring begins; [block][slot][h][w][16] */
+  int n_frames;        /* of a clip */
+  Ring *rings;         /* of each step; of one that is not kept, only phases are of use */
+  int max_slots;       /* of all phases of a ring */
   gsize memory_floats; /* rings and, after them, frames and sums */
-  /* n_slots frames: for a stem by Winograd's filtering as they were pushed; else padded planes or lines, then an empty one */
+  /* Those of a clip: for a stem by Winograd's filtering as they were pushed; else padded planes or lines, then an empty one */
   gsize frames, frame_floats;
   Cnn3dTile **tiles;  /* for each convolution that is not WHOLE: taps and offsets in rings */
   gint32 **blocks;    /* and for those in bfloat16, where the blocks of their input are */
@@ -51,7 +64,7 @@ typedef struct {
   const Cnn3dCpuSlices *s;
   gpointer block; /* what was allocated for memory */
   float *memory;
-  Key *keys; /* [step][slot] */
+  Key *keys; /* [step][phase][slot] */
   Work *work;
   int n_work;
   int32_t *stem_taps; /* for each slice of the stem that is computed */
@@ -62,7 +75,7 @@ typedef struct {
   const Cnn3dClip *frame; /* that is being pushed */
   gboolean planes;        /* what frames were pushed as since the start */
   /* Of a stem by Winograd's filtering, where its slots are in memory: a first slice changes places with a spare one. */
-  int *places; /* [n_slots + n_groups] */
+  int *places; /* [frames + n_groups] */
   /* First frames, or -1, of groups of which there are: a first slice in a spare slot, sums of a last frame, a last frame. */
   gint64 *first_slices, last_sums, last_frame;
 } Stream;
@@ -71,7 +84,18 @@ typedef struct {
 static inline int
 cnn3d_stream_slot (const Stream *stream, int i, int t)
 {
-  return (int) ((stream->clip + t * stream->s->slices->steps[i].scale) % stream->s->n_slots);
+  const Ring *ring = &stream->s->rings[i];
+
+  return (int) ((stream->clip / ring->n_phases + t * ring->step) % ring->n_slots);
+}
+
+/* The memory that offsets in rings count from, for the phase of the clip that is worked on. */
+static inline float *
+cnn3d_stream_phase (const Stream *stream, int i)
+{
+  const Ring *ring = &stream->s->rings[i];
+
+  return stream->memory + (gsize) (stream->clip % ring->n_phases) * ring->phase;
 }
 
 /*
@@ -91,7 +115,7 @@ cnn3d_stream_key (const Stream *stream, int i, int t)
 static inline int
 cnn3d_stream_frame_slot (const Stream *stream, int t)
 {
-  int n = stream->s->n_slots;
+  int n = stream->s->n_frames;
 
   return t < 0 || t >= n ? n : (int) ((stream->clip + t) % n);
 }
@@ -99,7 +123,10 @@ cnn3d_stream_frame_slot (const Stream *stream, int t)
 static inline Key *
 cnn3d_stream_slot_key (const Stream *stream, int i, int t)
 {
-  return &stream->keys[i * stream->s->n_slots + cnn3d_stream_slot (stream, i, t)];
+  const Ring *ring = &stream->s->rings[i];
+
+  return &stream->keys[i * stream->s->max_slots + (int) (stream->clip % ring->n_phases) * ring->n_slots
+      + cnn3d_stream_slot (stream, i, t)];
 }
 
 static inline gboolean
@@ -114,8 +141,8 @@ cnn3d_stream_has (const Stream *stream, int i, int t)
 Cnn3dCpuSlices *cnn3d_cpu_slices_new (Cnn3dEngine *engine);
 gboolean cnn3d_stream_keeps (const Cnn3dCpuSlices *s, int i);
 /*
- * Floats of a slice of one block of a step's output, of all slots of one block, and where slot 0 of a block is; where a
- * depthwise convolution in half precision reads them, of a pair of blocks, which takes as much.
+ * Floats of a slice of one block of a step's output, of all slots of one block, and where slot 0 of a block is in phase 0;
+ * where a depthwise convolution in half precision reads them, of a pair of blocks, which takes as much.
  */
 gsize cnn3d_stream_slice_floats (const Cnn3dEngine *engine, int i);
 gsize cnn3d_stream_ring_floats (const Cnn3dEngine *engine, const Cnn3dCpuSlices *s, int i);
