@@ -117,13 +117,18 @@ test_learns (gconstpointer data)
   g_autoptr (Cnn3dModel) model = NULL;
   g_autoptr (Cnn3dSession) session = NULL;
   float ours[N * CLASSES], theirs[N * CLASSES], largest = 0;
-  double losses[20];
+  double losses[20], first;
+  int steps = 20;
   Batch batch;
 
   batch_init (&batch, 2);
   train_at (trainer, &batch, 20, 0.003, losses);
-  g_test_message ("loss %g to %g", losses[0], losses[19]);
-  g_assert_cmpfloat (losses[19], <, losses[0]);
+  first = losses[0];
+  /* How soon depends on how a CPU's kernels round. */
+  for (; losses[19] > first / 2 && steps < 400; steps += 20)
+    train_at (trainer, &batch, 20, 0.003, losses);
+  g_test_message ("loss %g to %g in %d steps", first, losses[19], steps);
+  g_assert_cmpfloat (losses[19], <=, first / 2);
 
   cnn3d_trainer_evaluate (trainer, batch.clips, N, ours, &error);
   g_assert_no_error (error);
