@@ -52,7 +52,7 @@ CNN3D_API gboolean cnn3d_stream_wants_direct_stem (int stride);
  *   see cnn3d_stream_set_stride()
  *
  * Allocates what the stream needs: for the 1.0x networks 16 to 46 MB, of which
- * a half is used if @stride is a multiple of four.
+ * less is used if @stride is even.
  *
  * Returns: (transfer full): a stream without frames
  */
