@@ -82,8 +82,8 @@ CNN3D_API void cnn3d_stream_reset (Cnn3dStream *stream);
  * @frame: 3 x size x size floats (C, H, W), normalised as by
  *   cnn3d_model_normalize(); not kept
  *
- * Adds a frame, and computes what can be computed by now of the next clip that
- * is due.
+ * Adds a frame, and works ahead on the next clip that is due: on the first layer
+ * with each frame, on others with the last frames before the clip's end.
  *
  * All frames from one reset to the next are pushed by the same call: this one or
  * cnn3d_stream_push_rgb().

@@ -441,9 +441,9 @@ test_slices (void)
    */
   static const struct { Cnn3dArch arch; int kept, copied, last; } known[] = {
     { CNN3D_ARCH_SHUFFLENET, 11, 0, 1 },   /* stem, pool, two units and most of the third */
-    { CNN3D_ARCH_SHUFFLENETV2, 14, 4, 1 }, /* as far; most channels pass through the last unit */
-    { CNN3D_ARCH_MOBILENET, 9, 0, 1 },     /* stem, four blocks; half of the next one */
-    { CNN3D_ARCH_MOBILENETV2, 16, 1, 1 },  /* stem, four blocks, half of the next one, of which there is a residual */
+    { CNN3D_ARCH_SHUFFLENETV2, 14, 4, 1 }, /* stem, pool, three units, half of the next; channels pass by it */
+    { CNN3D_ARCH_MOBILENET, 9, 0, 1 },     /* stem, four blocks; the next depthwise */
+    { CNN3D_ARCH_MOBILENETV2, 16, 1, 1 },  /* stem, five blocks, expansion; the fifth is a residual */
     { CNN3D_ARCH_SQUEEZENET, 3, 1, 1 },    /* stem, pool, squeeze; one of two expansions */
   };
 
